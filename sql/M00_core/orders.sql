@@ -57,6 +57,7 @@ create table public.orders (
   constraint orders_assignee_id_fkey foreign key (assignee_id) references public.staff_shared (user_id) on delete restrict,
   constraint orders_cancel_check check (cancelled_at is not null or cancel_reason is null)
 );
+create unique index orders_scan_key on public.orders (lower(id));
 create index orders_open_idx on public.orders (store, stage, priority, due_date, row_id)
   where stage <> 'Complete' and cancelled_at is null;
 create index orders_assignee_id_idx on public.orders (assignee_id) where assignee_id is not null;
@@ -71,6 +72,18 @@ comment on column public.orders.total_amount is 'Total of the customer order in 
 comment on column public.orders.due_time is 'Time window as the customer chose it, plant local.';
 comment on column public.orders.needs_review is 'Reasons why a person must look before the ticket is made; empty = fine.';
 comment on column public.orders.pending_change is 'Order edit that arrived after work started: {reason, changes, at}; the floor acknowledges it.';
+
+-- What a stage has behind it is what the row says: no plain update can skip a stage without also lying about time.
+alter table public.orders
+  add constraint orders_filling_check check (source = 'pos' or (stage > 'Filling') = (filling_completed_at is not null)),
+  add constraint orders_covering_check check (source = 'pos' or (stage > 'Covering') = (covering_completed_at is not null)),
+  add constraint orders_decorating_check check (source = 'pos' or (stage > 'Decorating') = (decorating_completed_at is not null)),
+  add constraint orders_packing_check check (source = 'pos' or (stage > 'Packing') = (packing_completed_at is not null)),
+  add constraint orders_started_check check (source = 'pos'
+    or (filling_completed_at is null or filling_started_at is not null)
+    and (covering_completed_at is null or covering_started_at is not null)
+    and (decorating_completed_at is null or decorating_started_at is not null)
+    and (packing_completed_at is null or packing_started_at is not null));
 
 create type public.order_change as (changed boolean, event_id bigint, offer text, order_row public.orders);
 comment on type public.order_change is 'Answer of an order command: did it change anything, its event, what to offer next, the ticket now.';

@@ -1,0 +1,124 @@
+"""`takt order`: import from files, look at one order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.connect import Client
+from cli.output import Exit, Failure, Json, group, say, show
+
+app = group("Orders: import, show, explain.")
+
+_BATCH = 200
+Row = dict[str, Any]
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON or CSV.")],
+    store: Annotated[str | None, typer.Option(help="Default: the column `store`.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="shopify, woocommerce or generic; default by file.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; default shows it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Import orders through the same merge as webhooks. Shows the outcome; --apply does it."""
+    rows = read_rows(file)
+    kind = source or ("shopify" if file.suffix.lower() == ".json" else "generic")
+    stores: dict[str, list[tuple[int, Row]]] = defaultdict(list)
+    for number, row in enumerate(rows, start=1):
+        target = store or str(row.get("store") or "")
+        if not target:
+            raise Failure(f"Row {number} names no store: use --store.", Exit.USAGE)
+        stores[target].append((number, row))
+    results: list[Row] = []
+    with Client() as client:
+        for target, numbered in stores.items():
+            for start in range(0, len(numbered), _BATCH):
+                batch = numbered[start : start + _BATCH]
+                results += _send(client, target, kind, batch, apply)
+    results.sort(key=lambda result: int(result["row"]))
+    _report(results, apply, as_json)
+
+
+@app.command("show")
+def show_order(code: str, as_json: Json = False) -> None:
+    """One order as a scan would find it."""
+    with Client() as client:
+        show(client.call("get_order_for_scan", safe=True, p_scan=code), as_json)
+
+
+@app.command()
+def why(order_id: str, as_json: Json = False) -> None:
+    """Everything that keeps a ticket from going out. Nothing = it can go."""
+    with Client() as client:
+        rows = client.call("why_not_shipping", safe=True, p_order_id=order_id)
+    show(rows, as_json, ("code", "message", "next_action"))
+
+
+def read_rows(file: Path) -> list[Row]:
+    """The rows of a JSON or CSV file (UTF-8, with or without BOM). Errors: Failure."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        rows = _json_rows(text) if file.suffix.lower() == ".json" else _csv_rows(text)
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise Failure(f"{file.name} cannot be read: {error}", Exit.USAGE) from error
+    if not rows:
+        raise Failure(f"{file.name} has no rows.", Exit.USAGE)
+    return rows
+
+
+def _json_rows(text: str) -> list[Row]:
+    data = json.loads(text)
+    if isinstance(data, dict):
+        data = data["orders"] if isinstance(data.get("orders"), list) else [data]
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        raise ValueError("expected a list of objects")
+    return data
+
+
+def _csv_rows(text: str) -> list[Row]:
+    head = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[Row] = []
+    for row in reader:
+        if None in row:
+            raise ValueError(f"line {reader.line_num} has more cells than the header")
+        cells = {key.strip(): (value or "").strip() or None for key, value in row.items()}
+        if any(cells.values()):
+            rows.append(cells)
+    return rows
+
+
+def _send(
+    client: Client, store: str, source: str, batch: list[tuple[int, Row]], apply: bool
+) -> list[Row]:
+    """One call; the answer's row numbers become those of the file."""
+    answer = client.call(
+        "import_orders",
+        safe=True,  # the merge is idempotent
+        p_store=store,
+        p_source=source,
+        p_rows=[row for _, row in batch],
+        p_dry_run=not apply,
+    )
+    return [{**result, "row": batch[int(result["row"]) - 1][0]} for result in answer]
+
+
+def _report(results: list[Row], apply: bool, as_json: bool) -> None:
+    failed = [result for result in results if not result["ok"]]
+    show(results, as_json, ("row", "ok", "order_ids", "changes", "error"))
+    say(f"{len(results) - len(failed)} rows fine, {len(failed)} with errors.")
+    if not apply:
+        say("Dry run: nothing was changed. Repeat with --apply.")
+    if failed:
+        raise typer.Exit(Exit.FAILED if len(failed) == len(results) else Exit.PARTIAL)

@@ -1,0 +1,130 @@
+"""What commands print and how they end: data on stdout, words for people on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from takt.errors import UNREACHABLE, RpcError
+from takt.settings import ConfigError
+
+JSON_VERSION = 1
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    CONFIG = 3
+    UNREACHABLE = 4
+    NOT_ALLOWED = 5
+    DRIFT = 6
+    PARTIAL = 7
+    TEMPORARY = 75
+
+
+class Failure(Exception):
+    """A command cannot go on; the message says what to do."""
+
+    def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Group(TyperGroup):
+    """A command group that turns every known error into a sentence and an exit code."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RpcError as error:
+            say(error.message + _facts(error))
+            raise typer.Exit(exit_code(error)) from error
+        except ConfigError as error:
+            say(str(error))
+            raise typer.Exit(Exit.CONFIG) from error
+        except Failure as error:
+            say(str(error))
+            raise typer.Exit(error.code) from error
+
+
+def group(help_text: str) -> typer.Typer:
+    """A command group as every module of the command line makes it."""
+    return typer.Typer(cls=Group, help=help_text, no_args_is_help=True)
+
+
+def exit_code(error: RpcError) -> Exit:
+    """The exit code for an error of an RPC."""
+    if error.sqlstate == UNREACHABLE:
+        return Exit.UNREACHABLE
+    if error.temporary:
+        return Exit.TEMPORARY
+    return Exit.NOT_ALLOWED if error.status in (401, 403) else Exit.FAILED
+
+
+def say(text: str) -> None:
+    """A sentence for the person at the terminal."""
+    typer.echo(text, err=True)
+
+
+def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
+    """End the command with a sentence and an exit code."""
+    say(message)
+    raise typer.Exit(code)
+
+
+def data(facts: Any) -> None:
+    """Print one JSON document as it is."""
+    typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+
+
+def show(facts: Any, as_json: bool, columns: Iterable[str] | None = None) -> None:
+    """Print rows or one record. JSON is `{"version": 1, "data": …}`."""
+    if as_json:
+        typer.echo(json.dumps({"version": JSON_VERSION, "data": facts}, ensure_ascii=False))
+    elif isinstance(facts, Mapping):
+        width = max((len(key) for key in facts), default=0)
+        for key, value in facts.items():
+            typer.echo(f"{key:<{width}}  {_cell(value)}")
+    else:
+        _table(list(facts), list(columns or ()))
+
+
+def _table(rows: list[Mapping[str, Any]], columns: list[str]) -> None:
+    if not rows:
+        say("Nothing.")
+        return
+    names = columns or list(rows[0])
+    cells = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
+    widths = [max(len(line[n]) for line in cells) for n in range(len(names))]
+    for line in cells:
+        padded = (f"{text:<{width}}" for text, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _facts(error: RpcError) -> str:
+    shown = f" [{error.code}]" if error.code else ""
+    if isinstance(error.detail, Mapping) and error.detail:
+        shown += f" {json.dumps(error.detail, ensure_ascii=False)}"
+    return shown

@@ -1,0 +1,81 @@
+"""The gatekeeper: webhooks, enrolment, REST routes. It holds no rule and no database connection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.api.devices import Enrolment
+from services.api.observe import Health, Observed
+from services.api.rest import add_routes
+from services.api.routes import ROUTES
+from services.api.settings import ApiSettings
+from services.api.webhooks import Receiver
+from takt.auth_admin import AuthAdmin
+from takt.notify import notify
+from takt.rpc import RpcClient
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The ASGI application. Errors: ConfigError when there is no secret key."""
+    url = settings.supabase_url.rstrip("/")
+    rpc = RpcClient(url, settings.secret_key, timeout=10, tries=3)
+    auth = AuthAdmin(url, settings.secret_key)
+    http = httpx.AsyncClient(base_url=f"{url}/rest/v1/", timeout=httpx.Timeout(60, connect=5))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with rpc, auth, http:
+            notify("READY=1")
+            yield
+            notify("STOPPING=1")
+
+    app = FastAPI(
+        title="Takt",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    receiver = Receiver(rpc, settings)
+    enrolment = Enrolment(rpc, auth, settings)
+
+    async def webhook(request: Request, source: str, shop: str) -> Response:
+        return await receiver.receive(request, source, shop)
+
+    async def enroll(request: Request) -> Response:
+        return await enrolment.enroll(request)
+
+    app.add_api_route(
+        "/webhooks/{source}/{shop}",
+        webhook,
+        methods=["POST"],
+        response_model=None,
+        summary="A shop's signed webhook",
+    )
+    app.add_api_route(
+        "/api/devices/enroll",
+        enroll,
+        methods=["POST"],
+        status_code=201,
+        response_model=None,
+        summary="Exchange a one-time code for a device's sign-in",
+    )
+    add_routes(app, ROUTES, http, settings)
+    Health(rpc).add_routes(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "apikey", "content-type", "idempotency-key"],
+        )
+    app.add_middleware(Observed)
+    return app

@@ -1,0 +1,149 @@
+"""Turns the table of routes into endpoints."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from services.api.answers import problem, refusal, unavailable
+from services.api.limits import TooLarge, read_limited
+from services.api.routes import Route
+from services.api.settings import ApiSettings
+from takt.errors import from_response, unreachable
+
+_BODY_LIMIT = 1024 * 1024
+_PASSED_ON = ("authorization", "apikey", "x-takt-station", "user-agent")
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["code", "message"],
+    "properties": {
+        "code": {"type": "string", "description": "stable machine code, domain.reason"},
+        "message": {"type": "string"},
+        "detail": {"description": "the facts"},
+        "sqlstate": {"type": "string"},
+    },
+}
+
+
+class BadRequest(ValueError):
+    """The request does not fit the route; the message says where."""
+
+
+def add_routes(
+    app: FastAPI, table: tuple[Route, ...], http: httpx.AsyncClient, settings: ApiSettings
+) -> None:
+    """Register every line of the table."""
+    for route in table:
+        app.add_api_route(
+            route.path,
+            _endpoint(route, http, settings),
+            methods=[route.method],
+            operation_id=route.rpc,
+            summary=route.summary,
+            status_code=route.status,
+            response_model=None,
+            openapi_extra=_described(route),
+        )
+
+
+def _endpoint(
+    route: Route, http: httpx.AsyncClient, settings: ApiSettings
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        headers = {n: request.headers[n] for n in _PASSED_ON if n in request.headers}
+        if "authorization" not in headers and "apikey" not in headers:
+            return problem(401, "auth.required", "Sign in first.")
+        headers.setdefault("apikey", settings.supabase_publishable_key or "")
+        try:
+            arguments = await _arguments(route, request)
+        except TooLarge:
+            return problem(413, "request.too_large", "The body may have at most 1 MB.")
+        except BadRequest as error:
+            return problem(400, "request.malformed", str(error))
+        try:
+            answer = await http.post(f"rpc/{route.rpc}", json=arguments, headers=headers)
+        except httpx.TransportError as error:
+            return unavailable(unreachable(error).code)
+        if answer.is_success:
+            return JSONResponse(answer.json() if answer.content else None, _status(answer, route))
+        return refusal(from_response(answer))
+
+    return endpoint
+
+
+def _status(answer: httpx.Response, route: Route) -> int:
+    """An RPC may set its own success status; plain 200 and 204 become the route's."""
+    return route.status if answer.status_code in (200, 204) else answer.status_code
+
+
+async def _arguments(route: Route, request: Request) -> dict[str, Any]:
+    values: dict[str, Any] = dict(request.path_params)
+    if route.method == "GET":
+        values |= _query(route, request)
+    else:
+        values |= await _body(route, request)
+    return {route.argument(name): value for name, value in values.items()}
+
+
+def _query(route: Route, request: Request) -> dict[str, Any]:
+    query = request.query_params
+    _refuse_unknown(query.keys(), route.query)
+    found = {name: query.getlist(name) for name in query}
+    return {name: got[0] if len(got) == 1 else got for name, got in found.items()}
+
+
+async def _body(route: Route, request: Request) -> dict[str, Any]:
+    raw = await read_limited(request, _BODY_LIMIT)
+    try:
+        body = json.loads(raw or b"{}")
+    except ValueError:
+        raise BadRequest("The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be one JSON object.")
+    known = [name.lstrip("!") for name in route.body]
+    _refuse_unknown(body, known)
+    missing = [n[1:] for n in route.body if n.startswith("!") and body.get(n[1:]) is None]
+    if missing:
+        raise BadRequest(f"Missing: {', '.join(missing)}.")
+    if "request_id" in known and (key := request.headers.get("idempotency-key")):
+        try:
+            body.setdefault("request_id", str(uuid.UUID(key)))
+        except ValueError:
+            raise BadRequest("Idempotency-Key must be a UUID.") from None
+    return body
+
+
+def _refuse_unknown(given: Any, known: Any) -> None:
+    if unknown := sorted(set(given) - set(known)):
+        allowed = ", ".join(known) or "nothing"
+        raise BadRequest(f"Unknown: {', '.join(unknown)}. Accepted: {allowed}.")
+
+
+def _described(route: Route) -> dict[str, Any]:
+    """The OpenAPI part of a route."""
+    text = {"schema": {"type": "string"}}
+    path = [
+        {"name": name, "in": "path", "required": True, **text}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+    query = [{"name": name, "in": "query", "required": False, **text} for name in route.query]
+    content = {"application/json": {"schema": _PROBLEM}}
+    described: dict[str, Any] = {
+        "parameters": path + query,
+        "responses": {"4XX": {"description": "Refused", "content": content}},
+    }
+    if route.method != "GET":
+        names: dict[str, Any] = {name.lstrip("!"): {} for name in route.body}
+        schema: dict[str, Any] = {"type": "object", "properties": names}
+        schema["required"] = [name[1:] for name in route.body if name.startswith("!")]
+        schema["additionalProperties"] = False
+        described["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return described

@@ -1,0 +1,24 @@
+"""Settings of the gatekeeper."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from takt.settings import Settings
+
+
+class ApiSettings(Settings):
+    """`TAKT_…`. `cors_origins`: JSON list of web origins allowed to call; none by default."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=54325, ge=0, le=65535)
+    cors_origins: list[str] = Field(default_factory=list)
+    public_url: str = Field(default="", description="address that devices reach; default ours")
+    # Decrypts the shops' webhook secrets where the database has no Vault; only passed on.
+    secrets_key: SecretStr | None = None
+    # Peers whose X-Forwarded-For is believed: the gateway in front of us.
+    trusted_proxies: str = "127.0.0.1"
+    # The sender gives up after 5 s (Shopify); answer before that.
+    webhook_seconds: float = Field(default=4.0, gt=0)
+    enroll_burst: int = Field(default=5, ge=1)
+    enroll_per_minute: float = Field(default=5.0, gt=0)

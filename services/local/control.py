@@ -1,0 +1,143 @@
+"""Starting, asking and stopping a supervisor from another process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from services.local import processes
+from services.local.paths import Paths
+from services.local.seed import read_demo
+from services.local.settings import Settings, SettingsError
+from services.local.state import StackState, read_state
+from services.local.supervisor import ALREADY_RUNNING, end_orphans
+
+
+class ControlError(RuntimeError):
+    """The stack could not be started or stopped; the message is for a person."""
+
+
+def live_state(paths: Paths) -> StackState | None:
+    """The state of the supervisor that runs now, if one does."""
+    state = read_state(paths)
+    return state if state is not None and state.is_alive() else None
+
+
+def up(paths: Paths, *, demo: bool, timeout: float, notice: Callable[[str], None]) -> bool:
+    """Start the stack, or see that it runs; True when this call started it.
+
+    `notice` hears each step. Errors: ControlError.
+    """
+    paths.create()
+    state = live_state(paths)
+    deadline = time.monotonic() + timeout
+    if state is not None and state.state == "stopping":
+        notice("waiting for the stack to finish stopping")
+        if not processes.wait_until(lambda: live_state(paths) is None, timeout):
+            raise ControlError("The stack does not stop. `takt logs supervisor` shows why.")
+        state = None
+    process = None
+    if state is None:
+        process = _spawn(paths, demo=demo)
+    elif demo and not state.demo:
+        os.kill(state.pid, signal.SIGHUP)
+    _await_running(paths, process, demo=demo, deadline=deadline, notice=notice)
+    return process is not None
+
+
+def down(paths: Paths, timeout: float = 90) -> bool:
+    """Stop the stack in order; False when nothing ran. Errors: ControlError."""
+    state = live_state(paths)
+    if state is None:
+        return bool(end_orphans(paths))
+    if not processes.is_same(state.pid, state.started):
+        return False
+    os.kill(state.pid, signal.SIGTERM)
+    if not processes.wait_until(lambda: live_state(paths) is None, timeout):
+        raise ControlError(f"The supervisor (pid {state.pid}) did not stop in {timeout:.0f} s.")
+    return True
+
+
+def status(paths: Paths) -> dict[str, Any]:
+    """What `takt status --json` prints. Errors: SettingsError when nothing was ever started."""
+    settings = Settings.load(paths)
+    recorded, alive = read_state(paths), live_state(paths)
+    services = [
+        {
+            "name": s.name,
+            "state": s.state if alive and s.is_alive() else _dead(s.state, bool(alive)),
+            "pid": s.pid if s.is_alive() else None,
+            "port": s.port,
+            "restarts": s.restarts,
+        }
+        for s in (recorded.services if recorded else [])
+    ]
+    answer: dict[str, Any] = {
+        "state": alive.state if alive else "stopped",
+        "api_url": settings.api_url,
+        "web_url": settings.api_url,
+        "db_url": settings.db_url(),
+        "publishable_key": settings.secrets.publishable_key,
+        "secret_key": settings.secrets.secret_key,
+        "services": services,
+    }
+    demo = read_demo(settings)
+    if demo is not None:
+        answer |= {"demo_sign_ins": demo["sign_ins"], "demo_shops": demo["shops"]}
+    return answer
+
+
+def load_settings(paths: Paths | None = None) -> Settings | None:
+    """The settings, or None when the stack was never started."""
+    try:
+        return Settings.load(paths)
+    except SettingsError:
+        return None
+
+
+def _dead(recorded: str, supervised: bool) -> str:
+    return "restarting" if supervised and recorded != "stopped" else "stopped"
+
+
+def _spawn(paths: Paths, *, demo: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "services.local", *(["--demo"] if demo else [])]
+    with (paths.logs / "supervisor.log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=paths.root,
+            env={**os.environ, "TAKT_HOME": str(paths.home)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _await_running(
+    paths: Paths,
+    process: subprocess.Popen[bytes] | None,
+    *,
+    demo: bool,
+    deadline: float,
+    notice: Callable[[str], None],
+) -> None:
+    said = ""
+    while time.monotonic() < deadline:
+        state = live_state(paths)
+        if state is not None:
+            if state.step and state.step != said:
+                said = state.step
+                notice(said)
+            if state.state == "running" and (state.demo or not demo):
+                return
+        elif process is None or process.poll() not in (None, ALREADY_RUNNING):
+            ended = read_state(paths)
+            reason = ended.error if ended and ended.error else "it ended without a reason"
+            raise ControlError(f"The stack did not start: {reason}")
+        time.sleep(0.05)
+    raise ControlError("The stack was not ready in time; it goes on starting. See `takt status`.")

@@ -1,0 +1,66 @@
+"""Migrations through the real Supabase CLI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import psycopg
+
+from services.local import binaries
+from services.local.paths import project_root
+
+
+class MigrationError(RuntimeError):
+    """The Supabase CLI refused or failed; the message is what it said."""
+
+
+def run_cli(*arguments: str, workdir: Path | None = None, check: bool = True) -> str:
+    """Run the Supabase CLI and return its stdout. Errors: MigrationError with its stderr."""
+    root = workdir or project_root()
+    environment = {
+        **os.environ,
+        "SUPABASE_TELEMETRY_DISABLED": "1",
+        "DO_NOT_TRACK": "1",
+        "NO_COLOR": "1",
+        "PGSSLMODE": os.environ.get("PGSSLMODE", "prefer"),
+    }
+    done = subprocess.run(
+        [binaries.supabase_cli(), *arguments, "--workdir", root],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+    )
+    if check and done.returncode != 0:
+        raise MigrationError(f"supabase {' '.join(arguments[:2])} failed:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def push(db_url: str, workdir: Path | None = None) -> str:
+    """Apply the pending files of supabase/migrations to `db_url` (role postgres).
+
+    Returns what the CLI printed; PostgREST is told to read the catalog again.
+    """
+    root = workdir or project_root()
+    if not any((root / "supabase" / "migrations").glob("*.sql")):
+        return ""
+    said = run_cli("db", "push", f"--remote={db_url}", "--yes", workdir=root)
+    with psycopg.connect(db_url, autocommit=True) as connection:
+        connection.execute("notify pgrst, 'reload schema'")
+    return said
+
+
+def pending(db_url: str, workdir: Path | None = None) -> list[str]:
+    """Versions of migration files that `db_url` does not have yet, oldest first."""
+    root = workdir or project_root()
+    files = sorted((root / "supabase" / "migrations").glob("[0-9]*_*.sql"))
+    with psycopg.connect(db_url) as connection:
+        rows = connection.execute(
+            "select version from supabase_migrations.schema_migrations"
+        ).fetchall()
+    applied = {row[0] for row in rows}
+    return [f.name.split("_")[0] for f in files if f.name.split("_")[0] not in applied]

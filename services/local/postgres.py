@@ -1,0 +1,299 @@
+"""One Postgres server in one data directory, run by this process."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import psycopg
+
+from services.local import binaries
+from services.local.processes import HOST, start_time, wait_until, working_in
+
+SUPERUSER = "supabase_admin"
+LOGIN_ROLES = (
+    SUPERUSER,
+    "postgres",
+    "authenticator",
+    "supabase_auth_admin",
+    "supabase_lite",
+)
+StopMode = Literal["smart", "fast", "immediate"]
+_STOP_SIGNALS: dict[StopMode, signal.Signals] = {
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+}
+_START_SECONDS = 60.0
+
+
+class PostgresError(RuntimeError):
+    """The server could not be created, started or stopped; the message says why."""
+
+
+class PostgresServer:
+    """A server for one data directory; TCP on loopback only, scram passwords, superuser
+    `supabase_admin`. Started as root, it runs as an unprivileged user.
+
+    `passwords` maps login roles to passwords (default: random ones for this object); the
+    roles other than the superuser get theirs in `prepare_database`.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        bin_dir: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        *,
+        passwords: Mapping[str, str] | None = None,
+        log_file: Path | None = None,
+    ) -> None:
+        self.data_dir = data_dir.resolve()
+        self.port = port
+        self.bin_dir = bin_dir or binaries.postgres_bin()
+        self.settings = dict(settings or {})
+        self.passwords = dict(passwords or {r: secrets.token_urlsafe(24) for r in LOGIN_ROLES})
+        self.log_file = log_file or self.data_dir.parent / f"{self.data_dir.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # -- facts ------------------------------------------------------------------------------
+
+    def url(
+        self, user: str = "postgres", dbname: str = "postgres", password: str | None = None
+    ) -> str:
+        """A libpq address; the password is the role's known one unless given."""
+        secret = self.passwords.get(user) if password is None else password
+        login = quote(user, safe="") + (f":{quote(secret, safe='')}" if secret else "")
+        return f"postgresql://{login}@{HOST}:{self.port}/{quote(dbname, safe='')}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running postmaster of this data directory, whoever started it."""
+        if self._process is not None and self._process.poll() is None:
+            return self._process.pid
+        try:
+            first = (self.data_dir / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0]
+            pid = int(first)
+        except (OSError, ValueError):
+            return None
+        return pid if self._is_postmaster(pid) else None
+
+    def is_running(self) -> bool:
+        """Is a postmaster alive on this data directory?"""
+        return self.pid is not None
+
+    def is_ready(self) -> bool:
+        """Does the server accept sign-ins?"""
+        try:
+            psycopg.connect(self.url(SUPERUSER), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def data_version(self) -> int | None:
+        """Major version that made the data directory; None when there is no cluster in it."""
+        try:
+            return int((self.data_dir / "PG_VERSION").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    # -- life -------------------------------------------------------------------------------
+
+    def init(self) -> None:
+        """Create the cluster; does nothing when there is one already."""
+        if self.data_version() is not None:
+            return
+        if self.data_dir.exists() and any(self.data_dir.iterdir()):
+            raise PostgresError(f"{self.data_dir} is not empty and not a Postgres cluster.")
+        # Made aside and renamed: an interrupted initdb never looks like a cluster.
+        staging = self.data_dir.with_name(f"{self.data_dir.name}.new")
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True, mode=0o700)
+        self._own(staging)
+        password_file = self._password_file()
+        try:
+            self._run_initdb(staging, password_file)
+        finally:
+            password_file.unlink()
+        if self.data_dir.exists():
+            self.data_dir.rmdir()
+        staging.rename(self.data_dir)
+
+    def start(self, timeout: float = _START_SECONDS) -> None:
+        """Start the server and wait until it accepts sign-ins; nothing to do when it runs."""
+        if self.is_running():
+            return
+        self._process = None
+        self._drop_foreign_pid()
+
+        def started() -> bool:
+            if self._process is None or self._process.poll() is not None:
+                self._check_startable()
+                self._spawn()
+            return self.is_ready()
+
+        if not wait_until(started, timeout, pause=0.05):
+            self.stop("immediate")
+            raise PostgresError(f"Postgres did not start in {timeout:.0f} s:\n{self.log_tail()}")
+
+    def stop(self, mode: StopMode = "fast", timeout: float = 60.0) -> None:
+        """Stop the server and wait for its end; committed data is never lost by any mode."""
+        pid = self.pid
+        if pid is None:
+            return
+        os.kill(pid, _STOP_SIGNALS[mode])
+        if not wait_until(lambda: self._gone(pid), timeout):
+            raise PostgresError(f"Postgres (pid {pid}) did not stop in {timeout:.0f} s.")
+
+    def kill(self) -> None:
+        """End the postmaster with SIGKILL, as a power cut would."""
+        pid = self.pid
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self._gone(pid), 10.0)
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines of the server's log."""
+        try:
+            text = self.log_file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return "(no log)"
+        return "\n".join(text.splitlines()[-lines:])
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _gone(self, pid: int) -> bool:
+        if self._process is not None and self._process.pid == pid:
+            return self._process.poll() is not None
+        return start_time(pid) is None
+
+    def _is_postmaster(self, pid: int) -> bool:
+        """Is `pid` a postmaster whose working directory is our data directory?"""
+        if start_time(pid) is None:
+            return False
+        try:
+            return Path(f"/proc/{pid}/cwd").resolve(strict=True) == self.data_dir
+        except OSError:
+            pass
+        shown = subprocess.run(
+            ["ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True
+        )
+        return str(self.data_dir) in shown.stdout
+
+    def _drop_foreign_pid(self) -> None:
+        """Remove a postmaster.pid whose pid now belongs to another program, at which Postgres
+        would refuse to start. A plain stale one it handles itself, and more safely.
+        """
+        pid_file = self.data_dir / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text(encoding="utf-8").split("\n")[0])
+        except (OSError, ValueError):
+            return
+        if start_time(pid) is None:
+            return
+        # The file also guards against backends that outlive a killed postmaster.
+        if wait_until(lambda: not working_in(self.data_dir), 10.0):
+            pid_file.unlink(missing_ok=True)
+
+    def _check_startable(self) -> None:
+        """Raise unless the last attempt, if any, failed for a reason that passes by itself."""
+        if self._process is None:
+            return
+        tail = self.log_tail()
+        # Backends of a killed postmaster need a moment to notice that it is gone.
+        if "pre-existing shared memory block" not in tail:
+            raise PostgresError(f"Postgres did not start:\n{tail}")
+
+    def _spawn(self) -> None:
+        options = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "logging_collector": "off",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            **self.settings,
+        }
+        command = [str(self.bin_dir / "postgres"), "-D", str(self.data_dir)]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._as_user(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C belongs to the supervisor, not to the server
+                cwd="/",
+            )
+
+    def _run_initdb(self, folder: Path, password_file: Path) -> None:
+        major = binaries.postgres_major(self.bin_dir)
+        # Built into Postgres from 17 on: the same sort order on every system.
+        locale = (
+            ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+            if major >= 17
+            else ["--locale=C.UTF-8"]
+        )
+        command = [
+            *(str(self.bin_dir / "initdb"), "-D", str(folder), "-U", SUPERUSER, "-E", "UTF8"),
+            *(f"--pwfile={password_file}", "--auth=scram-sha-256", *locale),
+        ]
+        done = subprocess.run(
+            self._as_user(command), check=False, capture_output=True, text=True, cwd="/"
+        )
+        if done.returncode != 0:
+            raise PostgresError(f"initdb failed:\n{done.stdout[-500:]}{done.stderr[-1500:]}")
+
+    def _password_file(self) -> Path:
+        handle, name = tempfile.mkstemp(prefix="takt-pw-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(self.passwords[SUPERUSER] + "\n")
+        self._own(Path(name))
+        return Path(name)
+
+    def _own(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            user = _unprivileged_user()
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+    def _as_user(self, command: list[str]) -> list[str]:
+        """The command as an unprivileged user when we are root (Postgres refuses root)."""
+        if os.geteuid() != 0:
+            return command
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise PostgresError(
+                "Postgres refuses to run as root and `setpriv` (package util-linux) is missing. "
+                "Install it, or run takt as an ordinary user."
+            )
+        user = _unprivileged_user()
+        # The checkout may lie under a folder that this user cannot enter, such as /root; the
+        # one capability lets it pass and read, never write.
+        caps = "-all,+dac_read_search"
+        return [
+            *(setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
+            *(f"--inh-caps={caps}", f"--ambient-caps={caps}", f"--bounding-set={caps}"),
+            *("--no-new-privs", "--", *command),
+        ]
+
+
+def _unprivileged_user() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise PostgresError("No user `postgres` or `nobody` to run Postgres as.")

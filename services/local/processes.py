@@ -1,0 +1,97 @@
+"""Small facts about processes and ports, without a dependency on psutil."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HOST = "127.0.0.1"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.02) -> bool:
+    """Poll `condition` until it holds or `seconds` have passed; says whether it holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def start_time(pid: int) -> str | None:
+    """When process `pid` started, as an opaque text; None when it is gone or a zombie.
+
+    Together with the pid it names one process for ever, although pids are used again.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in "ZX" else fields[19]
+    answer = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], check=False, capture_output=True, text=True
+    )
+    state, _, started = answer.stdout.strip().partition(" ")
+    return None if not state or state.startswith("Z") else started.strip()
+
+
+def working_in(folder: Path) -> list[int]:
+    """Processes (Linux only, that we may look at) whose working directory is `folder`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def is_same(pid: int, started: str | None) -> bool:
+    """Is the process that was recorded as (pid, started) still running?"""
+    return started is not None and start_time(pid) == started
+
+
+def end(pid: int, started: str | None, seconds: float = 5.0) -> None:
+    """End one recorded process: politely first, by force when it has not gone in time."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if not is_same(pid, started):
+            return
+        try:
+            os.kill(pid, sign)
+        except ProcessLookupError:
+            return
+        if wait_until(lambda: not is_same(pid, started), seconds):
+            return
+
+
+def port_is_free(port: int, host: str = HOST) -> bool:
+    """Can this process listen on the port?"""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(host: str = HOST) -> int:
+    """A port that the system says is free now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def port_is_open(port: int, host: str = HOST) -> bool:
+    """Does anybody listen on the port?"""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((host, port)) == 0

@@ -1,0 +1,1 @@
+"""Supabase Realtime for the embedded stack: broadcast and presence over Phoenix channels."""

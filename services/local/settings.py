@@ -1,0 +1,134 @@
+"""Ports and secrets of the embedded stack: made once, kept in `.takt/`, shown by `takt status`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from urllib.parse import quote
+
+from services.local.paths import Paths, write_atomic
+from services.local.postgres import LOGIN_ROLES
+from services.local.processes import HOST, port_is_free
+
+_STEP = 10  # a second checkout gets 54331 … 54336: readable, and no clash inside the block
+_TRIES = 500
+
+
+class SettingsError(RuntimeError):
+    """A file of the stack cannot be used; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports on loopback."""
+
+    gateway: int = 54321
+    postgres: int = 54322
+    postgrest: int = 54323
+    lite: int = 54324
+    api: int = 54325
+    postgrest_admin: int = 54326
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Everything that must not be seen; `db_passwords` is per login role."""
+
+    jwt_secret: str
+    publishable_key: str
+    secret_key: str
+    secrets_key: str
+    db_passwords: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a service of the stack may ask for."""
+
+    paths: Paths
+    ports: Ports
+    secrets: Secrets
+    host: str = HOST
+
+    @classmethod
+    def load(cls, paths: Paths | None = None) -> Settings:
+        """Read the settings that `prepare` left. Errors: SettingsError when there are none."""
+        where = paths or Paths.find()
+        return cls(where, _read_ports(where), read_secrets(where), _host())
+
+    @classmethod
+    def prepare(cls, paths: Paths) -> Settings:
+        """Make what is missing, and move each taken port to a free one."""
+        paths.create()
+        if not paths.secrets_file.exists():
+            text = json.dumps(asdict(_new_secrets()), indent=2)
+            write_atomic(paths.secrets_file, text + "\n")
+        ports = choose_ports(_read_ports(paths))
+        write_atomic(paths.ports_file, json.dumps(asdict(ports), indent=2) + "\n", mode=0o644)
+        return cls(paths, ports, read_secrets(paths), _host())
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{HOST}:{self.ports.gateway}"
+
+    def db_url(self, user: str = "postgres", dbname: str = "postgres") -> str:
+        """Address of the database for one login role, password included."""
+        password = quote(self.secrets.db_passwords[user], safe="")
+        return f"postgresql://{user}:{password}@{HOST}:{self.ports.postgres}/{dbname}"
+
+
+def choose_ports(wanted: Ports) -> Ports:
+    """Keep each port that is free; otherwise the next free one, ten further at a time."""
+    defaults = asdict(Ports())
+    chosen: dict[str, int] = {}
+    for name, port in asdict(wanted).items():
+        candidates = [port, *(defaults[name] + _STEP * n for n in range(_TRIES))]
+        free = (p for p in candidates if p not in chosen.values() and port_is_free(p))
+        found = next(free, None)
+        if found is None:
+            raise SettingsError(f"No free port for {name} from {defaults[name]} on.")
+        chosen[name] = found
+    return Ports(**chosen)
+
+
+def read_secrets(paths: Paths) -> Secrets:
+    """The stored secrets. Errors: SettingsError when missing or damaged."""
+    try:
+        stored = json.loads(paths.secrets_file.read_text(encoding="utf-8"))
+        return Secrets(**{field.name: stored[field.name] for field in fields(Secrets)})
+    except FileNotFoundError as error:
+        raise SettingsError("The stack was never started here. Run `takt up`.") from error
+    except PermissionError as error:
+        raise SettingsError(f"{paths.secrets_file} belongs to another user.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{paths.secrets_file} is damaged. Restore it from a backup: without it the stored "
+            "passwords and encrypted shop secrets cannot be used."
+        ) from error
+
+
+def _read_ports(paths: Paths) -> Ports:
+    try:
+        stored = json.loads(paths.ports_file.read_text(encoding="utf-8"))
+        return Ports(**{k: int(v) for k, v in stored.items() if k in asdict(Ports())})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return Ports()  # ports are only a memory; a lost one is chosen again
+
+
+def _new_secrets() -> Secrets:
+    return Secrets(
+        jwt_secret=secrets.token_urlsafe(48),
+        publishable_key=f"sb_publishable_{secrets.token_urlsafe(24)}",
+        secret_key=f"sb_secret_{secrets.token_urlsafe(24)}",
+        secrets_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+        db_passwords={role: secrets.token_urlsafe(24) for role in LOGIN_ROLES},
+    )
+
+
+def _host() -> str:
+    """Where the gateway listens: loopback unless `TAKT_HOST` says otherwise."""
+    return os.environ.get("TAKT_HOST", HOST)

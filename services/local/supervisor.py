@@ -1,0 +1,334 @@
+"""Starts the stack in order, keeps it running, and stops it in order."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.local import binaries, children, migrations, processes, seed
+from services.local.children import Child
+from services.local.paths import Paths
+from services.local.postgres import PostgresServer
+from services.local.prepare import prepare_database
+from services.local.settings import Settings
+from services.local.state import ServiceState, StackState, read_state
+
+log = logging.getLogger("takt.supervisor")
+
+ALREADY_RUNNING = 75  # exit code
+_READY_SECONDS = 45.0
+_STOP_SECONDS = 8.0
+_HEALTH_EVERY = 5.0
+_UNHEALTHY_AFTER = 3  # checks in a row
+_STABLE_AFTER = 60.0  # seconds after which a crash counts as the first again
+_LONGEST_PAUSE = 30.0
+
+
+class AlreadyRunning(RuntimeError):
+    """Another supervisor has this state folder."""
+
+
+class StartFailed(RuntimeError):
+    """The stack cannot start; the message is for a person."""
+
+
+class Watched:
+    """A child and what is known about its health."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.record = ServiceState(child.name, port=child.port)
+        self.crashes = 0
+        self.misses = 0
+        self.since = 0.0
+        self.due: float | None = None
+        self.next_check = 0.0
+
+    def start(self) -> None:
+        """Start the process and write down who it is."""
+        self.child.start()
+        pid = self.child.pid
+        self.record.pid = pid
+        self.record.started = None if pid is None else processes.start_time(pid)
+        self.record.state = "starting"
+        self.since, self.due, self.misses = time.monotonic(), None, 0
+        self.next_check = 0.0
+
+    def plan_restart(self) -> float:
+        """Decide when to start again; the pause in seconds (exponential, with jitter)."""
+        if time.monotonic() - self.since > _STABLE_AFTER:
+            self.crashes = 0
+        ceiling = min(_LONGEST_PAUSE, 0.5 * 2.0**self.crashes)
+        pause = ceiling * random.uniform(0.5, 1.0)  # noqa: S311
+        self.crashes += 1
+        self.record.restarts += 1
+        self.record.state, self.record.pid, self.record.started = "restarting", None, None
+        self.due = time.monotonic() + pause
+        return pause
+
+
+class Supervisor:
+    """One stack in one state folder."""
+
+    def __init__(self, paths: Paths, *, demo: bool = False) -> None:
+        self._paths = paths
+        self._wants_demo = demo
+        self._stopping = False
+        self._watched: list[Watched] = []
+        self._state = StackState(os.getpid(), processes.start_time(os.getpid()))
+        self._settings: Settings | None = None
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; the exit code. Errors: AlreadyRunning."""
+        self._paths.create()
+        with _lock(self._paths.lock_file):
+            signal.signal(signal.SIGTERM, self._on_stop)
+            signal.signal(signal.SIGINT, self._on_stop)
+            signal.signal(signal.SIGHUP, self._on_demo)
+            try:
+                self._start_all()
+                self._watch()
+            except Exception as error:
+                log.exception("the stack failed")
+                self._state.error = str(error)
+            finally:
+                self._stop_all()
+        return 0 if self._state.error is None else 1
+
+    # -- start --------------------------------------------------------------------------------
+
+    def _start_all(self) -> None:
+        # Before the first save: the old state file is the only list of what was left running.
+        end_orphans(self._paths)
+        # Until the ports are in use nobody else of this user may choose ports.
+        with _port_lock():
+            settings = Settings.prepare(self._paths)
+            self._settings = settings
+            database = children.postgres(settings)
+            self._start_database(database, settings)
+            self._bring_up(children.lite_child(settings))
+            self._step("applying migrations")
+            migrations.push(settings.db_url(), workdir=self._paths.root)
+            self._bring_up(children.postgrest(settings))
+            ours = (
+                ("api", settings.ports.api),
+                ("worker", None),
+                ("gateway", settings.ports.gateway),
+            )
+            for name, port in ours:
+                child = children.python_child(settings, name, port)
+                if child is not None:
+                    self._bring_up(child, wait=False)
+            for watched in self._watched:
+                self._await_ready(watched)
+        if self._wants_demo:
+            self._start_demo()
+        if not self._stopping:
+            self._state.state = "running"
+            self._step("")
+            log.info("running at %s", settings.api_url)
+
+    def _start_database(self, database: children.PostgresChild, settings: Settings) -> None:
+        server = database.server
+        _check_version(server)
+        self._step(
+            "creating the database" if server.data_version() is None else "starting postgres"
+        )
+        server.init()
+        self._bring_up(database)
+        self._step("preparing the database")
+        prepare_database(server)
+
+    def _bring_up(self, child: Child, *, wait: bool = True) -> None:
+        if self._stopping:
+            return
+        self._step(f"starting {child.name}")
+        watched = Watched(child)
+        self._watched.append(watched)
+        self._state.services.append(watched.record)
+        watched.start()
+        self._save()
+        if wait:
+            self._await_ready(watched)
+
+    def _await_ready(self, watched: Watched) -> None:
+        if watched.record.state == "running":
+            return
+        child = watched.child
+
+        def decided() -> bool:
+            return self._stopping or child.pid is None or child.ready()
+
+        processes.wait_until(decided, _READY_SECONDS, pause=0.05)
+        if self._stopping:
+            return
+        if not child.ready():
+            ended = "ended at once" if child.pid is None else "does not answer"
+            tail = _tail(self._paths.logs / f"{child.name}.log")
+            raise StartFailed(f"{child.name} {ended}. The end of its log:\n{tail}")
+        child.after_start()
+        watched.record.state = "running"
+        self._save()
+
+    def _start_demo(self) -> None:
+        if self._settings is None or self._stopping:
+            return
+        self._step("loading the demo data")
+        seed.load_dev_seed(self._settings)
+        child = children.python_child(self._settings, "simulator")
+        if child is not None and all(w.child.name != "simulator" for w in self._watched):
+            self._bring_up(child)
+        self._wants_demo, self._state.demo = False, True
+        self._step("")
+
+    # -- watch --------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        next_rotation = 0.0
+        while not self._stopping:
+            for watched in self._watched:
+                self._look_after(watched)
+            if self._wants_demo:
+                self._start_demo()
+            if time.monotonic() >= next_rotation:
+                children.rotate_logs(self._paths)
+                next_rotation = time.monotonic() + 60
+            time.sleep(0.1)
+
+    def _look_after(self, watched: Watched) -> None:
+        """Notice a crash or silence of one service, and start it again when its time has come."""
+        now, child, record = time.monotonic(), watched.child, watched.record
+        if watched.due is not None:
+            if now >= watched.due:
+                self._restart(watched)
+            return
+        if child.pid is None:
+            self._plan(watched, "has ended")
+        elif now >= watched.next_check:
+            watched.next_check = now + (0.2 if record.state == "starting" else _HEALTH_EVERY)
+            self._check(watched)
+
+    def _check(self, watched: Watched) -> None:
+        child, record = watched.child, watched.record
+        if child.ready():
+            watched.misses = 0
+            if record.state != "running":
+                child.after_start()
+                record.state = "running"
+                log.info("%s runs again", child.name)
+                self._save()
+            return
+        if record.state == "starting":
+            if time.monotonic() - watched.since > _READY_SECONDS:
+                self._plan(watched, "does not answer after its start")
+            return
+        watched.misses += 1
+        if watched.misses >= _UNHEALTHY_AFTER:
+            self._plan(watched, "does not answer any more")
+
+    def _plan(self, watched: Watched, what: str) -> None:
+        watched.child.stop(_STOP_SECONDS)
+        pause = watched.plan_restart()
+        log.warning("%s %s; starting it again in %.1f s", watched.child.name, what, pause)
+        self._save()
+
+    def _restart(self, watched: Watched) -> None:
+        try:
+            watched.start()
+        except (OSError, RuntimeError) as error:
+            log.warning("%s did not start: %s", watched.child.name, error)
+            watched.plan_restart()
+        self._save()
+
+    # -- stop ---------------------------------------------------------------------------------
+
+    def _stop_all(self) -> None:
+        self._state.state = "stopping"
+        self._save()
+        for watched in reversed(self._watched):
+            log.info("stopping %s", watched.child.name)
+            try:
+                watched.child.stop(_STOP_SECONDS)
+            except RuntimeError as error:
+                log.error("%s", error)
+            watched.record.state, watched.record.pid = "stopped", watched.child.pid
+        self._state.state = "failed" if self._state.error else "stopped"
+        self._save()
+
+    def _on_stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _on_demo(self, *_: object) -> None:
+        self._wants_demo = True
+
+    def _step(self, step: str) -> None:
+        self._state.step = step
+        if step:
+            log.info("%s", step)
+        self._save()
+
+    def _save(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk must not end what still runs
+            self._state.save(self._paths)
+
+
+def end_orphans(paths: Paths) -> list[str]:
+    """End services that a killed supervisor left running; their names."""
+    left = read_state(paths)
+    ended = []
+    for record in reversed(left.services if left else []):
+        if record.pid is None or not record.is_alive():
+            continue
+        ended.append(record.name)
+        log.warning("ending %s (pid %d) of an earlier run", record.name, record.pid)
+        if record.name == "postgres":
+            # SIGINT is Postgres' fast shutdown; SIGTERM would wait for its clients.
+            os.kill(record.pid, signal.SIGINT)
+            processes.wait_until(lambda r=record: not r.is_alive(), 60)  # type: ignore[misc]
+        else:
+            processes.end(record.pid, record.started)
+    return ended
+
+
+def _check_version(server: PostgresServer) -> None:
+    made_by = server.data_version()
+    has = binaries.postgres_major(server.bin_dir)
+    if made_by is not None and made_by != has:
+        raise StartFailed(
+            f"The data in {server.data_dir} was made by Postgres {made_by}, the program here is "
+            f"Postgres {has}. Set TAKT_PG_BIN to the bin folder of a Postgres {made_by}, or move "
+            "the data folder away and restore a backup."
+        )
+
+
+def _tail(file: Path, lines: int = 12) -> str:
+    try:
+        return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"
+
+
+@contextlib.contextmanager
+def _lock(file: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold an exclusive lock on `file`; it ends with this process, however that ends."""
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise AlreadyRunning(f"A supervisor already runs in {file.parent}.") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _port_lock() -> contextlib.AbstractContextManager[None]:
+    return _lock(Path(tempfile.gettempdir()) / f"takt-ports-{os.geteuid()}.lock", wait=True)

@@ -1,0 +1,74 @@
+"""One real Postgres per run, a template built from the migrations by the real CLI, a clone per test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from services.local import prepare_database
+from services.local.migrations import push
+from services.local.processes import free_port
+from services.local.postgres import PostgresServer
+from tests.support.databases import Clone, clones, seed_people
+
+TEMPLATE = "takt_template"
+
+
+def pytest_report_header() -> str:
+    binaries = os.environ.get("TAKT_PG_BIN", "embedded")
+    return f"postgres: {binaries}"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """A throwaway cluster; TAKT_PG_BIN chooses another Postgres than the embedded one."""
+    with tempfile.TemporaryDirectory(prefix="takt-test-") as folder:
+        Path(folder).chmod(0o755)
+        # fsync off: a throwaway cluster; durability has its own tests with their own server.
+        settings = {"fsync": "off", "max_connections": "300", "shared_buffers": "64MB"}
+        postgres = PostgresServer(Path(folder) / "data", free_port(), settings=settings)
+        postgres.init()
+        postgres.start()
+        yield postgres
+        postgres.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def template(server: PostgresServer) -> str:
+    """Name of the database that every test gets a copy of: migrated, with the test people."""
+    prepare_database(server, TEMPLATE)
+    push(server.url("postgres", TEMPLATE))
+    with psycopg.connect(server.url("postgres", TEMPLATE), autocommit=True) as connection:
+        seed_people(connection)
+    return TEMPLATE
+
+
+@pytest.fixture
+def clone(server: PostgresServer, template: str) -> Iterator[Clone]:
+    """A database of its own for one test."""
+    with clones(server, template) as copy:
+        yield copy
+
+
+@pytest.fixture(scope="module")
+def module_clone(server: PostgresServer, template: str) -> Iterator[Clone]:
+    """A database shared by the tests of one module; they roll back what they do."""
+    with clones(server, template) as copy:
+        yield copy
+
+
+@pytest.fixture
+def db_url(clone: Clone) -> str:
+    return clone.url()
+
+
+@pytest.fixture
+def db(clone: Clone) -> Iterator[psycopg.Connection]:
+    """A connection as `postgres` (owner, not superuser) to a fresh clone, autocommit on."""
+    with clone.connect() as connection:
+        yield connection
