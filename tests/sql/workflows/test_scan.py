@@ -49,9 +49,7 @@ def test_suffixes_and_imported_numbers(db: psycopg.Connection, code: str, found:
     make_order(db, "bannos-18617-A")
     make_order(db, "bannos-18617-B", line_item_id="2")
     make_order(db, "bannos-18617-27", line_item_id="3", unit_no=27)
-    make_order(
-        db, "bannos-P-1001", order_number="P-1001", suffix=None, unit_no=1, line_item_id="4"
-    )
+    make_order(db, "bannos-P-1001", order_number="P-1001", suffix=None, unit_no=1, line_item_id="4")
     answer = call(db, "operator", "get_order_for_scan", p_scan=code)
     assert (answer["action"], (answer["order_row"] or {}).get("id")) == ("found", found)
 
@@ -154,8 +152,16 @@ def test_a_wrong_order_says_expected_and_actual_and_is_remembered(db: psycopg.Co
 def test_a_station_takes_only_its_stage_and_store(db: psycopg.Connection) -> None:
     make_order(db)
     make_order(db, "flourlane-18618")
-    call(db, "admin", "register_station", p_code="cover-1", p_name="Covering 1", p_site="main",
-         p_store="bannos", p_stage="Covering")
+    call(
+        db,
+        "admin",
+        "register_station",
+        p_code="cover-1",
+        p_name="Covering 1",
+        p_site="main",
+        p_store="bannos",
+        p_stage="Covering",
+    )
     wrong = scan(db, "#B18617", p_station="cover-1")
     assert (wrong["hint"], wrong["details"]["expected"], wrong["details"]["actual"]) == (
         "scan.wrong_stage", "Covering", "Filling",
@@ -193,7 +199,7 @@ def test_nothing_scanned(db: psycopg.Connection, code: str) -> None:
 
 def test_cancelled_and_changed_tickets_are_not_worked_on(db: psycopg.Connection) -> None:
     make_order(db)
-    db.execute("update public.orders set pending_change = '{\"reason\": \"edited\"}'")
+    db.execute('update public.orders set pending_change = \'{"reason": "edited"}\'')
     assert scan(db, "#B18617")["hint"] == "order.change_pending"
     call(db, "operator", "acknowledge_order_change", p_order_id="bannos-18617")
     assert scan(db, "#B18617")["action"] == "started"

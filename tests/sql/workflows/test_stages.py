@@ -23,8 +23,13 @@ COMPLETES = {stage: f"complete_{stage.lower()}" for stage in STARTS}
 def test_a_ticket_goes_from_filling_to_complete(db: psycopg.Connection) -> None:
     make_order(db)
     for stage, following in zip(STARTS, STAGES[1:], strict=True):
-        call(db, "supervisor", "assign_staff", p_order_id="bannos-18617",
-             p_staff_id=USER_IDS["operator"])
+        call(
+            db,
+            "supervisor",
+            "assign_staff",
+            p_order_id="bannos-18617",
+            p_staff_id=USER_IDS["operator"],
+        )
         started = call(db, "operator", STARTS[stage], p_order_id="bannos-18617")
         assert started["changed"] is True
         assert started["offer"] == COMPLETES[stage]
@@ -49,8 +54,13 @@ def test_completing_decorating_offers_packing_and_starts_nothing(db: psycopg.Con
 def test_every_event_carries_actor_station_and_time(db: psycopg.Connection) -> None:
     make_order(db)
     call(db, "operator", "handle_print_barcode", p_order_id="bannos-18617", p_station="fill-1")
-    call(db, "operator", "complete_filling", p_order_id="bannos-18617",
-         headers={"x-takt-station": "fill-2"})
+    call(
+        db,
+        "operator",
+        "complete_filling",
+        p_order_id="bannos-18617",
+        headers={"x-takt-station": "fill-2"},
+    )
     rows = db.execute(
         "select actor_id, station, at is not null from public.events order by id"
     ).fetchall()
@@ -178,8 +188,14 @@ def test_qc_returns_to_decorating_with_a_reason_and_keeps_history(db: psycopg.Co
     with pytest.raises(Refused) as refused:
         call(db, "operator", "qc_return_to_decorating", p_order_id="bannos-18617", p_reason=" ")
     assert refused.value.code == "order.reason_required"
-    back = call(db, "operator", "qc_return_to_decorating", p_order_id="bannos-18617",
-                p_reason="Wrong spelling", p_notes="Zoe, not Zoë")
+    back = call(
+        db,
+        "operator",
+        "qc_return_to_decorating",
+        p_order_id="bannos-18617",
+        p_reason="Wrong spelling",
+        p_notes="Zoe, not Zoë",
+    )
     row = back["order_row"]
     assert (row["stage"], row["assignee_id"]) == ("Decorating", None)
     assert row["decorating_completed_at"] is None
@@ -188,8 +204,13 @@ def test_qc_returns_to_decorating_with_a_reason_and_keeps_history(db: psycopg.Co
     history = events(db, "bannos-18617")
     assert "decorating.completed" in history
     assert history[-1] == "order.qc_returned"
-    repeat = call(db, "operator", "qc_return_to_decorating", p_order_id="bannos-18617",
-                  p_reason="Wrong spelling")
+    repeat = call(
+        db,
+        "operator",
+        "qc_return_to_decorating",
+        p_order_id="bannos-18617",
+        p_reason="Wrong spelling",
+    )
     assert repeat["changed"] is False
     call(db, "operator", "start_decorating", p_order_id="bannos-18617")
     call(db, "operator", "complete_decorating", p_order_id="bannos-18617")
