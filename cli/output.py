@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn
 
@@ -24,7 +24,7 @@ class Exit(IntEnum):
     OK = 0
     FAILED = 1
     USAGE = 2
-    CONFIG = 3
+    CONFIG_MISSING = 3
     UNREACHABLE = 4
     NOT_ALLOWED = 5
     DRIFT = 6
@@ -43,7 +43,7 @@ class Failure(Exception):
 class Group(TyperGroup):
     """A command group that turns every known error into a sentence and an exit code."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except RpcError as error:
@@ -51,7 +51,7 @@ class Group(TyperGroup):
             raise typer.Exit(exit_code(error)) from error
         except ConfigError as error:
             say(str(error))
-            raise typer.Exit(Exit.CONFIG) from error
+            raise typer.Exit(Exit.CONFIG_MISSING) from error
         except Failure as error:
             say(str(error))
             raise typer.Exit(error.code) from error
@@ -97,6 +97,19 @@ def show(facts: Any, as_json: bool, columns: Iterable[str] | None = None) -> Non
             typer.echo(f"{key:<{width}}  {_cell(value)}")
     else:
         _table(list(facts), list(columns or ()))
+
+
+def report(
+    results: Sequence[Mapping[str, Any]], as_json: bool, columns: Iterable[str], applied: bool
+) -> None:
+    """Print the outcome of each row; exit 1 when all failed, 7 when some did."""
+    show(results, as_json, columns)
+    failed = sum(not result["ok"] for result in results)
+    say(f"{len(results) - failed} fine, {failed} with errors.")
+    if not applied:
+        say("Dry run: nothing was changed. Repeat with --apply.")
+    if failed:
+        raise typer.Exit(Exit.FAILED if failed == len(results) else Exit.PARTIAL)
 
 
 def _table(rows: list[Mapping[str, Any]], columns: list[str]) -> None:

@@ -130,7 +130,7 @@ def _status(paths: Paths) -> dict[str, Any]:
     try:
         return control.status(paths)
     except SettingsError as error:
-        raise Failure(str(error), Exit.CONFIG) from error
+        raise Failure(str(error), Exit.CONFIG_MISSING) from error
 
 
 def _json(facts: dict[str, Any]) -> None:

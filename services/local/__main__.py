@@ -7,8 +7,9 @@ import logging
 import sys
 import time
 
+from services.local.guards import AlreadyRunning
 from services.local.paths import Paths
-from services.local.supervisor import ALREADY_RUNNING, AlreadyRunning, Supervisor
+from services.local.supervisor import ALREADY_RUNNING, Supervisor
 
 
 def main() -> int:

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from services.local import processes
+from services.local.guards import end_orphans
 from services.local.paths import Paths
 from services.local.seed import read_demo
 from services.local.settings import Settings, SettingsError
 from services.local.state import StackState, read_state
-from services.local.supervisor import ALREADY_RUNNING, end_orphans
+from services.local.supervisor import ALREADY_RUNNING
 
 
 class ControlError(RuntimeError):
@@ -41,12 +42,15 @@ def up(paths: Paths, *, demo: bool, timeout: float, notice: Callable[[str], None
         if not processes.wait_until(lambda: live_state(paths) is None, timeout):
             raise ControlError("The stack does not stop. `takt logs supervisor` shows why.")
         state = None
-    process = None
+    process, tries = None, 0
     if state is None:
         process = _spawn(paths, demo=demo)
     elif demo and not state.demo:
-        os.kill(state.pid, signal.SIGHUP)
-    _await_running(paths, process, demo=demo, deadline=deadline, notice=notice)
+        tries = state.demo_tries
+        os.kill(state.pid, signal.SIGUSR1)
+    _await_running(paths, process, deadline=deadline, notice=notice)
+    if demo:
+        _await_demo(paths, tries, deadline)
     return process is not None
 
 
@@ -122,7 +126,6 @@ def _await_running(
     paths: Paths,
     process: subprocess.Popen[bytes] | None,
     *,
-    demo: bool,
     deadline: float,
     notice: Callable[[str], None],
 ) -> None:
@@ -133,7 +136,7 @@ def _await_running(
             if state.step and state.step != said:
                 said = state.step
                 notice(said)
-            if state.state == "running" and (state.demo or not demo):
+            if state.state == "running":
                 return
         elif process is None or process.poll() not in (None, ALREADY_RUNNING):
             ended = read_state(paths)
@@ -141,3 +144,17 @@ def _await_running(
             raise ControlError(f"The stack did not start: {reason}")
         time.sleep(0.05)
     raise ControlError("The stack was not ready in time; it goes on starting. See `takt status`.")
+
+
+def _await_demo(paths: Paths, tries: int, deadline: float) -> None:
+    """Wait for the demo data, or for the try after the first `tries` to fail."""
+    while time.monotonic() < deadline:
+        state = live_state(paths)
+        if state is None:
+            raise ControlError("The stack stopped while the demo data was loaded.")
+        if state.demo:
+            return
+        if state.demo_tries > tries and state.demo_error:
+            raise ControlError(f"The stack runs, but without its demo: {state.demo_error}")
+        time.sleep(0.05)
+    raise ControlError("The demo data was not loaded in time. `takt logs supervisor` shows why.")

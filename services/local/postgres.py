@@ -7,6 +7,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -34,6 +35,19 @@ _STOP_SIGNALS: dict[StopMode, signal.Signals] = {
     "immediate": signal.SIGQUIT,
 }
 _START_SECONDS = 60.0
+
+
+_PLAIN = ("--inh-caps=-all", "--no-new-privs")
+# The checkout may lie under a folder that Postgres' user cannot enter, such as /root. This one
+# capability lets it pass and read, never write. The securebit is for access(2), with which
+# initdb asks about its own file and which otherwise forgets capabilities.
+_PASSAGE = (
+    "--inh-caps=-all,+dac_read_search",
+    "--ambient-caps=-all,+dac_read_search",
+    "--bounding-set=-all,+dac_read_search",
+    "--securebits=+no_setuid_fixup",
+    "--no-new-privs",
+)
 
 
 class PostgresError(RuntimeError):
@@ -192,15 +206,15 @@ class PostgresServer:
         return str(self.data_dir) in shown.stdout
 
     def _drop_foreign_pid(self) -> None:
-        """Remove a postmaster.pid whose pid now belongs to another program, at which Postgres
-        would refuse to start. A plain stale one it handles itself, and more safely.
+        """Remove a postmaster.pid whose pid now belongs to another program or to a zombie, at
+        which Postgres would refuse to start. A plain stale one it handles itself.
         """
         pid_file = self.data_dir / "postmaster.pid"
         try:
-            pid = int(pid_file.read_text(encoding="utf-8").split("\n")[0])
+            os.kill(int(pid_file.read_text(encoding="utf-8").split("\n")[0]), 0)
+        except PermissionError:
+            pass  # alive, and of another user
         except (OSError, ValueError):
-            return
-        if start_time(pid) is None:
             return
         # The file also guards against backends that outlive a killed postmaster.
         if wait_until(lambda: not working_in(self.data_dir), 10.0):
@@ -255,7 +269,13 @@ class PostgresServer:
             self._as_user(command), check=False, capture_output=True, text=True, cwd="/"
         )
         if done.returncode != 0:
-            raise PostgresError(f"initdb failed:\n{done.stdout[-500:]}{done.stderr[-1500:]}")
+            hint = ""
+            if "capabilities" in done.stderr:
+                hint = (
+                    "This root may not pass on the capability dac_read_search. Put the checkout "
+                    "where every user may enter, such as /opt or /srv.\n"
+                )
+            raise PostgresError(f"initdb failed:\n{hint}{done.stdout[-500:]}{done.stderr[-1500:]}")
 
     def _password_file(self) -> Path:
         handle, name = tempfile.mkstemp(prefix="takt-pw-")
@@ -280,14 +300,22 @@ class PostgresServer:
                 "Install it, or run takt as an ordinary user."
             )
         user = _unprivileged_user()
-        # The checkout may lie under a folder that this user cannot enter, such as /root; the
-        # one capability lets it pass and read, never write.
-        caps = "-all,+dac_read_search"
-        return [
-            *(setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
-            *(f"--inh-caps={caps}", f"--ambient-caps={caps}", f"--bounding-set={caps}"),
-            *("--no-new-privs", "--", *command),
-        ]
+        login = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+        blocked = [p for p in (self.bin_dir, self.data_dir.parent) if not _may_enter(user, p)]
+        return [setpriv, *login, *(_PASSAGE if blocked else _PLAIN), "--", *command]
+
+
+def _may_enter(user: pwd.struct_passwd, folder: Path) -> bool:
+    """May the user pass through every folder down to this one?"""
+    for step in (folder, *folder.parents):
+        try:
+            facts = step.stat()
+        except FileNotFoundError:
+            continue
+        bit = stat.S_IXUSR if facts.st_uid == user.pw_uid else stat.S_IXOTH
+        if not facts.st_mode & bit:
+            return False
+    return True
 
 
 def _unprivileged_user() -> pwd.struct_passwd:

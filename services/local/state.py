@@ -35,6 +35,8 @@ class StackState:
     step: str = ""
     error: str | None = None
     demo: bool = False
+    demo_tries: int = 0
+    demo_error: str | None = None
     services: list[ServiceState] = field(default_factory=list)
 
     def is_alive(self) -> bool:
@@ -44,7 +46,7 @@ class StackState:
     def save(self, paths: Paths) -> None:
         """Write the state file in one step."""
         text = json.dumps(asdict(self), indent=2) + "\n"
-        write_atomic(paths.state_file, text, mode=0o644)
+        write_atomic(paths.state_file, text)
 
 
 def read_state(paths: Paths) -> StackState | None:

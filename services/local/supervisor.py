@@ -3,41 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import random
 import signal
-import tempfile
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-from services.local import binaries, children, migrations, processes, seed
+import psycopg
+
+from services.local import children, migrations, processes, seed
 from services.local.children import Child
+from services.local.guards import (
+    StartFailed,
+    check_version,
+    end_orphans,
+    lock,
+    log_tail,
+    port_lock,
+)
 from services.local.paths import Paths
-from services.local.postgres import PostgresServer
+from services.local.postgres import PostgresError
 from services.local.prepare import prepare_database
 from services.local.settings import Settings
-from services.local.state import ServiceState, StackState, read_state
+from services.local.state import ServiceState, StackState
 
 log = logging.getLogger("takt.supervisor")
 
 ALREADY_RUNNING = 75  # exit code
 _READY_SECONDS = 45.0
 _STOP_SECONDS = 8.0
+_PORT_TRIES = 4
 _HEALTH_EVERY = 5.0
 _UNHEALTHY_AFTER = 3  # checks in a row
 _STABLE_AFTER = 60.0  # seconds after which a crash counts as the first again
 _LONGEST_PAUSE = 30.0
-
-
-class AlreadyRunning(RuntimeError):
-    """Another supervisor has this state folder."""
-
-
-class StartFailed(RuntimeError):
-    """The stack cannot start; the message is for a person."""
 
 
 class Watched:
@@ -89,27 +88,48 @@ class Supervisor:
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; the exit code. Errors: AlreadyRunning."""
         self._paths.create()
-        with _lock(self._paths.lock_file):
+        with lock(self._paths.lock_file):
             signal.signal(signal.SIGTERM, self._on_stop)
             signal.signal(signal.SIGINT, self._on_stop)
-            signal.signal(signal.SIGHUP, self._on_demo)
+            signal.signal(signal.SIGHUP, self._on_stop)
+            signal.signal(signal.SIGUSR1, self._on_demo)
             try:
-                self._start_all()
+                self._start_with_free_ports()
                 self._watch()
             except Exception as error:
                 log.exception("the stack failed")
                 self._state.error = str(error)
             finally:
+                self._state.state = "stopping"
                 self._stop_all()
+                self._state.state = "failed" if self._state.error else "stopped"
+                self._save()
         return 0 if self._state.error is None else 1
 
     # -- start --------------------------------------------------------------------------------
+
+    def _start_with_free_ports(self) -> None:
+        """Start everything; once more when a port was lost between choosing and listening.
+
+        Any outgoing connection of this computer may get such a port for a moment.
+        """
+        for tries_left in reversed(range(_PORT_TRIES)):
+            try:
+                return self._start_all()
+            except (StartFailed, PostgresError) as error:
+                if "in use" not in str(error) or not tries_left or self._stopping:
+                    raise
+                log.warning("a port was taken meanwhile; choosing again: %s", error)
+                self._stop_all()
+                self._watched.clear()
+                self._state.services.clear()
+        return None
 
     def _start_all(self) -> None:
         # Before the first save: the old state file is the only list of what was left running.
         end_orphans(self._paths)
         # Until the ports are in use nobody else of this user may choose ports.
-        with _port_lock():
+        with port_lock():
             settings = Settings.prepare(self._paths)
             self._settings = settings
             database = children.postgres(settings)
@@ -129,8 +149,6 @@ class Supervisor:
                     self._bring_up(child, wait=False)
             for watched in self._watched:
                 self._await_ready(watched)
-        if self._wants_demo:
-            self._start_demo()
         if not self._stopping:
             self._state.state = "running"
             self._step("")
@@ -138,7 +156,7 @@ class Supervisor:
 
     def _start_database(self, database: children.PostgresChild, settings: Settings) -> None:
         server = database.server
-        _check_version(server)
+        check_version(server)
         self._step(
             "creating the database" if server.data_version() is None else "starting postgres"
         )
@@ -172,22 +190,32 @@ class Supervisor:
             return
         if not child.ready():
             ended = "ended at once" if child.pid is None else "does not answer"
-            tail = _tail(self._paths.logs / f"{child.name}.log")
+            tail = log_tail(self._paths.logs / f"{child.name}.log")
             raise StartFailed(f"{child.name} {ended}. The end of its log:\n{tail}")
         child.after_start()
         watched.record.state = "running"
         self._save()
 
-    def _start_demo(self) -> None:
-        if self._settings is None or self._stopping:
-            return
-        self._step("loading the demo data")
-        seed.load_dev_seed(self._settings)
-        child = children.python_child(self._settings, "simulator")
-        if child is not None and all(w.child.name != "simulator" for w in self._watched):
-            self._bring_up(child)
-        self._wants_demo, self._state.demo = False, True
+    def _add_demo(self) -> None:
+        """Load the demo data and start the simulator; a failure leaves the stack running."""
+        self._wants_demo = False
+        try:
+            if self._settings is not None:
+                self._load_demo(self._settings)
+            self._state.demo, self._state.demo_error = True, None
+        except (RuntimeError, OSError) as error:
+            log.warning("%s", error)
+            self._state.demo_error = str(error)
+        self._state.demo_tries += 1
         self._step("")
+
+    def _load_demo(self, settings: Settings) -> None:
+        self._step("loading the demo data")
+        seed.load_dev_seed(settings)
+        if all(watched.child.name != "simulator" for watched in self._watched):
+            child = children.python_child(settings, "simulator")
+            if child is not None:
+                self._bring_up(child)
 
     # -- watch --------------------------------------------------------------------------------
 
@@ -197,7 +225,7 @@ class Supervisor:
             for watched in self._watched:
                 self._look_after(watched)
             if self._wants_demo:
-                self._start_demo()
+                self._add_demo()
             if time.monotonic() >= next_rotation:
                 children.rotate_logs(self._paths)
                 next_rotation = time.monotonic() + 60
@@ -221,7 +249,10 @@ class Supervisor:
         if child.ready():
             watched.misses = 0
             if record.state != "running":
-                child.after_start()
+                try:
+                    child.after_start()
+                except psycopg.OperationalError:
+                    return  # the database is away: once more at the next check
                 record.state = "running"
                 log.info("%s runs again", child.name)
                 self._save()
@@ -251,7 +282,6 @@ class Supervisor:
     # -- stop ---------------------------------------------------------------------------------
 
     def _stop_all(self) -> None:
-        self._state.state = "stopping"
         self._save()
         for watched in reversed(self._watched):
             log.info("stopping %s", watched.child.name)
@@ -260,7 +290,6 @@ class Supervisor:
             except RuntimeError as error:
                 log.error("%s", error)
             watched.record.state, watched.record.pid = "stopped", watched.child.pid
-        self._state.state = "failed" if self._state.error else "stopped"
         self._save()
 
     def _on_stop(self, *_: object) -> None:
@@ -278,57 +307,3 @@ class Supervisor:
     def _save(self) -> None:
         with contextlib.suppress(OSError):  # a full disk must not end what still runs
             self._state.save(self._paths)
-
-
-def end_orphans(paths: Paths) -> list[str]:
-    """End services that a killed supervisor left running; their names."""
-    left = read_state(paths)
-    ended = []
-    for record in reversed(left.services if left else []):
-        if record.pid is None or not record.is_alive():
-            continue
-        ended.append(record.name)
-        log.warning("ending %s (pid %d) of an earlier run", record.name, record.pid)
-        if record.name == "postgres":
-            # SIGINT is Postgres' fast shutdown; SIGTERM would wait for its clients.
-            os.kill(record.pid, signal.SIGINT)
-            processes.wait_until(lambda r=record: not r.is_alive(), 60)  # type: ignore[misc]
-        else:
-            processes.end(record.pid, record.started)
-    return ended
-
-
-def _check_version(server: PostgresServer) -> None:
-    made_by = server.data_version()
-    has = binaries.postgres_major(server.bin_dir)
-    if made_by is not None and made_by != has:
-        raise StartFailed(
-            f"The data in {server.data_dir} was made by Postgres {made_by}, the program here is "
-            f"Postgres {has}. Set TAKT_PG_BIN to the bin folder of a Postgres {made_by}, or move "
-            "the data folder away and restore a backup."
-        )
-
-
-def _tail(file: Path, lines: int = 12) -> str:
-    try:
-        return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-    except OSError:
-        return "(no log)"
-
-
-@contextlib.contextmanager
-def _lock(file: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold an exclusive lock on `file`; it ends with this process, however that ends."""
-    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise AlreadyRunning(f"A supervisor already runs in {file.parent}.") from error
-        yield
-    finally:
-        os.close(handle)
-
-
-def _port_lock() -> contextlib.AbstractContextManager[None]:
-    return _lock(Path(tempfile.gettempdir()) / f"takt-ports-{os.geteuid()}.lock", wait=True)

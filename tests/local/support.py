@@ -30,7 +30,7 @@ class Stack:
         return subprocess.run(
             [*self.python, "-c", _ENTRY, *arguments],
             cwd=ROOT,
-            env=self._env(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -42,7 +42,7 @@ class Stack:
         return subprocess.Popen(
             [*self.python, "-c", _ENTRY, *arguments],
             cwd=ROOT,
-            env=self._env(),
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -66,7 +66,12 @@ class Stack:
 
     def supervisor_pid(self) -> int:
         """Process id of the supervisor, from the state file."""
-        return int(json.loads((self.home / ".takt" / "state.json").read_text())["pid"])
+        return int(json.loads(self.state_text())["pid"])
+
+    def state_text(self) -> str:
+        """The supervisor's state file; empty while there is none."""
+        file = self.home / ".takt" / "state.json"
+        return file.read_text() if file.exists() else ""
 
     def log(self, name: str) -> str:
         """The whole log of one service."""
@@ -80,5 +85,6 @@ class Stack:
             os.kill(pid, signal.SIGKILL)
         assert wait_until(lambda: not any(s["pid"] for s in self.status()["services"]), 20, 0.1)
 
-    def _env(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What the commands see."""
         return {**os.environ, "TAKT_HOME": str(self.home), "NO_COLOR": "1", **self.env}

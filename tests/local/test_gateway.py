@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import Any
@@ -10,6 +11,8 @@ import httpx
 import jwt
 import psycopg
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from services.local.processes import wait_until
 from services.local.settings import Settings
@@ -136,7 +139,21 @@ def test_a_service_that_is_down_is_named(stack: Stack, facts: dict[str, Any]) ->
     with psycopg.connect(facts["db_url"]) as connection:
 
         def repaired() -> bool:
-            row = connection.execute("select pg_get_functiondef('auth.uid()'::regprocedure)")
-            return "request.jwt.claims'" in str(row.fetchone())
+            found = connection.execute(
+                "select prosrc like '%%request.jwt.claims%%' from pg_proc"
+                " where oid = 'auth.uid()'::regprocedure"
+            )
+            return found.fetchone() == (True,)
 
         assert wait_until(repaired, 20, 0.1)
+
+
+def test_realtime_answers_behind_the_gateway(facts: dict[str, Any]) -> None:
+    base = facts["api_url"].replace("http", "ws") + "/realtime/v1/websocket?apikey="
+    beat = {"topic": "phoenix", "event": "heartbeat", "payload": {}, "ref": "1"}
+    with connect(base + facts["publishable_key"]) as socket:
+        socket.send(json.dumps(beat))
+        reply = json.loads(socket.recv(timeout=5))
+    assert (reply["event"], reply["ref"]) == ("phx_reply", "1")
+    with pytest.raises(InvalidStatus, match="401"):
+        connect(base + "sb_publishable_wrong").close()

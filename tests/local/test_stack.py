@@ -179,3 +179,46 @@ def test_an_ordinary_user_can_run_it(ordinary_user: Stack) -> None:
     facts = ordinary_user.up()
     assert all(service["state"] == "running" for service in facts["services"])
     assert (ordinary_user.home / ".takt").stat().st_mode & 0o077 == 0
+
+
+def test_demo_runs_until_ctrl_c(own_stack: Stack) -> None:
+    demo = own_stack.spawn("demo")
+    try:
+        assert wait_until(lambda: '"demo": true' in own_stack.state_text(), 60, 0.1)
+        assert own_stack.status()["state"] == "running"
+        assert demo.poll() is None
+    finally:
+        demo.send_signal(signal.SIGINT)
+        shown, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0
+    assert "operator@takt.localhost" in shown
+    assert own_stack.status()["state"] == "stopped"
+
+
+def test_a_port_lost_after_choosing_is_chosen_again(own_stack: Stack) -> None:
+    """Somebody takes lite's port between the choice and lite's start."""
+    thief = f"""
+import json, pathlib, socket, sys
+from services.local import settings, supervisor
+from services.local.paths import Paths
+choose, taken = settings.choose_ports, []
+def choose_and_lose(wanted):
+    ports = choose(wanted)
+    if not taken:
+        taken.append(socket.socket())
+        taken[0].bind(("127.0.0.1", ports.lite))
+        taken[0].listen()
+    return ports
+settings.choose_ports = choose_and_lose
+home = pathlib.Path({str(own_stack.home)!r})
+sys.exit(supervisor.Supervisor(Paths(root=pathlib.Path({str(ROOT)!r}), home=home)).run())
+"""
+    process = subprocess.Popen([sys.executable, "-c", thief], cwd=ROOT, env=own_stack.environment())
+    try:
+        assert wait_until(
+            lambda: '"state": "running",\n  "step"' in own_stack.state_text(), 60, 0.1
+        )
+        assert all(s["state"] == "running" for s in own_stack.status()["services"])
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0

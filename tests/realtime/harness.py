@@ -20,10 +20,10 @@ import uvicorn
 from realtime import AsyncRealtimeChannel, RealtimeChannelOptions, RealtimeSubscribeStates
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from supabase import AsyncClient, acreate_client
 
 from services.local.realtime.app import realtime_routes
 from services.local.realtime.authorise import RealtimeSettings
-from supabase import AsyncClient, acreate_client
 
 JWT_SECRET = "a-secret-of-the-tests-with-more-than-32-characters"
 PUBLISHABLE_KEY = "sb_publishable_of_the_tests"

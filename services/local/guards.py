@@ -1,0 +1,81 @@
+"""What must hold before the stack starts: one supervisor, no leftovers, a fitting Postgres."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.local import binaries, processes
+from services.local.paths import Paths
+from services.local.postgres import PostgresServer
+from services.local.state import read_state
+
+log = logging.getLogger("takt.supervisor")
+
+
+class AlreadyRunning(RuntimeError):
+    """Another supervisor has this state folder."""
+
+
+class StartFailed(RuntimeError):
+    """The stack cannot start; the message is for a person."""
+
+
+def end_orphans(paths: Paths) -> list[str]:
+    """End services that a killed supervisor left running; their names."""
+    left = read_state(paths)
+    ended = []
+    for record in reversed(left.services if left else []):
+        if record.pid is None or not record.is_alive():
+            continue
+        ended.append(record.name)
+        log.warning("ending %s (pid %d) of an earlier run", record.name, record.pid)
+        if record.name == "postgres":
+            # SIGINT is Postgres' fast shutdown; SIGTERM would wait for its clients.
+            os.kill(record.pid, signal.SIGINT)
+            processes.wait_until(lambda r=record: not r.is_alive(), 60)  # type: ignore[misc]
+        else:
+            processes.end(record.pid, record.started)
+    return ended
+
+
+def check_version(server: PostgresServer) -> None:
+    made_by = server.data_version()
+    has = binaries.postgres_major(server.bin_dir)
+    if made_by is not None and made_by != has:
+        raise StartFailed(
+            f"The data in {server.data_dir} was made by Postgres {made_by}, the program here is "
+            f"Postgres {has}. Set TAKT_PG_BIN to the bin folder of a Postgres {made_by}, or move "
+            "the data folder away and restore a backup."
+        )
+
+
+def log_tail(file: Path, lines: int = 12) -> str:
+    try:
+        return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"
+
+
+@contextlib.contextmanager
+def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold an exclusive lock on `file`; it ends with this process, however that ends."""
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise AlreadyRunning(f"A supervisor already runs in {file.parent}.") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def port_lock() -> contextlib.AbstractContextManager[None]:
+    return lock(Path(tempfile.gettempdir()) / f"takt-ports-{os.geteuid()}.lock", wait=True)
