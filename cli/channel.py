@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.connect import Client, given
-from cli.output import Exit, Failure, Json, group, say, show
+from cli.output import Exit, Failure, Json, group, report, show
 from takt import logs
 
 app = group("Sales channels: webhooks in, secrets, replay.")
@@ -68,9 +68,7 @@ def replay(
     arguments = given(p_ids=ids or None, p_store=store, p_since=since)
     with Client() as client:
         rows = client.call("replay_webhooks", p_dry_run=not apply, **arguments)
-    show(rows, as_json)
-    if not apply:
-        say("Dry run: nothing was changed. Repeat with --apply.")
+    report(rows, as_json, ("inbox_id", "topic", "ok", "result", "changes", "error"), apply)
 
 
 @app.command()

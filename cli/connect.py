@@ -37,16 +37,22 @@ class Client(SyncRpcClient):
     def __init__(self, settings: CliSettings | None = None) -> None:
         self.settings = found = settings or CliSettings.find()
         options: dict[str, Any] = {}
+        self._session: DeviceSession | None = None
         key = found.supabase_publishable_key or ""
         if found.email and found.password:
             password = found.password.get_secret_value()
             who = Credentials(found.supabase_url, key, found.email, password, device="-")
-            options["token_provider"] = DeviceSession(who)
+            options["token_provider"] = self._session = DeviceSession(who)
         else:
             key = found.secret_key
         if found.secrets_key is not None:
             options["headers"] = {"x-takt-secrets-key": found.secrets_key.get_secret_value()}
         super().__init__(found.supabase_url, key, **options)
+
+    def close(self) -> None:
+        if self._session is not None:
+            self.run(self._session.close())
+        super().close()
 
     def auth_admin(self) -> AuthAdmin:
         """Use it inside `run`, as an async context. Errors: ConfigError without a secret key."""

@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.connect import Client
-from cli.output import Exit, Failure, Json, group, say, show
+from cli.output import Exit, Failure, Json, group, report, show
 
 app = group("Orders: import, show, explain.")
 
 _BATCH = 200
+_RESULT = ("row", "ok", "result", "order_ids", "changes", "error")
 Row = dict[str, Any]
 
 
@@ -46,7 +47,7 @@ def import_(
                 batch = numbered[start : start + _BATCH]
                 results += _send(client, target, kind, batch, apply)
     results.sort(key=lambda result: int(result["row"]))
-    _report(results, apply, as_json)
+    report(results, as_json, _RESULT, apply)
 
 
 @app.command("show")
@@ -112,13 +113,3 @@ def _send(
         p_dry_run=not apply,
     )
     return [{**result, "row": batch[int(result["row"]) - 1][0]} for result in answer]
-
-
-def _report(results: list[Row], apply: bool, as_json: bool) -> None:
-    failed = [result for result in results if not result["ok"]]
-    show(results, as_json, ("row", "ok", "order_ids", "changes", "error"))
-    say(f"{len(results) - len(failed)} rows fine, {len(failed)} with errors.")
-    if not apply:
-        say("Dry run: nothing was changed. Repeat with --apply.")
-    if failed:
-        raise typer.Exit(Exit.FAILED if len(failed) == len(results) else Exit.PARTIAL)

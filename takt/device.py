@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import httpx
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from supabase_auth.errors import AuthError, AuthRetryableError
 from supabase_auth.types import Session
 
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from takt.backoff import full_jitter
 from takt.errors import UNREACHABLE, RpcError
 from takt.settings import ConfigError
@@ -71,6 +71,11 @@ class DeviceSession:
         self._client: AsyncClient | None = None
         self._session: Session | None = None
         self._lock = asyncio.Lock()
+        self._http = httpx.AsyncClient(timeout=15)
+
+    async def close(self) -> None:
+        """Close the connections; the session stays valid until it ends by itself."""
+        await self._http.aclose()
 
     async def __call__(self, fresh: bool = False) -> str:
         """A token with at least a minute left. Errors: RpcError, temporary when Auth is away."""
@@ -107,7 +112,9 @@ class DeviceSession:
 
     async def _sign_in(self) -> Session:
         if self._client is None:
-            options = AsyncClientOptions(auto_refresh_token=False, persist_session=False)
+            options = AsyncClientOptions(
+                auto_refresh_token=False, persist_session=False, httpx_client=self._http
+            )
             self._client = await acreate_client(
                 self._credentials.supabase_url, self._credentials.publishable_key, options
             )

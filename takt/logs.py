@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 HIDDEN = "[redacted]"
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OURS_OR_NOISE = ("message", "asctime", "taskName", "color_message")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))).union(_OURS_OR_NOISE)
 _SECRET_NAME = re.compile(
     r"(?i)password|passwd|secret|token|api_?key|authorization|hmac|signature|enrolment_code"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse
 from takt.errors import RpcError
 
 _RETRY_SECONDS = 5
+_AWAY = "The database cannot be reached. Try again in a moment."
 
 
 def problem(
@@ -21,11 +23,15 @@ def problem(
     return JSONResponse(body, status, headers)
 
 
-def refusal(error: RpcError) -> JSONResponse:
-    """A refusal by the database, with its own status; no answer becomes 503."""
+def refusal(error: RpcError, answer: Mapping[str, Any] | None = None) -> JSONResponse:
+    """A refusal by the database, with its own status; no answer becomes 503.
+
+    `answer`: what a remembered refusal (a wrong scan, a pack gate) said besides.
+    """
     if error.temporary or not 400 <= error.status < 500:
         return unavailable(error.code)
     body = {
+        **(answer or {}),
         "code": error.code,
         "message": error.message,
         "detail": error.detail,
@@ -34,7 +40,6 @@ def refusal(error: RpcError) -> JSONResponse:
     return JSONResponse(body, error.status)
 
 
-def unavailable(code: str = "rpc.unreachable") -> JSONResponse:
+def unavailable(code: str = "rpc.unreachable", text: str = _AWAY) -> JSONResponse:
     """503 with Retry-After: nothing was decided, try again."""
-    text = "The database cannot be reached. Try again in a moment."
     return problem(503, code, text, retry_after=_RETRY_SECONDS)

@@ -44,8 +44,22 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    receiver = Receiver(rpc, settings)
-    enrolment = Enrolment(rpc, auth, settings)
+    _add_own_routes(app, Receiver(rpc, settings), Enrolment(rpc, auth, settings))
+    add_routes(app, ROUTES, http, settings)
+    Health(rpc).add_routes(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "apikey", "content-type", "idempotency-key"],
+        )
+    app.add_middleware(Observed)
+    return app
+
+
+def _add_own_routes(app: FastAPI, receiver: Receiver, enrolment: Enrolment) -> None:
+    """What is more than one call of an RPC."""
 
     async def webhook(request: Request, source: str, shop: str) -> Response:
         return await receiver.receive(request, source, shop)
@@ -68,14 +82,3 @@ def create_app(settings: ApiSettings) -> FastAPI:
         response_model=None,
         summary="Exchange a one-time code for a device's sign-in",
     )
-    add_routes(app, ROUTES, http, settings)
-    Health(rpc).add_routes(app)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "apikey", "content-type", "idempotency-key"],
-        )
-    app.add_middleware(Observed)
-    return app

@@ -74,9 +74,18 @@ def _endpoint(
             return unavailable(unreachable(error).code)
         if answer.is_success:
             return JSONResponse(answer.json() if answer.content else None, _status(answer, route))
-        return refusal(from_response(answer))
+        return refusal(from_response(answer), _remembered(answer))
 
     return endpoint
+
+
+def _remembered(answer: httpx.Response) -> dict[str, Any] | None:
+    """The RPC's own answer when it refused without an error, to leave an event behind."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) and "ok" in body else None
 
 
 def _status(answer: httpx.Response, route: Route) -> int:

@@ -29,7 +29,7 @@ class Route:
 
 
 _ORDER = {"id": "p_order_id"}
-_QUEUE = ("store", "stage", "assignee", "search", "priority", "storage", "limit", "after")
+_PAGE = ("cursor", "limit", "with_total")
 
 
 def _order(action: str, rpc: str, summary: str, *body: str) -> Route:
@@ -37,19 +37,38 @@ def _order(action: str, rpc: str, summary: str, *body: str) -> Route:
     return Route("POST", path, rpc, summary, body=(*body, "request_id"), rename=_ORDER)
 
 
+def _read(path: str, rpc: str, summary: str, *query: str) -> Route:
+    return Route("GET", f"/api/v1/{path}", rpc, summary, query=query, rename=_ORDER)
+
+
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/api/v1/me", "whoami", "Who am I, and what may I do"),
+    _read("me", "whoami", "Who am I, and what may I do"),
     Route(
         "POST",
         "/api/v1/scans",
         "scan",
         "A code was scanned at a station",
-        body=("!code", "station", "request_id"),
+        body=("!code", "station", "expected_order", "request_id"),
     ),
-    Route("GET", "/api/v1/queue", "get_queue", "Open tickets", query=_QUEUE),
+    _read(
+        "queue",
+        "get_queue",
+        "Open tickets, most urgent first",
+        *("store", "stage", "assignee_id", "search", "priority", "storage", *_PAGE),
+    ),
+    _read("unassigned", "get_unassigned_list", "Tickets nobody has", "store", "stage", *_PAGE),
+    _read("unassigned/counts", "get_unassigned_counts", "How many per stage", "store"),
+    _read("dashboard/orders", "get_orders_for_dashboard", "Tickets of the board", "store", *_PAGE),
+    _read("dashboard/stages", "get_stage_counts", "Counts per store and stage", "store"),
     Route(
-        "GET", "/api/v1/orders/{id}", "get_order_for_scan", "One ticket", rename={"id": "p_code"}
+        "GET",
+        "/api/v1/orders/{id}",
+        "get_order_for_scan",
+        "What a code means",
+        rename={"id": "p_scan"},
     ),
+    _read("orders/{id}/timeline", "get_order_timeline", "What happened", "before", "limit"),
+    _read("orders/{id}/blockers", "why_not_shipping", "What keeps it from going out"),
     _order("print-barcode", "handle_print_barcode", "The barcode was printed", "station"),
     _order("complete-filling", "complete_filling", "Filling is done", "notes"),
     _order("start-covering", "start_covering", "Covering begins"),
@@ -59,4 +78,12 @@ ROUTES: tuple[Route, ...] = (
     _order("start-packing", "start_packing", "Packing begins"),
     _order("complete-packing", "complete_packing", "Packing is done", "notes"),
     _order("qc-return", "qc_return_to_decorating", "Back to Decorating", "!reason", "notes"),
+    _order("assign", "assign_staff", "Take it, or give it to somebody", "staff_id"),
+    _order("unassign", "unassign_staff", "Give it back"),
+    _order("storage", "set_storage", "Where it stands", "storage"),
+    _order("priority", "set_priority", "Fix the priority; none = by date", "priority"),
+    _order("due-date", "set_due_date", "Change the due date", "due_date", "due_time"),
+    _order("cancel", "cancel_order", "Cancel it", "!reason"),
+    _order("acknowledge", "acknowledge_order_change", "The change was seen"),
+    _order("undo", "undo_last", "Take back the last action"),
 )

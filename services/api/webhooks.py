@@ -39,8 +39,8 @@ class Receiver:
         """200 stored (also a duplicate), 401 signature, 413 too large, otherwise 503."""
         try:
             body = await read_limited(request, BODY_LIMIT)
-        except TooLarge:
-            return self._too_large(source)
+        except TooLarge as error:
+            return self._too_large(source, error.headers)
         try:
             async with asyncio.timeout(self._seconds):
                 stored = await self._rpc.call(
@@ -77,14 +77,16 @@ class Receiver:
         return self._not_stored(source)
 
     @staticmethod
-    def _too_large(source: str) -> Response:
+    def _too_large(source: str, headers: Mapping[str, str] | None = None) -> Response:
         _count(source, "too_large")
-        return problem(413, "webhook.too_large", "A webhook may have at most 3 MB.")
+        answer = problem(413, "webhook.too_large", "A webhook may have at most 3 MB.")
+        answer.headers.update(headers or {})
+        return answer
 
     @staticmethod
     def _not_stored(source: str) -> Response:
         _count(source, "not_stored")
-        return unavailable("webhook.not_stored")
+        return unavailable("webhook.not_stored", "Not stored. Send it again.")
 
 
 def _sender_headers(request: Request) -> Mapping[str, str]:

@@ -38,7 +38,7 @@ class Worker:
         self,
         rpc: RpcClient,
         settings: WorkerSettings,
-        handlers: Mapping[str, Handler] = HANDLERS,
+        handlers: Mapping[str, Handler],
     ) -> None:
         self._rpc = rpc
         self._settings = settings
@@ -180,12 +180,12 @@ def _text(error: Exception) -> str:
     return str(error) if known else f"{type(error).__name__}: {error}"
 
 
-async def run(settings: WorkerSettings) -> int:
+async def run(settings: WorkerSettings, handlers: Mapping[str, Handler] = HANDLERS) -> int:
     """Run until a signal; answers the exit code."""
     connections = settings.worker_concurrency * 2 + 4
     key = settings.secret_key
     async with RpcClient(settings.supabase_url, key, connections=connections) as rpc:
-        worker = Worker(rpc, settings)
+        worker = Worker(rpc, settings, handlers)
         sides: dict[str, daemon.Work] = {"tick": worker.tick}
         if settings.worker_metrics_port:
             sides["metrics"] = metrics_server(settings.worker_metrics_port)

@@ -1,0 +1,94 @@
+"""The demo shops: post signed orders to the real receiver, again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from services.simulator.domain import FIRST_NUMBER, Shop
+from services.simulator.settings import SimulatorSettings
+from services.simulator.shop import ShopifyShop
+from takt import daemon
+from takt.backoff import full_jitter
+from takt.daemon import Run
+from takt.settings import ConfigError
+
+log = logging.getLogger(__name__)
+
+_SHOP_STEP = 1000
+
+
+class Simulator:
+    """One delivery per `sim_seconds`, from the shops in turn."""
+
+    def __init__(self, settings: SimulatorSettings) -> None:
+        self._settings = settings
+        self._counter = settings.home / ".takt" / "simulator.json"
+        numbers = _read_json(self._counter)
+        self._shops: list[tuple[str, Shop, ShopifyShop]] = []
+        for place, shop in enumerate(_demo_shops(settings)):
+            name = shop["shop"]
+            number = int(numbers.get(name, FIRST_NUMBER + place * _SHOP_STEP))
+            url = f"{settings.supabase_url.rstrip('/')}/webhooks/shopify/{name}"
+            # The seed moves on with the number: a restart does not repeat the same cakes.
+            domain = Shop(settings.sim_seed + number, number)
+            self._shops.append((name, domain, ShopifyShop(url, shop["secret"])))
+
+    async def work(self, state: Run) -> None:
+        """Send until the stop. What is not accepted is sent again, as a shop does."""
+        state.ready()
+        turn = 0
+        while not state.stopping:
+            name, domain, shop = self._shops[turn % len(self._shops)]
+            turn += 1
+            topic, payload = domain.next_webhook(datetime.now(UTC))
+            self._remember()
+            await self._deliver(state, shop, name, topic, payload)
+            state.beat()
+            await state.pause(self._settings.sim_seconds)
+
+    async def _deliver(
+        self, state: Run, shop: ShopifyShop, name: str, topic: str, payload: dict[str, Any]
+    ) -> None:
+        delivery_id = f"sim-{payload['id']}-{topic}-{payload['updated_at']}"
+        fields = {"action": "sim.sent", "shop": name, "topic": topic, "order": payload["name"]}
+        for attempt in range(8):
+            try:
+                answer = await asyncio.to_thread(shop.send, topic, payload, delivery_id=delivery_id)
+                log.info("sent", extra={**fields, "status": answer.status_code})
+                if answer.is_success or answer.status_code in (401, 404, 413):
+                    return
+            except httpx.TransportError as error:
+                log.warning(type(error).__name__, extra=fields)
+            if await state.pause(1 + full_jitter(attempt)):
+                return
+
+    def _remember(self) -> None:
+        """Numbers go on after a restart, so that no order is overwritten."""
+        numbers = {name: shop.number for name, shop, _ in self._shops}
+        self._counter.write_text(json.dumps(numbers), encoding="utf-8")
+
+
+def _demo_shops(settings: SimulatorSettings) -> list[dict[str, str]]:
+    shops: list[dict[str, str]] = _read_json(settings.demo_file).get("shops", [])
+    if not shops:
+        raise ConfigError(f"{settings.demo_file} names no shops. Run `takt up --demo`.")
+    return shops
+
+
+def _read_json(path: Any) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+async def run(settings: SimulatorSettings) -> int:
+    """Run until a signal; answers the exit code."""
+    simulator = Simulator(settings)
+    return await daemon.run("simulator", simulator.work, drain_seconds=settings.sim_drain)
