@@ -15,6 +15,17 @@
 \ir M01_settings/api.sql
 \ir M01_settings/seed.sql
 \ir M01_settings/policies.sql
+\ir M02_shopify/tables.sql
+\ir M02_shopify/secrets.sql
+\ir M02_shopify/normalise.sql
+\ir M02_shopify/extract.sql
+\ir M02_shopify/merge.sql
+\ir M02_shopify/internal.sql
+\ir M02_shopify/api_webhooks.sql
+\ir M02_shopify/api_shops.sql
+\ir M02_shopify/api_inbox.sql
+\ir M02_shopify/seed.sql
+\ir M02_shopify/policies.sql
 \ir M05_workflows/tables.sql
 \ir M05_workflows/internal.sql
 \ir M05_workflows/api_stage.sql

@@ -25,7 +25,7 @@ declare
   v_after_id bigint;
 begin
   perform private.authorize('events.read');
-  if p_cursor !~ '^\d{1,19}:\d{1,18}$' then
+  if coalesce(p_cursor, '') !~ '^\d{1,19}:\d{1,18}$' then
     perform private.fail(400, 'events.bad_cursor', 'This is not a cursor of events_since.', jsonb_build_object('actual', p_cursor));
   end if;
   v_after := split_part(p_cursor, ':', 1)::xid8;

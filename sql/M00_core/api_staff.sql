@@ -85,6 +85,7 @@ begin
   if found then
     perform private.check_rank(v_actor, v_before.role);
   end if;
+  perform private.authorize('staff.manage', st) from unnest(p_stores || v_before.stores) st;
   insert into public.staff_shared as s (user_id, full_name, email, role, stores)
   values (p_user_id, p_full_name, p_email, p_role, p_stores)
   on conflict on constraint staff_shared_pkey do update
@@ -100,8 +101,8 @@ begin
 end $$;
 comment on function public.upsert_staff is
 $$Give an Auth user a place on the staff, or change name, role and stores ({*} = all stores).
-Permission: staff.manage, and a rank not below the old and the new role.
-Errors: staff.unknown_role (422), staff.rank (403), staff.unknown_store (422), staff.last_admin (409), request.reused (422).
+Permission: staff.manage in every store given or taken, and a rank not below the old and the new role.
+Errors: auth.other_store (403), staff.unknown_role (422), staff.rank (403), staff.unknown_store (422), staff.last_admin (409), request.reused (422).
 Idempotency: by p_request_id; the same values again change nothing but the version.
 Locks: staff_shared against writers.$$;
 
@@ -121,6 +122,7 @@ begin
     perform private.fail(404, 'staff.unknown', 'This person is not on the staff.', jsonb_build_object('user_id', p_user_id));
   end if;
   perform private.check_rank(v_actor, v_staff.role);
+  perform private.authorize('staff.manage', st) from unnest(v_staff.stores) st;
   if v_staff.is_active <> p_is_active then
     update public.staff_shared s set is_active = p_is_active where s.user_id = p_user_id returning s.* into v_staff;
     perform private.keep_an_admin();
@@ -132,8 +134,8 @@ begin
 end $$;
 comment on function public.set_staff_active is
 $$Disable a person (works at their very next call) or let them back in.
-Permission: staff.manage, and a rank not below theirs.
-Errors: staff.unknown (404), staff.rank (403), staff.last_admin (409), request.reused (422).
+Permission: staff.manage in all their stores, and a rank not below theirs.
+Errors: auth.other_store (403), staff.unknown (404), staff.rank (403), staff.last_admin (409), request.reused (422).
 Idempotency: by p_request_id; a repeat changes nothing.
 Locks: staff_shared against writers.$$;
 

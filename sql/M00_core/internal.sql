@@ -22,10 +22,12 @@ comment on function private.check_length is 'PT422 request.too_long when a text 
 -- Who is calling ---------------------------------------------------------------------------------------------------
 
 create function private.claims()
-returns jsonb language sql stable set search_path = '' as $$
-  select coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb, '{}')
-$$;
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}');
+end $$;
 comment on function private.claims is 'Claims of the verified token; {} outside an API request.';
+-- plpgsql even where one statement would do: its plans are kept for the session, those of a pinned SQL function are not.
 
 create type private.identity as (actor_id uuid, role text, stores text[], site text, label text);
 comment on type private.identity is
@@ -81,32 +83,33 @@ $$The guard every RPC calls first: signed in (401), active here (403), permitted
 Returns the actor: an Auth user, or the nil uuid for the server. A null scope means no scope is asked.$$;
 
 create function private.works_at(p_who private.identity, p_site text)
-returns boolean language sql stable set search_path = '' as $$
-  select p_who.site is not distinct from p_site
-    or '*' = any (p_who.stores)
-    or exists (select 1 from public.stores st where st.site = p_site and st.code = any (p_who.stores))
-$$;
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(p_who.site = p_site, false) or '*' = any (p_who.stores)
+    or exists (select 1 from public.stores st where st.site = p_site and st.code = any (p_who.stores));
+end $$;
 comment on function private.works_at is 'True when the caller''s site, or one of their stores, is at p_site.';
 
 create function private.may(p_permission text)
-returns boolean language sql stable security definer set search_path = '' as $$
-  select exists (
-    select 1 from public.role_permissions rp, private.identify() who
-     where rp.role = who.role and rp.permission = p_permission
-  )
-$$;
+returns boolean language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_role text := (private.identify()).role;
+begin
+  return exists (select 1 from public.role_permissions rp where rp.role = v_role and rp.permission = p_permission);
+end $$;
 comment on function private.may is 'For policies: an active caller with this permission. Wrap it in (select …).';
 grant execute on function private.may to authenticated;
 
 create function private.readable_stores(p_permission text)
-returns text[] language sql stable security definer set search_path = '' as $$
-  select array(
-    select st.code
-      from private.identify() who
-      join public.role_permissions rp on rp.role = who.role and rp.permission = p_permission
-      join public.stores st on who.stores && array[st.code, '*']
-  )
-$$;
+returns text[] language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  return array(
+    select st.code from public.stores st
+     where v_who.stores && array[st.code, '*']
+       and exists (select 1 from public.role_permissions rp where rp.role = v_who.role and rp.permission = p_permission));
+end $$;
 comment on function private.readable_stores is 'For policies: stores in which an active caller has this permission. Wrap it in (select …).';
 grant execute on function private.readable_stores to authenticated;
 
@@ -217,6 +220,8 @@ begin
 end $$;
 create trigger _200_no_truncate before truncate on public.events
   for each statement execute function private.tg_events__no_truncate();
+create trigger _200_no_truncate before truncate on private.events_default   -- partitions do not inherit it
+  for each statement execute function private.tg_events__no_truncate();
 
 create function private.ensure_event_partitions(p_now timestamptz)
 returns void language plpgsql set search_path = '' as $$
@@ -232,6 +237,8 @@ begin
     execute format('create table private.%I partition of public.events for values from (%L) to (%L)',
       v_name, v_month, v_month + interval '1 month');
     execute format('alter table private.%I enable row level security', v_name);
+    execute format('create trigger _200_no_truncate before truncate on private.%I
+      for each statement execute function private.tg_events__no_truncate()', v_name);
   end loop;
 end $$;
 comment on function private.ensure_event_partitions is

@@ -63,7 +63,7 @@ create index orders_open_idx on public.orders (store, stage, priority, due_date,
 create index orders_assignee_id_idx on public.orders (assignee_id) where assignee_id is not null;
 create index orders_store_number_idx on public.orders (order_number, store);
 create index orders_due_date_idx on public.orders (due_date) where stage <> 'Complete' and cancelled_at is null;
-create index orders_completed_idx on public.orders (store, packing_completed_at) where stage = 'Complete';
+create index orders_completed_idx on public.orders (packing_completed_at, row_id) where stage = 'Complete';
 comment on table public.orders is 'The tickets of the stage board: one per unit of a customer order.';
 comment on column public.orders.id is 'What the barcode says: <store>-<number>, with -A, -B … when the customer order has several tickets.';
 comment on column public.orders.unit_no is 'n-th piece of its line item: (order, line item, n) keeps a ticket and its suffix through every edit.';

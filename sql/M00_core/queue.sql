@@ -41,9 +41,10 @@ begin
 end $$;
 
 create function private.lease(p_seconds integer)
-returns interval language sql immutable set search_path = '' as $$
-  select make_interval(secs => least(greatest(p_seconds, 1), 3600))
-$$;
+returns interval language plpgsql immutable set search_path = '' as $$
+begin
+  return make_interval(secs => least(greatest(p_seconds, 1), 3600));
+end $$;
 
 create function public.claim_work(
   p_worker text, p_topics text[] default null, p_limit integer default 1, p_lease_seconds integer default 60)

@@ -106,6 +106,7 @@ create table public.devices (
 );
 create index devices_site_idx on public.devices (site);
 comment on table public.devices is 'Print agents, bridges, fixtures and kiosks. Each has its own Auth user and no service key.';
+comment on column public.devices.status is 'What the device last said about itself, a small object; shown as it is, decides nothing.';
 comment on column public.devices.version is 'Software version the device reported last.';
 
 create table private.device_enrolments (
@@ -152,6 +153,7 @@ create index events_at_idx on public.events using brin (at);
 create index events_stream_idx on public.events (stream, stream_id, id);
 comment on table public.events is 'What happened, append-only, partitioned by month. Read on with events_since.';
 comment on column public.events.xid is 'The writing transaction: with id, the commit-ordered cursor of events_since.';
+comment on column public.events.payload is 'Facts of the event; of an order change: version, stage, and before and after of each changed field.';
 comment on column public.events.actor_id is 'Auth user of the person or device; null when the server acted by itself.';
 comment on column public.events.station is 'Where it was done, as the station named itself. Says where, proves nothing.';
 
@@ -187,6 +189,7 @@ create index work_queue_lease_idx on public.work_queue (lease_until) where statu
 create index work_queue_dead_idx on public.work_queue (id) where status = 'dead';
 create index work_queue_finished_idx on public.work_queue (finished_at) where status = 'done';
 comment on table public.work_queue is 'Work for the daemons: claimed with a lease and a fence, retried with back-off, dead letters kept.';
+comment on column public.work_queue.payload is 'What the handler of the topic needs: ids, never secrets.';
 comment on column public.work_queue.priority is 'Smaller goes first.';
 comment on column public.work_queue.fence is 'Grows with every claim; a worker whose fence is old can no longer settle the job.';
 comment on column public.work_queue.dedupe_key is 'At most one ready job per topic and key: a second request joins the first.';

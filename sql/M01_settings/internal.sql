@@ -83,29 +83,29 @@ create trigger _100_stamp before update on public.settings for each row execute 
 create trigger _200_fits before insert or update on public.settings for each row execute function private.tg_settings__fits();
 
 create function private.setting(p_key text, p_store text default null, p_site text default null)
-returns jsonb language sql stable set search_path = '' as $$
-  select coalesce(
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(
     (select s.value from public.settings s where s.key = p_key and s.store = p_store),
     (select s.value from public.settings s where s.key = p_key
        and s.site = coalesce(p_site, (select st.site from public.stores st where st.code = p_store))),
-    (select d.default_value from public.setting_definitions d where d.key = p_key))
-$$;
+    (select d.default_value from public.setting_definitions d where d.key = p_key));
+end $$;
 comment on function private.setting is 'The value in force: of the store, else of its site, else the default. Null for an unknown key.';
 
 create function private.plant_day(p_store text, p_now timestamptz default now())
-returns date language sql stable set search_path = '' as $$
-  select (p_now at time zone si.time_zone)::date
-    from public.stores st join public.sites si on si.code = st.site where st.code = p_store
-$$;
+returns date language plpgsql stable set search_path = '' as $$
+begin
+  return (select (p_now at time zone si.time_zone)::date
+    from public.stores st join public.sites si on si.code = st.site where st.code = p_store);
+end $$;
 comment on function private.plant_day is 'The calendar day of the store''s plant at an instant, through daylight saving.';
 
 create function private.priority_for(p_due date, p_store text, p_now timestamptz default now())
-returns public.priority_level language sql stable set search_path = '' as $$
-  select case
-    when p_due is null then 'Medium'
-    when p_due - private.plant_day(p_store, p_now) <= 1 then 'High'
-    when p_due - private.plant_day(p_store, p_now) <= 3 then 'Medium'
-    else 'Low'
-  end::public.priority_level
-$$;
+returns public.priority_level language plpgsql stable set search_path = '' as $$
+declare
+  v_days integer := p_due - private.plant_day(p_store, p_now);
+begin
+  return case when v_days is null then 'Medium' when v_days <= 1 then 'High' when v_days <= 3 then 'Medium' else 'Low' end;
+end $$;
 comment on function private.priority_for is 'Due within 1 plant-calendar day (or overdue) High, within 3 Medium, later Low, no date Medium.';

@@ -13,6 +13,7 @@ create table public.setting_definitions (
 comment on table public.setting_definitions is 'Every setting there is: type, bounds and default. Forms are generated from it.';
 comment on column public.setting_definitions.bounds is
   '{min, max} for integer, {max_length} for text, {options: [...]} for choice, {max_items, max_length} for lists.';
+comment on column public.setting_definitions.default_value is 'In force where neither store nor site says otherwise; fits type and bounds.';
 
 create table public.settings (
   id bigint generated always as identity,
@@ -32,3 +33,4 @@ create table public.settings (
 create index settings_site_idx on public.settings (site);
 create index settings_store_idx on public.settings (store);
 comment on table public.settings is 'Values that differ from the default. A store looks at itself, then its site, then the default.';
+comment on column public.settings.value is 'Fits type and bounds of its definition; a trigger holds every write to it.';

@@ -14,12 +14,6 @@ begin
 end $$;
 comment on function private.default_due_date is 'The first open day at or after today + due_dates.default_days, in the plant''s calendar.';
 
-create function private.unit_suffix(p_n integer)
-returns text language sql immutable set search_path = '' as $$
-  select case when p_n <= 26 then chr(64 + p_n) else p_n::text end
-$$;
-comment on function private.unit_suffix is 'A to Z, then 27, 28 …';
-
 create function public.create_manual_order(
   p_store text, p_product_title text, p_quantity integer default 1, p_customer_name text default null,
   p_flavour text default null, p_size text default null, p_cake_writing text default null, p_notes text default null,
@@ -51,8 +45,8 @@ begin
     for v_unit in 1..p_quantity loop
       insert into public.orders as o (id, store, source, order_number, line_item_id, unit_no, suffix, product_title, customer_name,
         flavour, size, cake_writing, notes, delivery_method, due_date, due_time, priority)
-      values (p_store || '-' || v_number || case when p_quantity > 1 then '-' || private.unit_suffix(v_unit) else '' end, p_store, 'manual',
-        v_number, '1', v_unit, case when p_quantity > 1 then private.unit_suffix(v_unit) end, p_product_title, p_customer_name,
+      values (p_store || '-' || v_number || case when p_quantity > 1 then '-' || private.ticket_suffix(v_unit) else '' end, p_store, 'manual',
+        v_number, '1', v_unit, case when p_quantity > 1 then private.ticket_suffix(v_unit) end, p_product_title, p_customer_name,
         p_flavour, p_size, p_cake_writing, p_notes, p_delivery_method, v_due, p_due_time, private.priority_for(v_due, p_store))
       returning o.* into v_order;
       perform private.emit('order', v_order.id, 'order.created', v_actor,

@@ -1,18 +1,8 @@
-create function private.queue_keys(p_order public.orders, p_stage public.stage_type, out first text, out second text)
-language sql immutable set search_path = '' as $$
-  select case p_stage when 'Filling' then coalesce(p_order.flavour, '') when 'Packing' then coalesce(p_order.size, '')
-                      when 'Covering' then p_order.product_title when 'Decorating' then p_order.product_title
-                      else '' end,
-         case p_stage when 'Filling' then lpad(p_order.order_number, 20, '0') when 'Covering' then coalesce(p_order.size, '')
-                      when 'Decorating' then coalesce(p_order.size, '') else '' end
-$$;
-comment on function private.queue_keys is
-  'Second and third sort key after priority: Filling flavour, number; Covering and Decorating product, size; Packing size.';
-
 create function private.cursor_of(p_keys jsonb)
-returns text language sql immutable set search_path = '' as $$
-  select translate(encode(convert_to(p_keys::text, 'UTF8'), 'base64'), E'\n', '')
-$$;
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  return translate(encode(convert_to(p_keys::text, 'UTF8'), 'base64'), E'\n', '');
+end $$;
 
 create function private.keys_of(p_cursor text, p_count integer)
 returns jsonb language plpgsql immutable set search_path = '' as $$
@@ -36,21 +26,65 @@ comment on function private.keys_of is 'The keys in a cursor that private.cursor
 
 create type private.queue_filter as (
   stores text[], stage public.stage_type, assignee_id uuid, is_unassigned boolean, search text,
-  priority public.priority_level, storage text, is_open boolean);
+  priority public.priority_level, storage text);
 
-create function private.queue_rows(p_filter private.queue_filter)
-returns setof public.orders language sql stable set search_path = '' as $$
-  select o.* from public.orders o
-   where o.store = any (p_filter.stores) and o.cancelled_at is null and not o.is_test
-     and (p_filter.stage is null or o.stage = p_filter.stage)
-     and (not p_filter.is_open or o.stage <> 'Complete')
-     and (p_filter.assignee_id is null or o.assignee_id = p_filter.assignee_id)
-     and (not p_filter.is_unassigned or o.assignee_id is null)
-     and (p_filter.priority is null or o.priority = p_filter.priority)
-     and (p_filter.storage is null or o.storage = p_filter.storage)
-     and (p_filter.search is null or position(lower(p_filter.search) in lower(concat_ws(' ', o.id, o.customer_name,
-       o.product_title, o.flavour, o.size, o.cake_writing, o.notes))) > 0)
-$$;
+create function private.matches(p_order public.orders, p_filter private.queue_filter)
+returns boolean language plpgsql immutable set search_path = '' as $$
+begin
+  return not p_order.is_test
+    and (p_filter.assignee_id is null or p_order.assignee_id = p_filter.assignee_id)
+    and (not p_filter.is_unassigned or p_order.assignee_id is null)
+    and (p_filter.priority is null or p_order.priority = p_filter.priority)
+    and (p_filter.storage is null or p_order.storage = p_filter.storage)
+    and (p_filter.search is null or position(lower(p_filter.search) in lower(concat_ws(' ', p_order.id, p_order.customer_name,
+      p_order.product_title, p_order.flavour, p_order.size, p_order.cake_writing, p_order.notes))) > 0);
+end $$;
+comment on function private.matches is 'The part of a queue filter that no index serves; the rest stands in the statements, where the partial indexes are.';
+
+create type private.keyed_order as (ticket public.orders, keys jsonb);
+
+create function private.open_page(p_filter private.queue_filter, p_after jsonb, p_limit integer)
+returns setof private.keyed_order language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select o, jsonb_build_array(o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id)
+      from public.orders o
+     cross join lateral (select
+       case p_filter.stage when 'Filling' then coalesce(o.flavour, '') when 'Packing' then coalesce(o.size, '')
+         when 'Covering' then o.product_title when 'Decorating' then o.product_title else '' end,
+       case p_filter.stage when 'Filling' then lpad(o.order_number, 20, '0') when 'Covering' then coalesce(o.size, '')
+         when 'Decorating' then coalesce(o.size, '') else '' end) as k (first, second)
+     where o.stage <> 'Complete' and o.cancelled_at is null and o.store = any (p_filter.stores)
+       and (p_filter.stage is null or o.stage = p_filter.stage) and private.matches(o, p_filter)
+       and (p_after is null or (o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id)
+         > ((p_after ->> 0)::public.priority_level, p_after ->> 1, p_after ->> 2, (p_after ->> 3)::date, p_after ->> 4))
+     order by o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id
+     limit p_limit;
+end $$;
+comment on function private.open_page is 'Open tickets: priority; Filling flavour, number; Covering, Decorating product, size; Packing size; then due date, id.';
+
+create function private.complete_page(p_filter private.queue_filter, p_after jsonb, p_limit integer)
+returns setof private.keyed_order language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select o, jsonb_build_array(o.packing_completed_at, o.row_id, null, null, null) from public.orders o
+     where o.stage = 'Complete' and o.cancelled_at is null and o.store = any (p_filter.stores) and private.matches(o, p_filter)
+       and (p_after is null or (o.packing_completed_at, o.row_id) < ((p_after ->> 0)::timestamptz, (p_after ->> 1)::uuid))
+     order by o.packing_completed_at desc, o.row_id desc
+     limit p_limit;
+end $$;
+comment on function private.complete_page is 'Finished tickets, newest first.';
+
+create function private.queue_total(p_filter private.queue_filter)
+returns bigint language plpgsql stable set search_path = '' as $$
+begin
+  if p_filter.stage = 'Complete' then
+    return (select count(*) from public.orders o where o.stage = 'Complete' and o.cancelled_at is null
+      and o.store = any (p_filter.stores) and private.matches(o, p_filter));
+  end if;
+  return (select count(*) from public.orders o where o.stage <> 'Complete' and o.cancelled_at is null
+    and o.store = any (p_filter.stores) and (p_filter.stage is null or o.stage = p_filter.stage) and private.matches(o, p_filter));
+end $$;
 
 create function private.queue_page(p_filter private.queue_filter, p_cursor text, p_limit integer, p_with_total boolean)
 returns public.queue_page language plpgsql stable set search_path = '' as $$
@@ -60,27 +94,25 @@ declare
   v_page public.queue_page;
   v_keys jsonb[];
 begin
-  select array_agg(s.o order by s.position), array_agg(s.keys order by s.position) into v_page.orders, v_keys from (
-    select o, jsonb_build_array(o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id) as keys,
-      row_number() over (order by o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id) as position
-      from private.queue_rows(p_filter) o, private.queue_keys(o, p_filter.stage) k
-     where v_after is null or (o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id)
-       > ((v_after ->> 0)::public.priority_level, v_after ->> 1, v_after ->> 2, (v_after ->> 3)::date, v_after ->> 4)
-     order by o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id
-     limit v_limit + 1
-  ) s;
+  if p_filter.stage = 'Complete' then
+    select array_agg((c).ticket), array_agg((c).keys) into v_page.orders, v_keys
+      from private.complete_page(p_filter, v_after, v_limit + 1) c;
+  else
+    select array_agg((c).ticket), array_agg((c).keys) into v_page.orders, v_keys
+      from private.open_page(p_filter, v_after, v_limit + 1) c;
+  end if;
   if cardinality(v_page.orders) > v_limit then
     v_page.orders := v_page.orders[1:v_limit];
     v_page.next_cursor := private.cursor_of(v_keys[v_limit]);
   end if;
   v_page.orders := coalesce(v_page.orders, '{}');
   if p_with_total then
-    select count(*) into v_page.total from private.queue_rows(p_filter) q;
+    v_page.total := private.queue_total(p_filter);
   end if;
   return v_page;
 end $$;
 comment on function private.queue_page is
-  'One page in one order over all stores asked for: priority, the stage''s keys, due date, id. The limit is for the page, not per store.';
+  'One page in one order over all stores asked for. The limit is for the page, not per store.';
 
 create function private.stores_asked(p_store text)
 returns text[] language plpgsql stable set search_path = '' as $$
@@ -97,12 +129,12 @@ returns public.queue_page language plpgsql stable security definer set search_pa
 begin
   perform private.authorize('orders.read', p_store);
   return private.queue_page(row(private.stores_asked(p_store), p_stage, p_assignee_id, false, nullif(trim(p_search), ''),
-    p_priority, p_storage, p_stage is distinct from 'Complete')::private.queue_filter, p_cursor, p_limit, p_with_total);
+    p_priority, p_storage)::private.queue_filter, p_cursor, p_limit, p_with_total);
 end $$;
 comment on function public.get_queue is
 $$The work queue: tickets in the order in which they should be done, over one store or all of the caller's (one global order).
 Sorted by priority, then Filling: flavour, number; Covering and Decorating: product, size; Packing: size; then due date. Without a
-stage, all open stages. p_search looks in id, customer, product, flavour, size, writing and notes. p_limit 1–500.
+stage, all open stages; Complete: newest first. p_search looks in id, customer, product, flavour, size, writing and notes. p_limit 1–500.
 Permission: orders.read in the store.
 Errors: request.bad_cursor (400).
 Idempotency: a read.
@@ -114,7 +146,7 @@ create function public.get_unassigned_list(
 returns public.queue_page language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.authorize('orders.read', p_store);
-  return private.queue_page(row(private.stores_asked(p_store), p_stage, null, true, null, null, null, true)::private.queue_filter,
+  return private.queue_page(row(private.stores_asked(p_store), p_stage, null, true, null, null, null)::private.queue_filter,
     p_cursor, p_limit, p_with_total);
 end $$;
 comment on function public.get_unassigned_list is
@@ -129,7 +161,7 @@ create function public.get_orders_for_dashboard(
 returns public.queue_page language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.authorize('orders.read', p_store);
-  return private.queue_page(row(private.stores_asked(p_store), null, null, false, null, null, null, true)::private.queue_filter,
+  return private.queue_page(row(private.stores_asked(p_store), null, null, false, null, null, null)::private.queue_filter,
     p_cursor, p_limit, p_with_total);
 end $$;
 comment on function public.get_orders_for_dashboard is

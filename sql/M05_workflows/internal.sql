@@ -28,7 +28,7 @@ declare
   v_command private.order_command;
   v_order public.orders;
 begin
-  select o.* into v_order from public.orders o where o.id = p_order_id;
+  select o.row_id, o.store into v_order.row_id, v_order.store from public.orders o where o.id = p_order_id;
   v_command.actor := private.authorize(p_permission, v_order.store);
   v_command.request_id := p_request_id;
   if v_order.row_id is null then
@@ -51,21 +51,25 @@ begin
   if p_command.answer is not null then
     return jsonb_populate_record(null::public.order_change, p_command.answer);
   end if;
-  perform private.remember(p_command.actor, p_command.request_id, to_jsonb(p_change));
+  if p_command.request_id is not null then
+    perform private.remember(p_command.actor, p_command.request_id, to_jsonb(p_change));
+  end if;
   return p_change;
 end $$;
 
 create function private.unchanged(p_order public.orders)
-returns public.order_change language sql immutable set search_path = '' as $$
-  select row(false, null, null, p_order)::public.order_change
-$$;
+returns public.order_change language plpgsql immutable set search_path = '' as $$
+begin
+  return row(false, null, null, p_order)::public.order_change;
+end $$;
 
 create function private.row_changes(p_old jsonb, p_new jsonb, out before jsonb, out after jsonb)
-language sql immutable set search_path = '' as $$
-  select coalesce(jsonb_object_agg(o.key, o.value), '{}'), coalesce(jsonb_object_agg(o.key, n.value), '{}')
-    from jsonb_each(p_old) o join jsonb_each(p_new) n on n.key = o.key
-   where n.value <> o.value and o.key not in ('version', 'updated_at')
-$$;
+language plpgsql immutable set search_path = '' as $$
+begin
+  select coalesce(jsonb_object_agg(n.key, p_old -> n.key), '{}'), coalesce(jsonb_object_agg(n.key, n.value), '{}')
+    into before, after from jsonb_each(p_new) n
+   where n.value <> p_old -> n.key and n.key not in ('version', 'updated_at');
+end $$;
 comment on function private.row_changes is 'The fields in which two rows differ, as they were and as they are.';
 
 create function private.save_order(
@@ -111,11 +115,12 @@ begin
 end $$;
 
 create function private.stage_started_at(p_order public.orders, p_stage public.stage_type)
-returns timestamptz language sql immutable set search_path = '' as $$
-  select case p_stage
+returns timestamptz language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_stage
     when 'Filling' then p_order.filling_started_at when 'Covering' then p_order.covering_started_at
-    when 'Decorating' then p_order.decorating_started_at when 'Packing' then p_order.packing_started_at end
-$$;
+    when 'Decorating' then p_order.decorating_started_at when 'Packing' then p_order.packing_started_at end;
+end $$;
 
 create function private.start_stage(
   p_order public.orders, p_stage public.stage_type, p_actor uuid, p_station text default null)

@@ -128,6 +128,7 @@ create table public.devices (
 );
 create index devices_site_idx on public.devices (site);
 comment on table public.devices is 'Print agents, bridges, fixtures and kiosks. Each has its own Auth user and no service key.';
+comment on column public.devices.status is 'What the device last said about itself, a small object; shown as it is, decides nothing.';
 comment on column public.devices.version is 'Software version the device reported last.';
 
 create table private.device_enrolments (
@@ -174,6 +175,7 @@ create index events_at_idx on public.events using brin (at);
 create index events_stream_idx on public.events (stream, stream_id, id);
 comment on table public.events is 'What happened, append-only, partitioned by month. Read on with events_since.';
 comment on column public.events.xid is 'The writing transaction: with id, the commit-ordered cursor of events_since.';
+comment on column public.events.payload is 'Facts of the event; of an order change: version, stage, and before and after of each changed field.';
 comment on column public.events.actor_id is 'Auth user of the person or device; null when the server acted by itself.';
 comment on column public.events.station is 'Where it was done, as the station named itself. Says where, proves nothing.';
 
@@ -209,6 +211,7 @@ create index work_queue_lease_idx on public.work_queue (lease_until) where statu
 create index work_queue_dead_idx on public.work_queue (id) where status = 'dead';
 create index work_queue_finished_idx on public.work_queue (finished_at) where status = 'done';
 comment on table public.work_queue is 'Work for the daemons: claimed with a lease and a fence, retried with back-off, dead letters kept.';
+comment on column public.work_queue.payload is 'What the handler of the topic needs: ids, never secrets.';
 comment on column public.work_queue.priority is 'Smaller goes first.';
 comment on column public.work_queue.fence is 'Grows with every claim; a worker whose fence is old can no longer settle the job.';
 comment on column public.work_queue.dedupe_key is 'At most one ready job per topic and key: a second request joins the first.';
@@ -290,7 +293,7 @@ create index orders_open_idx on public.orders (store, stage, priority, due_date,
 create index orders_assignee_id_idx on public.orders (assignee_id) where assignee_id is not null;
 create index orders_store_number_idx on public.orders (order_number, store);
 create index orders_due_date_idx on public.orders (due_date) where stage <> 'Complete' and cancelled_at is null;
-create index orders_completed_idx on public.orders (store, packing_completed_at) where stage = 'Complete';
+create index orders_completed_idx on public.orders (packing_completed_at, row_id) where stage = 'Complete';
 comment on table public.orders is 'The tickets of the stage board: one per unit of a customer order.';
 comment on column public.orders.id is 'What the barcode says: <store>-<number>, with -A, -B … when the customer order has several tickets.';
 comment on column public.orders.unit_no is 'n-th piece of its line item: (order, line item, n) keeps a ticket and its suffix through every edit.';
@@ -341,10 +344,12 @@ comment on function private.check_length is 'PT422 request.too_long when a text 
 -- Who is calling ---------------------------------------------------------------------------------------------------
 
 create function private.claims()
-returns jsonb language sql stable set search_path = '' as $$
-  select coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb, '{}')
-$$;
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}');
+end $$;
 comment on function private.claims is 'Claims of the verified token; {} outside an API request.';
+-- plpgsql even where one statement would do: its plans are kept for the session, those of a pinned SQL function are not.
 
 create type private.identity as (actor_id uuid, role text, stores text[], site text, label text);
 comment on type private.identity is
@@ -400,32 +405,33 @@ $$The guard every RPC calls first: signed in (401), active here (403), permitted
 Returns the actor: an Auth user, or the nil uuid for the server. A null scope means no scope is asked.$$;
 
 create function private.works_at(p_who private.identity, p_site text)
-returns boolean language sql stable set search_path = '' as $$
-  select p_who.site is not distinct from p_site
-    or '*' = any (p_who.stores)
-    or exists (select 1 from public.stores st where st.site = p_site and st.code = any (p_who.stores))
-$$;
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(p_who.site = p_site, false) or '*' = any (p_who.stores)
+    or exists (select 1 from public.stores st where st.site = p_site and st.code = any (p_who.stores));
+end $$;
 comment on function private.works_at is 'True when the caller''s site, or one of their stores, is at p_site.';
 
 create function private.may(p_permission text)
-returns boolean language sql stable security definer set search_path = '' as $$
-  select exists (
-    select 1 from public.role_permissions rp, private.identify() who
-     where rp.role = who.role and rp.permission = p_permission
-  )
-$$;
+returns boolean language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_role text := (private.identify()).role;
+begin
+  return exists (select 1 from public.role_permissions rp where rp.role = v_role and rp.permission = p_permission);
+end $$;
 comment on function private.may is 'For policies: an active caller with this permission. Wrap it in (select …).';
 grant execute on function private.may to authenticated;
 
 create function private.readable_stores(p_permission text)
-returns text[] language sql stable security definer set search_path = '' as $$
-  select array(
-    select st.code
-      from private.identify() who
-      join public.role_permissions rp on rp.role = who.role and rp.permission = p_permission
-      join public.stores st on who.stores && array[st.code, '*']
-  )
-$$;
+returns text[] language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  return array(
+    select st.code from public.stores st
+     where v_who.stores && array[st.code, '*']
+       and exists (select 1 from public.role_permissions rp where rp.role = v_who.role and rp.permission = p_permission));
+end $$;
 comment on function private.readable_stores is 'For policies: stores in which an active caller has this permission. Wrap it in (select …).';
 grant execute on function private.readable_stores to authenticated;
 
@@ -536,6 +542,8 @@ begin
 end $$;
 create trigger _200_no_truncate before truncate on public.events
   for each statement execute function private.tg_events__no_truncate();
+create trigger _200_no_truncate before truncate on private.events_default   -- partitions do not inherit it
+  for each statement execute function private.tg_events__no_truncate();
 
 create function private.ensure_event_partitions(p_now timestamptz)
 returns void language plpgsql set search_path = '' as $$
@@ -551,6 +559,8 @@ begin
     execute format('create table private.%I partition of public.events for values from (%L) to (%L)',
       v_name, v_month, v_month + interval '1 month');
     execute format('alter table private.%I enable row level security', v_name);
+    execute format('create trigger _200_no_truncate before truncate on private.%I
+      for each statement execute function private.tg_events__no_truncate()', v_name);
   end loop;
 end $$;
 comment on function private.ensure_event_partitions is
@@ -637,9 +647,10 @@ begin
 end $$;
 
 create function private.lease(p_seconds integer)
-returns interval language sql immutable set search_path = '' as $$
-  select make_interval(secs => least(greatest(p_seconds, 1), 3600))
-$$;
+returns interval language plpgsql immutable set search_path = '' as $$
+begin
+  return make_interval(secs => least(greatest(p_seconds, 1), 3600));
+end $$;
 
 create function public.claim_work(
   p_worker text, p_topics text[] default null, p_limit integer default 1, p_lease_seconds integer default 60)
@@ -874,7 +885,7 @@ declare
   v_after_id bigint;
 begin
   perform private.authorize('events.read');
-  if p_cursor !~ '^\d{1,19}:\d{1,18}$' then
+  if coalesce(p_cursor, '') !~ '^\d{1,19}:\d{1,18}$' then
     perform private.fail(400, 'events.bad_cursor', 'This is not a cursor of events_since.', jsonb_build_object('actual', p_cursor));
   end if;
   v_after := split_part(p_cursor, ':', 1)::xid8;
@@ -1069,6 +1080,7 @@ begin
   if found then
     perform private.check_rank(v_actor, v_before.role);
   end if;
+  perform private.authorize('staff.manage', st) from unnest(p_stores || v_before.stores) st;
   insert into public.staff_shared as s (user_id, full_name, email, role, stores)
   values (p_user_id, p_full_name, p_email, p_role, p_stores)
   on conflict on constraint staff_shared_pkey do update
@@ -1084,8 +1096,8 @@ begin
 end $$;
 comment on function public.upsert_staff is
 $$Give an Auth user a place on the staff, or change name, role and stores ({*} = all stores).
-Permission: staff.manage, and a rank not below the old and the new role.
-Errors: staff.unknown_role (422), staff.rank (403), staff.unknown_store (422), staff.last_admin (409), request.reused (422).
+Permission: staff.manage in every store given or taken, and a rank not below the old and the new role.
+Errors: auth.other_store (403), staff.unknown_role (422), staff.rank (403), staff.unknown_store (422), staff.last_admin (409), request.reused (422).
 Idempotency: by p_request_id; the same values again change nothing but the version.
 Locks: staff_shared against writers.$$;
 
@@ -1105,6 +1117,7 @@ begin
     perform private.fail(404, 'staff.unknown', 'This person is not on the staff.', jsonb_build_object('user_id', p_user_id));
   end if;
   perform private.check_rank(v_actor, v_staff.role);
+  perform private.authorize('staff.manage', st) from unnest(v_staff.stores) st;
   if v_staff.is_active <> p_is_active then
     update public.staff_shared s set is_active = p_is_active where s.user_id = p_user_id returning s.* into v_staff;
     perform private.keep_an_admin();
@@ -1116,8 +1129,8 @@ begin
 end $$;
 comment on function public.set_staff_active is
 $$Disable a person (works at their very next call) or let them back in.
-Permission: staff.manage, and a rank not below theirs.
-Errors: staff.unknown (404), staff.rank (403), staff.last_admin (409), request.reused (422).
+Permission: staff.manage in all their stores, and a rank not below theirs.
+Errors: auth.other_store (403), staff.unknown (404), staff.rank (403), staff.last_admin (409), request.reused (422).
 Idempotency: by p_request_id; a repeat changes nothing.
 Locks: staff_shared against writers.$$;
 
@@ -1391,9 +1404,9 @@ create policy select_active on public.staff_shared for select to authenticated u
 create policy select_active on public.devices for select to authenticated using ((select private.may('devices.read')));
 create policy select_active on public.work_queue for select to authenticated using ((select private.may('queue.read')));
 create policy select_store on public.orders for select to authenticated
-  using (store = any ((select private.readable_stores('orders.read'))::text[]));
+  using ((select private.readable_stores('orders.read')) @> array[store]);   -- not = any: it would spoil sorted index scans
 create policy select_store on public.events for select to authenticated
-  using (store = any ((select private.readable_stores('events.read'))::text[])
+  using ((select private.readable_stores('events.read')) @> array[store]
     or store is null and (select private.may('audit.read')));
 
 grant select on public.sites, public.stores, public.roles, public.permissions, public.role_permissions, public.staff_shared,

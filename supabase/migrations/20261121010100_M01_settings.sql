@@ -19,6 +19,7 @@ create table public.setting_definitions (
 comment on table public.setting_definitions is 'Every setting there is: type, bounds and default. Forms are generated from it.';
 comment on column public.setting_definitions.bounds is
   '{min, max} for integer, {max_length} for text, {options: [...]} for choice, {max_items, max_length} for lists.';
+comment on column public.setting_definitions.default_value is 'In force where neither store nor site says otherwise; fits type and bounds.';
 
 create table public.settings (
   id bigint generated always as identity,
@@ -38,6 +39,7 @@ create table public.settings (
 create index settings_site_idx on public.settings (site);
 create index settings_store_idx on public.settings (store);
 comment on table public.settings is 'Values that differ from the default. A store looks at itself, then its site, then the default.';
+comment on column public.settings.value is 'Fits type and bounds of its definition; a trigger holds every write to it.';
 
 -- sql/M01_settings/internal.sql
 
@@ -126,31 +128,31 @@ create trigger _100_stamp before update on public.settings for each row execute 
 create trigger _200_fits before insert or update on public.settings for each row execute function private.tg_settings__fits();
 
 create function private.setting(p_key text, p_store text default null, p_site text default null)
-returns jsonb language sql stable set search_path = '' as $$
-  select coalesce(
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(
     (select s.value from public.settings s where s.key = p_key and s.store = p_store),
     (select s.value from public.settings s where s.key = p_key
        and s.site = coalesce(p_site, (select st.site from public.stores st where st.code = p_store))),
-    (select d.default_value from public.setting_definitions d where d.key = p_key))
-$$;
+    (select d.default_value from public.setting_definitions d where d.key = p_key));
+end $$;
 comment on function private.setting is 'The value in force: of the store, else of its site, else the default. Null for an unknown key.';
 
 create function private.plant_day(p_store text, p_now timestamptz default now())
-returns date language sql stable set search_path = '' as $$
-  select (p_now at time zone si.time_zone)::date
-    from public.stores st join public.sites si on si.code = st.site where st.code = p_store
-$$;
+returns date language plpgsql stable set search_path = '' as $$
+begin
+  return (select (p_now at time zone si.time_zone)::date
+    from public.stores st join public.sites si on si.code = st.site where st.code = p_store);
+end $$;
 comment on function private.plant_day is 'The calendar day of the store''s plant at an instant, through daylight saving.';
 
 create function private.priority_for(p_due date, p_store text, p_now timestamptz default now())
-returns public.priority_level language sql stable set search_path = '' as $$
-  select case
-    when p_due is null then 'Medium'
-    when p_due - private.plant_day(p_store, p_now) <= 1 then 'High'
-    when p_due - private.plant_day(p_store, p_now) <= 3 then 'Medium'
-    else 'Low'
-  end::public.priority_level
-$$;
+returns public.priority_level language plpgsql stable set search_path = '' as $$
+declare
+  v_days integer := p_due - private.plant_day(p_store, p_now);
+begin
+  return case when v_days is null then 'Medium' when v_days <= 1 then 'High' when v_days <= 3 then 'Medium' else 'Low' end;
+end $$;
 comment on function private.priority_for is 'Due within 1 plant-calendar day (or overdue) High, within 3 Medium, later Low, no date Medium.';
 
 -- sql/M01_settings/api.sql
@@ -295,6 +297,6 @@ alter table public.settings enable row level security;
 
 create policy select_active on public.setting_definitions for select to authenticated using ((select private.may('settings.read')));
 create policy select_scope on public.settings for select to authenticated
-  using (store = any ((select private.readable_stores('settings.read'))::text[])
+  using ((select private.readable_stores('settings.read')) @> array[store]
     or store is null and (select private.may('settings.read')));
 grant select on public.setting_definitions, public.settings to authenticated;

@@ -103,7 +103,7 @@ declare
   v_command private.order_command;
   v_order public.orders;
 begin
-  select o.* into v_order from public.orders o where o.id = p_order_id;
+  select o.row_id, o.store into v_order.row_id, v_order.store from public.orders o where o.id = p_order_id;
   v_command.actor := private.authorize(p_permission, v_order.store);
   v_command.request_id := p_request_id;
   if v_order.row_id is null then
@@ -126,21 +126,25 @@ begin
   if p_command.answer is not null then
     return jsonb_populate_record(null::public.order_change, p_command.answer);
   end if;
-  perform private.remember(p_command.actor, p_command.request_id, to_jsonb(p_change));
+  if p_command.request_id is not null then
+    perform private.remember(p_command.actor, p_command.request_id, to_jsonb(p_change));
+  end if;
   return p_change;
 end $$;
 
 create function private.unchanged(p_order public.orders)
-returns public.order_change language sql immutable set search_path = '' as $$
-  select row(false, null, null, p_order)::public.order_change
-$$;
+returns public.order_change language plpgsql immutable set search_path = '' as $$
+begin
+  return row(false, null, null, p_order)::public.order_change;
+end $$;
 
 create function private.row_changes(p_old jsonb, p_new jsonb, out before jsonb, out after jsonb)
-language sql immutable set search_path = '' as $$
-  select coalesce(jsonb_object_agg(o.key, o.value), '{}'), coalesce(jsonb_object_agg(o.key, n.value), '{}')
-    from jsonb_each(p_old) o join jsonb_each(p_new) n on n.key = o.key
-   where n.value <> o.value and o.key not in ('version', 'updated_at')
-$$;
+language plpgsql immutable set search_path = '' as $$
+begin
+  select coalesce(jsonb_object_agg(n.key, p_old -> n.key), '{}'), coalesce(jsonb_object_agg(n.key, n.value), '{}')
+    into before, after from jsonb_each(p_new) n
+   where n.value <> p_old -> n.key and n.key not in ('version', 'updated_at');
+end $$;
 comment on function private.row_changes is 'The fields in which two rows differ, as they were and as they are.';
 
 create function private.save_order(
@@ -186,11 +190,12 @@ begin
 end $$;
 
 create function private.stage_started_at(p_order public.orders, p_stage public.stage_type)
-returns timestamptz language sql immutable set search_path = '' as $$
-  select case p_stage
+returns timestamptz language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_stage
     when 'Filling' then p_order.filling_started_at when 'Covering' then p_order.covering_started_at
-    when 'Decorating' then p_order.decorating_started_at when 'Packing' then p_order.packing_started_at end
-$$;
+    when 'Decorating' then p_order.decorating_started_at when 'Packing' then p_order.packing_started_at end;
+end $$;
 
 create function private.start_stage(
   p_order public.orders, p_stage public.stage_type, p_actor uuid, p_station text default null)
@@ -777,12 +782,6 @@ begin
 end $$;
 comment on function private.default_due_date is 'The first open day at or after today + due_dates.default_days, in the plant''s calendar.';
 
-create function private.unit_suffix(p_n integer)
-returns text language sql immutable set search_path = '' as $$
-  select case when p_n <= 26 then chr(64 + p_n) else p_n::text end
-$$;
-comment on function private.unit_suffix is 'A to Z, then 27, 28 …';
-
 create function public.create_manual_order(
   p_store text, p_product_title text, p_quantity integer default 1, p_customer_name text default null,
   p_flavour text default null, p_size text default null, p_cake_writing text default null, p_notes text default null,
@@ -814,8 +813,8 @@ begin
     for v_unit in 1..p_quantity loop
       insert into public.orders as o (id, store, source, order_number, line_item_id, unit_no, suffix, product_title, customer_name,
         flavour, size, cake_writing, notes, delivery_method, due_date, due_time, priority)
-      values (p_store || '-' || v_number || case when p_quantity > 1 then '-' || private.unit_suffix(v_unit) else '' end, p_store, 'manual',
-        v_number, '1', v_unit, case when p_quantity > 1 then private.unit_suffix(v_unit) end, p_product_title, p_customer_name,
+      values (p_store || '-' || v_number || case when p_quantity > 1 then '-' || private.ticket_suffix(v_unit) else '' end, p_store, 'manual',
+        v_number, '1', v_unit, case when p_quantity > 1 then private.ticket_suffix(v_unit) end, p_product_title, p_customer_name,
         p_flavour, p_size, p_cake_writing, p_notes, p_delivery_method, v_due, p_due_time, private.priority_for(v_due, p_store))
       returning o.* into v_order;
       perform private.emit('order', v_order.id, 'order.created', v_actor,
@@ -1249,21 +1248,11 @@ grant execute on function public.undo_last to authenticated;
 
 -- sql/M05_workflows/api_read.sql
 
-create function private.queue_keys(p_order public.orders, p_stage public.stage_type, out first text, out second text)
-language sql immutable set search_path = '' as $$
-  select case p_stage when 'Filling' then coalesce(p_order.flavour, '') when 'Packing' then coalesce(p_order.size, '')
-                      when 'Covering' then p_order.product_title when 'Decorating' then p_order.product_title
-                      else '' end,
-         case p_stage when 'Filling' then lpad(p_order.order_number, 20, '0') when 'Covering' then coalesce(p_order.size, '')
-                      when 'Decorating' then coalesce(p_order.size, '') else '' end
-$$;
-comment on function private.queue_keys is
-  'Second and third sort key after priority: Filling flavour, number; Covering and Decorating product, size; Packing size.';
-
 create function private.cursor_of(p_keys jsonb)
-returns text language sql immutable set search_path = '' as $$
-  select translate(encode(convert_to(p_keys::text, 'UTF8'), 'base64'), E'\n', '')
-$$;
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  return translate(encode(convert_to(p_keys::text, 'UTF8'), 'base64'), E'\n', '');
+end $$;
 
 create function private.keys_of(p_cursor text, p_count integer)
 returns jsonb language plpgsql immutable set search_path = '' as $$
@@ -1287,21 +1276,65 @@ comment on function private.keys_of is 'The keys in a cursor that private.cursor
 
 create type private.queue_filter as (
   stores text[], stage public.stage_type, assignee_id uuid, is_unassigned boolean, search text,
-  priority public.priority_level, storage text, is_open boolean);
+  priority public.priority_level, storage text);
 
-create function private.queue_rows(p_filter private.queue_filter)
-returns setof public.orders language sql stable set search_path = '' as $$
-  select o.* from public.orders o
-   where o.store = any (p_filter.stores) and o.cancelled_at is null and not o.is_test
-     and (p_filter.stage is null or o.stage = p_filter.stage)
-     and (not p_filter.is_open or o.stage <> 'Complete')
-     and (p_filter.assignee_id is null or o.assignee_id = p_filter.assignee_id)
-     and (not p_filter.is_unassigned or o.assignee_id is null)
-     and (p_filter.priority is null or o.priority = p_filter.priority)
-     and (p_filter.storage is null or o.storage = p_filter.storage)
-     and (p_filter.search is null or position(lower(p_filter.search) in lower(concat_ws(' ', o.id, o.customer_name,
-       o.product_title, o.flavour, o.size, o.cake_writing, o.notes))) > 0)
-$$;
+create function private.matches(p_order public.orders, p_filter private.queue_filter)
+returns boolean language plpgsql immutable set search_path = '' as $$
+begin
+  return not p_order.is_test
+    and (p_filter.assignee_id is null or p_order.assignee_id = p_filter.assignee_id)
+    and (not p_filter.is_unassigned or p_order.assignee_id is null)
+    and (p_filter.priority is null or p_order.priority = p_filter.priority)
+    and (p_filter.storage is null or p_order.storage = p_filter.storage)
+    and (p_filter.search is null or position(lower(p_filter.search) in lower(concat_ws(' ', p_order.id, p_order.customer_name,
+      p_order.product_title, p_order.flavour, p_order.size, p_order.cake_writing, p_order.notes))) > 0);
+end $$;
+comment on function private.matches is 'The part of a queue filter that no index serves; the rest stands in the statements, where the partial indexes are.';
+
+create type private.keyed_order as (ticket public.orders, keys jsonb);
+
+create function private.open_page(p_filter private.queue_filter, p_after jsonb, p_limit integer)
+returns setof private.keyed_order language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select o, jsonb_build_array(o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id)
+      from public.orders o
+     cross join lateral (select
+       case p_filter.stage when 'Filling' then coalesce(o.flavour, '') when 'Packing' then coalesce(o.size, '')
+         when 'Covering' then o.product_title when 'Decorating' then o.product_title else '' end,
+       case p_filter.stage when 'Filling' then lpad(o.order_number, 20, '0') when 'Covering' then coalesce(o.size, '')
+         when 'Decorating' then coalesce(o.size, '') else '' end) as k (first, second)
+     where o.stage <> 'Complete' and o.cancelled_at is null and o.store = any (p_filter.stores)
+       and (p_filter.stage is null or o.stage = p_filter.stage) and private.matches(o, p_filter)
+       and (p_after is null or (o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id)
+         > ((p_after ->> 0)::public.priority_level, p_after ->> 1, p_after ->> 2, (p_after ->> 3)::date, p_after ->> 4))
+     order by o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id
+     limit p_limit;
+end $$;
+comment on function private.open_page is 'Open tickets: priority; Filling flavour, number; Covering, Decorating product, size; Packing size; then due date, id.';
+
+create function private.complete_page(p_filter private.queue_filter, p_after jsonb, p_limit integer)
+returns setof private.keyed_order language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select o, jsonb_build_array(o.packing_completed_at, o.row_id, null, null, null) from public.orders o
+     where o.stage = 'Complete' and o.cancelled_at is null and o.store = any (p_filter.stores) and private.matches(o, p_filter)
+       and (p_after is null or (o.packing_completed_at, o.row_id) < ((p_after ->> 0)::timestamptz, (p_after ->> 1)::uuid))
+     order by o.packing_completed_at desc, o.row_id desc
+     limit p_limit;
+end $$;
+comment on function private.complete_page is 'Finished tickets, newest first.';
+
+create function private.queue_total(p_filter private.queue_filter)
+returns bigint language plpgsql stable set search_path = '' as $$
+begin
+  if p_filter.stage = 'Complete' then
+    return (select count(*) from public.orders o where o.stage = 'Complete' and o.cancelled_at is null
+      and o.store = any (p_filter.stores) and private.matches(o, p_filter));
+  end if;
+  return (select count(*) from public.orders o where o.stage <> 'Complete' and o.cancelled_at is null
+    and o.store = any (p_filter.stores) and (p_filter.stage is null or o.stage = p_filter.stage) and private.matches(o, p_filter));
+end $$;
 
 create function private.queue_page(p_filter private.queue_filter, p_cursor text, p_limit integer, p_with_total boolean)
 returns public.queue_page language plpgsql stable set search_path = '' as $$
@@ -1311,27 +1344,25 @@ declare
   v_page public.queue_page;
   v_keys jsonb[];
 begin
-  select array_agg(s.o order by s.position), array_agg(s.keys order by s.position) into v_page.orders, v_keys from (
-    select o, jsonb_build_array(o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id) as keys,
-      row_number() over (order by o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id) as position
-      from private.queue_rows(p_filter) o, private.queue_keys(o, p_filter.stage) k
-     where v_after is null or (o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id)
-       > ((v_after ->> 0)::public.priority_level, v_after ->> 1, v_after ->> 2, (v_after ->> 3)::date, v_after ->> 4)
-     order by o.priority, k.first, k.second, coalesce(o.due_date, 'infinity'), o.id
-     limit v_limit + 1
-  ) s;
+  if p_filter.stage = 'Complete' then
+    select array_agg((c).ticket), array_agg((c).keys) into v_page.orders, v_keys
+      from private.complete_page(p_filter, v_after, v_limit + 1) c;
+  else
+    select array_agg((c).ticket), array_agg((c).keys) into v_page.orders, v_keys
+      from private.open_page(p_filter, v_after, v_limit + 1) c;
+  end if;
   if cardinality(v_page.orders) > v_limit then
     v_page.orders := v_page.orders[1:v_limit];
     v_page.next_cursor := private.cursor_of(v_keys[v_limit]);
   end if;
   v_page.orders := coalesce(v_page.orders, '{}');
   if p_with_total then
-    select count(*) into v_page.total from private.queue_rows(p_filter) q;
+    v_page.total := private.queue_total(p_filter);
   end if;
   return v_page;
 end $$;
 comment on function private.queue_page is
-  'One page in one order over all stores asked for: priority, the stage''s keys, due date, id. The limit is for the page, not per store.';
+  'One page in one order over all stores asked for. The limit is for the page, not per store.';
 
 create function private.stores_asked(p_store text)
 returns text[] language plpgsql stable set search_path = '' as $$
@@ -1348,12 +1379,12 @@ returns public.queue_page language plpgsql stable security definer set search_pa
 begin
   perform private.authorize('orders.read', p_store);
   return private.queue_page(row(private.stores_asked(p_store), p_stage, p_assignee_id, false, nullif(trim(p_search), ''),
-    p_priority, p_storage, p_stage is distinct from 'Complete')::private.queue_filter, p_cursor, p_limit, p_with_total);
+    p_priority, p_storage)::private.queue_filter, p_cursor, p_limit, p_with_total);
 end $$;
 comment on function public.get_queue is
 $$The work queue: tickets in the order in which they should be done, over one store or all of the caller's (one global order).
 Sorted by priority, then Filling: flavour, number; Covering and Decorating: product, size; Packing: size; then due date. Without a
-stage, all open stages. p_search looks in id, customer, product, flavour, size, writing and notes. p_limit 1–500.
+stage, all open stages; Complete: newest first. p_search looks in id, customer, product, flavour, size, writing and notes. p_limit 1–500.
 Permission: orders.read in the store.
 Errors: request.bad_cursor (400).
 Idempotency: a read.
@@ -1365,7 +1396,7 @@ create function public.get_unassigned_list(
 returns public.queue_page language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.authorize('orders.read', p_store);
-  return private.queue_page(row(private.stores_asked(p_store), p_stage, null, true, null, null, null, true)::private.queue_filter,
+  return private.queue_page(row(private.stores_asked(p_store), p_stage, null, true, null, null, null)::private.queue_filter,
     p_cursor, p_limit, p_with_total);
 end $$;
 comment on function public.get_unassigned_list is
@@ -1380,7 +1411,7 @@ create function public.get_orders_for_dashboard(
 returns public.queue_page language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.authorize('orders.read', p_store);
-  return private.queue_page(row(private.stores_asked(p_store), null, null, false, null, null, null, true)::private.queue_filter,
+  return private.queue_page(row(private.stores_asked(p_store), null, null, false, null, null, null)::private.queue_filter,
     p_cursor, p_limit, p_with_total);
 end $$;
 comment on function public.get_orders_for_dashboard is
