@@ -1,4 +1,4 @@
-"""One real Postgres per run, a template built from the migrations by the real CLI, a clone per test."""
+"""One Postgres per run; a template made by the real CLI from the migrations; a clone per test."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from services.local import prepare_database
 from services.local.migrations import push
-from services.local.processes import free_port
 from services.local.postgres import PostgresServer
+from services.local.processes import free_port
 from tests.support.databases import Clone, clones, seed_people
 
 TEMPLATE = "takt_template"
