@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+import cli.daemons
 import cli.stack
 from cli.output import Group
 
@@ -49,6 +50,8 @@ def _root(
 
 def _register() -> None:
     cli.stack.register(app)
+    for runner in (cli.daemons.worker, cli.daemons.api):
+        app.command()(runner)
     for module, name in GROUPS:
         if importlib.util.find_spec(module) is None:
             continue

@@ -153,6 +153,9 @@ def _show(facts: dict[str, Any]) -> None:
         typer.echo(f"  {service['name']:14} {service['state']:11} pid {pid:<8} port {port}")
     for sign_in in facts.get("demo_sign_ins", []):
         typer.echo(f"demo sign-in     {sign_in['email']:28} {sign_in['password']}")
+    for shop in facts.get("demo_shops", []):
+        url = f"{facts['api_url']}/webhooks/shopify/{shop['shop']}"
+        typer.echo(f"demo shop        {url}  secret {shop['secret']}")
 
 
 def _last_lines(file: Path, lines: int, *, named: bool) -> int:

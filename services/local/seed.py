@@ -1,4 +1,4 @@
-"""The demo: one sign-in per role, a shop, and the rows of supabase/seed_dev.sql."""
+"""The demo: one sign-in per role, two shops, and the rows of supabase/seed_dev.sql."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.local.settings import Settings
 
 ROLES = ("viewer", "operator", "technician", "supervisor", "planner", "manager", "admin")
 PASSWORD = "takt-demo-2026"  # noqa: S105  documented: the demo is on loopback, with made-up data
-SHOP = "bannos"
+SHOPS = ("bannos", "flourlane")
 SHOP_SECRET = "test-secret-not-a-real-one"  # noqa: S105
 
 
@@ -34,7 +34,7 @@ def load_dev_seed(settings: Settings) -> None:
         _run_seed_file(settings, users)
     except (httpx.HTTPError, psycopg.Error) as error:
         raise SeedError(f"The demo data could not be loaded: {error}") from error
-    demo = {"sign_ins": sign_ins, "shops": [{"shop": SHOP, "secret": SHOP_SECRET}]}
+    demo = {"sign_ins": sign_ins, "shops": [{"shop": shop, "secret": SHOP_SECRET} for shop in SHOPS]}
     write_atomic(settings.paths.demo_file, json.dumps(demo, indent=2) + "\n")
 
 

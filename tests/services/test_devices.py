@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import stat
 import uuid
 from collections.abc import Callable, Coroutine
@@ -17,11 +18,14 @@ from services.api.app import create_app
 from services.api.limits import TokenBucket
 from services.api.settings import ApiSettings
 from takt import device
+from takt.daemon import Run
+from takt.daemon import heartbeat as heartbeat_task
 from takt.device import Credentials, DeviceSession
 from takt.errors import RpcError
 from takt.rpc import RpcClient
 from takt.settings import ConfigError
 from tests.services.stack import Stack
+from tests.takt.processes import wait_for
 
 
 def announce(stack: Stack, code: str) -> str:
@@ -76,6 +80,28 @@ def test_a_code_becomes_a_sign_in_that_works(stack: Stack, tmp_path: Path) -> No
     file.chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         Credentials.read(file)
+
+
+def test_the_heartbeat_goes_on_until_the_stop(stack: Stack, db: psycopg.Connection) -> None:
+    code = new_code()
+    credentials = asyncio.run(device.enroll(stack.url, announce(stack, code)))
+    seen: set[Any] = set()
+
+    def twice() -> bool:
+        query = "select last_seen_at, status ->> 'beat' from public.devices where code = %s"
+        seen.add(db.execute(query, (code,)).fetchone())
+        return len(seen - {(None, None)}) >= 2
+
+    async def use(session: DeviceSession) -> None:
+        url, key = credentials.supabase_url, credentials.publishable_key
+        beats = itertools.count(1)
+        async with RpcClient(url, key, session) as rpc:
+            beat = heartbeat_task(rpc, "1", lambda: {"beat": next(beats)}, every=0.1)
+            task = asyncio.create_task(beat(Run()))
+            await asyncio.to_thread(wait_for, twice, "two heartbeats")
+            task.cancel()
+
+    signed_in(credentials, use)
 
 
 def test_a_code_works_once_and_a_refusal_leaves_no_user(

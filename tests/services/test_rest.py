@@ -138,6 +138,13 @@ def test_metrics_and_probes(stack: Stack, operator: httpx.Client) -> None:
     assert "http_request_duration" not in httpx.get(f"{stack.url}/metrics").text
 
 
+def test_the_queue_can_be_watched(stack: Stack, db: psycopg.Connection) -> None:
+    topic = f"test.{uuid.uuid4().hex[:8]}"
+    db.execute("select private.enqueue(%s)", (topic,))
+    text = httpx.get(f"{stack.api}/metrics").text
+    assert f'work_queue_jobs{{status="ready",topic="{topic}"}} 1.0' in text
+
+
 def test_the_gatekeeper_exits_0_after_a_signal(stack: Stack) -> None:
     env = {**stack.environment(), "TAKT_API_PORT": "0"}
     with python("-m", "services.api", env=env) as child:

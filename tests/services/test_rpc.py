@@ -115,6 +115,16 @@ def test_an_error_carries_code_message_and_facts(stack: Stack) -> None:
     )
 
 
+def test_a_read_may_go_by_get(stack: Stack) -> None:
+    with stack.rpc() as rpc:
+        assert rpc.call("list_inbox", get=True, p_limit=1, p_status="dead") == rpc.call(
+            "list_inbox", safe=True, p_limit=1, p_status="dead"
+        )
+        with pytest.raises(RpcError) as caught:
+            rpc.call("tick", get=True)
+    assert caught.value.sqlstate == "25006"  # a GET cannot write
+
+
 def test_a_server_that_is_not_there_is_temporary() -> None:
     async def call() -> None:
         async with RpcClient("http://127.0.0.1:9", "sb_secret_x", tries=2) as rpc:
