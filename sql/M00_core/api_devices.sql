@@ -142,3 +142,17 @@ Locks: the device row.$$;
 grant execute on function public.create_device, public.revoke_device to authenticated, service_role;
 grant execute on function public.redeem_enrolment to service_role;
 grant execute on function public.device_heartbeat to authenticated;
+
+create function public.list_devices()
+returns setof public.devices language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('devices.read');
+  return query select d.* from public.devices d order by d.code;
+end $$;
+comment on function public.list_devices is
+$$All devices, revoked ones too.
+Permission: devices.read.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+grant execute on function public.list_devices to authenticated, service_role;

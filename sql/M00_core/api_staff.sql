@@ -41,7 +41,7 @@ Errors: staff.admin_exists (409).
 Idempotency: a second call is refused.
 Locks: staff_shared against writers.$$;
 
-create function private.check_rank(p_actor uuid, p_role text)
+create function private.check_rank(p_role text)
 returns void language plpgsql stable set search_path = '' as $$
 declare
   v_mine smallint;
@@ -80,10 +80,10 @@ begin
     return jsonb_populate_record(null::public.staff_shared, v_answer);
   end if;
   lock table public.staff_shared in share row exclusive mode;   -- the last admin is counted under this lock
-  perform private.check_rank(v_actor, p_role);
+  perform private.check_rank(p_role);
   select s.* into v_before from public.staff_shared s where s.user_id = p_user_id;
   if found then
-    perform private.check_rank(v_actor, v_before.role);
+    perform private.check_rank(v_before.role);
   end if;
   perform private.authorize('staff.manage', st) from unnest(p_stores || v_before.stores) st;
   insert into public.staff_shared as s (user_id, full_name, email, role, stores)
@@ -121,7 +121,7 @@ begin
   if not found then
     perform private.fail(404, 'staff.unknown', 'This person is not on the staff.', jsonb_build_object('user_id', p_user_id));
   end if;
-  perform private.check_rank(v_actor, v_staff.role);
+  perform private.check_rank(v_staff.role);
   perform private.authorize('staff.manage', st) from unnest(v_staff.stores) st;
   if v_staff.is_active <> p_is_active then
     update public.staff_shared s set is_active = p_is_active where s.user_id = p_user_id returning s.* into v_staff;
@@ -177,3 +177,17 @@ Locks: the role_permissions row.$$;
 grant execute on function public.bootstrap_admin to service_role;
 grant execute on function public.upsert_staff, public.set_staff_active to authenticated, service_role;
 grant execute on function public.whoami, public.set_role_permission to authenticated;
+
+create function public.list_staff()
+returns setof public.staff_shared language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('staff.read');
+  return query select s.* from public.staff_shared s order by s.full_name, s.user_id;
+end $$;
+comment on function public.list_staff is
+$$Everybody on the staff, disabled people too.
+Permission: staff.read.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+grant execute on function public.list_staff to authenticated, service_role;

@@ -1,7 +1,7 @@
 -- Errors -----------------------------------------------------------------------------------------------------------
 
 create function private.fail(p_status integer, p_code text, p_message text, p_detail jsonb default '{}')
-returns void language plpgsql immutable set search_path = '' as $$
+returns void language plpgsql volatile set search_path = '' as $$
 begin
   raise exception using
     errcode = 'PT' || p_status, message = p_message, hint = p_code, detail = p_detail::text;

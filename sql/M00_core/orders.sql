@@ -56,7 +56,7 @@ create table public.orders (
   constraint orders_store_fkey foreign key (store) references public.stores (code) on delete restrict,
   constraint orders_assignee_id_fkey foreign key (assignee_id) references public.staff_shared (user_id) on delete restrict,
   constraint orders_cancel_check check (cancelled_at is not null or cancel_reason is null)
-);
+) with (fillfactor = 80);   -- room for the next version of a ticket on its own page
 create unique index orders_scan_key on public.orders (lower(id));
 create index orders_open_idx on public.orders (store, stage, priority, due_date, row_id)
   where stage <> 'Complete' and cancelled_at is null;

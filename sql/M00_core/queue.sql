@@ -15,19 +15,29 @@ begin
 end $$;
 comment on function private.enqueue is 'Queue a job; null when a ready job with the same topic and dedupe key already waits.';
 
+-- The ready index is the order: without sorts a plan made for any limit walks it and stops.
 create function private.claim_work(p_worker text, p_topics text[], p_limit integer, p_lease interval)
-returns setof public.work_queue language plpgsql set search_path = '' as $$
+returns setof public.work_queue language plpgsql set search_path = '' set enable_sort = off as $$
 begin
-  return query
-    update public.work_queue w
-       set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
-     where w.id = any (array(
-       select q.id from public.work_queue q
-        where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
-        order by q.priority, q.id
-        limit p_limit
-        for update skip locked))
-    returning w.*;
+  if p_limit = 1 then
+    return query
+      update public.work_queue w
+         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
+       where w.id = (
+         select q.id from public.work_queue q
+          where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
+          order by q.priority, q.id limit 1 for update skip locked)
+      returning w.*;
+  else
+    return query
+      update public.work_queue w
+         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
+       where w.id = any (array(
+         select q.id from public.work_queue q
+          where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
+          order by q.priority, q.id limit p_limit for update skip locked))
+      returning w.*;
+  end if;
 end $$;
 
 create function private.settle_work(p_ids bigint[], p_fences bigint[])
@@ -181,6 +191,23 @@ Locks: the job row.$$;
 grant execute on function public.claim_work, public.complete_work, public.complete_and_claim_work, public.fail_work,
   public.extend_work to service_role;
 grant execute on function public.requeue_work to authenticated, service_role;
+
+create type public.queue_status as (topic text, status text, jobs bigint, oldest_seconds double precision);
+create function public.work_queue_status()
+returns setof public.queue_status language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('work.run');
+  return query
+    select w.topic, w.status, count(*), extract(epoch from now() - min(w.created_at))::double precision
+      from public.work_queue w where w.status <> 'done' group by w.topic, w.status;
+end $$;
+comment on function public.work_queue_status is
+$$Open jobs per topic and status, and the age of the oldest in seconds: the gauges of /metrics.
+Permission: work.run (service only).
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+grant execute on function public.work_queue_status to service_role;
 
 -- The clock --------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ create function private.is_time_zone(p_name text)
 returns boolean language plpgsql stable set search_path = '' as $$
 begin
   perform pg_catalog.now() at time zone p_name;
-  return true;
+  return p_name ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$';   -- not a POSIX offset like +25, which has no daylight saving
 exception when invalid_parameter_value then
   return false;
 end $$;

@@ -265,3 +265,4 @@ Locks: none.$$;
 
 grant execute on function public.get_queue, public.get_unassigned_list, public.get_orders_for_dashboard, public.get_stage_counts,
   public.get_unassigned_counts, public.get_order_timeline, public.why_not_shipping to authenticated;
+grant execute on function public.get_order_for_scan, public.why_not_shipping to service_role;   -- takt order show, takt order why

@@ -26,7 +26,7 @@ create function private.is_time_zone(p_name text)
 returns boolean language plpgsql stable set search_path = '' as $$
 begin
   perform pg_catalog.now() at time zone p_name;
-  return true;
+  return p_name ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$';   -- not a POSIX offset like +25, which has no daylight saving
 exception when invalid_parameter_value then
   return false;
 end $$;
@@ -286,7 +286,7 @@ create table public.orders (
   constraint orders_store_fkey foreign key (store) references public.stores (code) on delete restrict,
   constraint orders_assignee_id_fkey foreign key (assignee_id) references public.staff_shared (user_id) on delete restrict,
   constraint orders_cancel_check check (cancelled_at is not null or cancel_reason is null)
-);
+) with (fillfactor = 80);   -- room for the next version of a ticket on its own page
 create unique index orders_scan_key on public.orders (lower(id));
 create index orders_open_idx on public.orders (store, stage, priority, due_date, row_id)
   where stage <> 'Complete' and cancelled_at is null;
@@ -323,7 +323,7 @@ comment on type public.order_change is 'Answer of an order command: did it chang
 -- Errors -----------------------------------------------------------------------------------------------------------
 
 create function private.fail(p_status integer, p_code text, p_message text, p_detail jsonb default '{}')
-returns void language plpgsql immutable set search_path = '' as $$
+returns void language plpgsql volatile set search_path = '' as $$
 begin
   raise exception using
     errcode = 'PT' || p_status, message = p_message, hint = p_code, detail = p_detail::text;
@@ -621,19 +621,29 @@ begin
 end $$;
 comment on function private.enqueue is 'Queue a job; null when a ready job with the same topic and dedupe key already waits.';
 
+-- The ready index is the order: without sorts a plan made for any limit walks it and stops.
 create function private.claim_work(p_worker text, p_topics text[], p_limit integer, p_lease interval)
-returns setof public.work_queue language plpgsql set search_path = '' as $$
+returns setof public.work_queue language plpgsql set search_path = '' set enable_sort = off as $$
 begin
-  return query
-    update public.work_queue w
-       set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
-     where w.id = any (array(
-       select q.id from public.work_queue q
-        where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
-        order by q.priority, q.id
-        limit p_limit
-        for update skip locked))
-    returning w.*;
+  if p_limit = 1 then
+    return query
+      update public.work_queue w
+         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
+       where w.id = (
+         select q.id from public.work_queue q
+          where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
+          order by q.priority, q.id limit 1 for update skip locked)
+      returning w.*;
+  else
+    return query
+      update public.work_queue w
+         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
+       where w.id = any (array(
+         select q.id from public.work_queue q
+          where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
+          order by q.priority, q.id limit p_limit for update skip locked))
+      returning w.*;
+  end if;
 end $$;
 
 create function private.settle_work(p_ids bigint[], p_fences bigint[])
@@ -787,6 +797,23 @@ Locks: the job row.$$;
 grant execute on function public.claim_work, public.complete_work, public.complete_and_claim_work, public.fail_work,
   public.extend_work to service_role;
 grant execute on function public.requeue_work to authenticated, service_role;
+
+create type public.queue_status as (topic text, status text, jobs bigint, oldest_seconds double precision);
+create function public.work_queue_status()
+returns setof public.queue_status language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('work.run');
+  return query
+    select w.topic, w.status, count(*), extract(epoch from now() - min(w.created_at))::double precision
+      from public.work_queue w where w.status <> 'done' group by w.topic, w.status;
+end $$;
+comment on function public.work_queue_status is
+$$Open jobs per topic and status, and the age of the oldest in seconds: the gauges of /metrics.
+Permission: work.run (service only).
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+grant execute on function public.work_queue_status to service_role;
 
 -- The clock --------------------------------------------------------------------------------------------------------
 
@@ -1036,7 +1063,7 @@ Errors: staff.admin_exists (409).
 Idempotency: a second call is refused.
 Locks: staff_shared against writers.$$;
 
-create function private.check_rank(p_actor uuid, p_role text)
+create function private.check_rank(p_role text)
 returns void language plpgsql stable set search_path = '' as $$
 declare
   v_mine smallint;
@@ -1075,10 +1102,10 @@ begin
     return jsonb_populate_record(null::public.staff_shared, v_answer);
   end if;
   lock table public.staff_shared in share row exclusive mode;   -- the last admin is counted under this lock
-  perform private.check_rank(v_actor, p_role);
+  perform private.check_rank(p_role);
   select s.* into v_before from public.staff_shared s where s.user_id = p_user_id;
   if found then
-    perform private.check_rank(v_actor, v_before.role);
+    perform private.check_rank(v_before.role);
   end if;
   perform private.authorize('staff.manage', st) from unnest(p_stores || v_before.stores) st;
   insert into public.staff_shared as s (user_id, full_name, email, role, stores)
@@ -1116,7 +1143,7 @@ begin
   if not found then
     perform private.fail(404, 'staff.unknown', 'This person is not on the staff.', jsonb_build_object('user_id', p_user_id));
   end if;
-  perform private.check_rank(v_actor, v_staff.role);
+  perform private.check_rank(v_staff.role);
   perform private.authorize('staff.manage', st) from unnest(v_staff.stores) st;
   if v_staff.is_active <> p_is_active then
     update public.staff_shared s set is_active = p_is_active where s.user_id = p_user_id returning s.* into v_staff;
@@ -1172,6 +1199,20 @@ Locks: the role_permissions row.$$;
 grant execute on function public.bootstrap_admin to service_role;
 grant execute on function public.upsert_staff, public.set_staff_active to authenticated, service_role;
 grant execute on function public.whoami, public.set_role_permission to authenticated;
+
+create function public.list_staff()
+returns setof public.staff_shared language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('staff.read');
+  return query select s.* from public.staff_shared s order by s.full_name, s.user_id;
+end $$;
+comment on function public.list_staff is
+$$Everybody on the staff, disabled people too.
+Permission: staff.read.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+grant execute on function public.list_staff to authenticated, service_role;
 
 -- sql/M00_core/api_devices.sql
 
@@ -1320,6 +1361,20 @@ grant execute on function public.create_device, public.revoke_device to authenti
 grant execute on function public.redeem_enrolment to service_role;
 grant execute on function public.device_heartbeat to authenticated;
 
+create function public.list_devices()
+returns setof public.devices language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('devices.read');
+  return query select d.* from public.devices d order by d.code;
+end $$;
+comment on function public.list_devices is
+$$All devices, revoked ones too.
+Permission: devices.read.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+grant execute on function public.list_devices to authenticated, service_role;
+
 -- sql/M00_core/seed.sql
 
 insert into public.roles (role, audience, title, rank) values
@@ -1348,11 +1403,11 @@ comment on function private.allow is 'For seeds: a new permission and the roles 
 select private.allow(p, d, r) from (values
   ('plant.read', 'See sites, stores, roles', '{viewer,operator,technician,supervisor,planner,manager,admin,device.print_agent,device.bambu_bridge,device.fixture,device.kiosk,device.equipment}'::text[]),
   ('plant.manage', 'Add and change sites and stores', '{admin,service}'),
-  ('staff.read', 'See who works here', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
+  ('staff.read', 'See who works here', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'),
   ('staff.manage', 'Add, change and disable people', '{manager,admin,service}'),
   ('staff.bootstrap', 'Make the first admin', '{service}'),
   ('roles.manage', 'Change what a role may do', '{admin}'),
-  ('devices.read', 'See devices', '{technician,supervisor,planner,manager,admin}'),
+  ('devices.read', 'See devices', '{technician,supervisor,planner,manager,admin,service}'),
   ('devices.manage', 'Add and revoke devices', '{manager,admin,service}'),
   ('devices.enrol', 'Tie an Auth user to a device', '{service}'),
   ('devices.report', 'Report health of the own device', '{device.print_agent,device.bambu_bridge,device.fixture,device.kiosk,device.equipment}'),
@@ -1361,7 +1416,7 @@ select private.allow(p, d, r) from (values
   ('queue.read', 'See the work queue', '{technician,manager,admin}'),
   ('queue.manage', 'Queue dead jobs again', '{manager,admin,service}'),
   ('work.run', 'Claim and settle background work', '{service}'),
-  ('orders.read', 'See orders of the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}')
+  ('orders.read', 'See orders of the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}')
 ) as t (p, d, r);
 
 insert into private.scheduled_jobs (name, function_name, every) values
