@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,23 +73,64 @@ def domains(sql_dir: Path) -> list[Domain]:
     return [Domain(name, tuple(files)) for name, files in grouped.items()]
 
 
-def build(sql_dir: Path, migrations_dir: Path) -> list[Path]:
-    """Re-cut the migrations from the living files; returns those that changed."""
-    changed: list[Path] = []
+def released(root: Path) -> frozenset[str]:
+    """Names of the migrations that are part of a tagged release; empty before the first one.
+
+    They are frozen: the living files go on, the change comes as a migration of its own.
+    """
+    names: set[str] = set()
+    for tag in tags(root):
+        listed = _git(root, "ls-tree", "-r", "--name-only", tag, "--", "supabase/migrations")
+        names.update(Path(line).name for line in listed.splitlines())
+    return frozenset(names)
+
+
+def tags(root: Path) -> list[str]:
+    """Release tags (v1.2.3) of the checkout; empty without git."""
+    return [t for t in _git(root, "tag", "--list", "v[0-9]*").splitlines() if t]
+
+
+def stale(sql_dir: Path, migrations_dir: Path, frozen: frozenset[str] = frozenset()) -> list[Path]:
+    """Migrations that do not say what the living files say: changed, missing or left over.
+
+    `frozen`: names of released migrations; with any, files beside the domains' are drafts and stay.
+    """
     wanted = {d.migration_name: d.text(sql_dir) for d in domains(sql_dir)}
+    there = sorted(migrations_dir.glob("*.sql"))
+    left_over = [] if frozen else [f for f in there if f.name not in wanted]
+    files = {migrations_dir / n: text for n, text in wanted.items() if n not in frozen}
+    differing = [
+        file
+        for file, text in files.items()
+        if not file.is_file() or file.read_text(encoding="utf-8") != text
+    ]
+    return left_over + differing
+
+
+def build(sql_dir: Path, migrations_dir: Path, frozen: frozenset[str] = frozenset()) -> list[Path]:
+    """Re-cut the migrations from the living files; returns those that changed."""
+    changed = stale(sql_dir, migrations_dir, frozen)
+    texts = {migrations_dir / d.migration_name: d.text(sql_dir) for d in domains(sql_dir)}
     migrations_dir.mkdir(parents=True, exist_ok=True)
-    for old in sorted(migrations_dir.glob("*.sql")):
-        if old.name not in wanted:
-            old.unlink()
-            changed.append(old)
-    for name, text in wanted.items():
-        file = migrations_dir / name
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
-            changed.append(file)
+    for file in changed:
+        if file in texts:
+            file.write_text(texts[file], encoding="utf-8")
+        else:
+            file.unlink()
     return changed
 
 
 def living_sql(sql_dir: Path) -> list[tuple[Path, str]]:
     """Every file of the living schema in load order, with its text."""
     return [(f, f.read_text(encoding="utf-8")) for d in domains(sql_dir) for f in d.files]
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """Output of git; empty when this is no checkout or there is no git."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    # The checkout may belong to another user; only names are read.
+    command = [git, "-c", f"safe.directory={root}", "-C", str(root), *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else ""

@@ -14,6 +14,10 @@ with cfg as (
   ('F09', 'private.create_store_view(text)', 'DDL cannot take parameters; the name is quoted with %I, the value with %L, and stores.code has a check'),
   ('F09', 'private.ensure_event_partitions(timestamp with time zone)', 'DDL cannot take parameters; names come from a date, quoted with %I'),
   ('F09', 'private.tick(timestamp with time zone)', 'runs functions of schema private by name (%I) from a table no API role can write'),
+  ('F09', 'private.put_secret(text,text,text)', 'Vault is not everywhere; the statement is a literal, its value a parameter'),
+  ('F09', 'private.drop_secret(text,text,integer)', 'Vault is not everywhere; the statement is a literal, its value a parameter'),
+  ('F09', 'private.read_secret(shop_secrets)', 'Vault is not everywhere; the statement is a literal, its value a parameter'),
+  ('F11', 'private.with_fields(orders,jsonb)', 'the object is built by the merge from what the rules extracted; its keys are ours, not the shop''s'),
   ('F11', 'private.with_changes(orders,jsonb)', 'takes only the listed keys out of the object, never a floor field'),
   ('F11', 'private.undo_event(text,bigint,uuid)', 'the object is an own event, written by save_order and append-only')
 ), ns as (

@@ -1,0 +1,90 @@
+"""Backups by pg_dump and pg_restore, where a fitting pair is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from cli.output import Exit, Failure
+
+# What `takt db restore` takes out of a dump; the rest of it the migrations build.
+_DATA = re.compile(
+    r"^\d+; \d+ \d+ (?:TABLE DATA|SEQUENCE SET) "
+    r"(?:(?:public|private) \S+|auth (?:users|identities)|storage (?:buckets|objects)) "
+)
+
+
+def _versions() -> Iterator[tuple[int, Path]]:
+    """(major, folder) of each installed pg_dump, newest first."""
+    folders = {Path(p) for p in os.environ.get("PATH", "").split(os.pathsep) if p}
+    folders |= set(Path("/usr/lib/postgresql").glob("*/bin"))
+    found: set[tuple[int, Path]] = set()
+    for folder in folders:
+        program = shutil.which("pg_dump", path=str(folder))
+        if program is None or shutil.which("pg_restore", path=str(folder)) is None:
+            continue
+        said = subprocess.run([program, "--version"], check=False, capture_output=True, text=True)
+        major = re.search(r"\) (\d+)", said.stdout)
+        if major:
+            found.add((int(major[1]), folder))
+    yield from sorted(found, reverse=True)
+
+
+def find(server_major: int) -> tuple[Path | None, str]:
+    """The folder with a pg_dump that can read this server, and a sentence about the choice."""
+    found = list(_versions())
+    fitting = [folder for major, folder in found if major >= server_major]
+    if fitting:
+        return fitting[-1], f"pg_dump in {fitting[-1]}"
+    if found:
+        newest = f"the newest pg_dump here is {found[0][0]}, too old for a server {server_major}"
+    else:
+        newest = "there is no pg_dump here"
+    return None, newest
+
+
+def dump(folder: Path, url: str, file: Path) -> None:
+    """`pg_dump -Fc` of the whole database. Errors: Failure."""
+    # By the root: the partitions of another month or server may not be there at a restore.
+    how = ("--format=custom", "--load-via-partition-root", "--no-password")
+    _run([folder / "pg_dump", *how, "--file", file], url)
+
+
+def restore(folder: Path, url: str, file: Path, work: Path) -> None:
+    """Load the rows of a dump (not its schema) with triggers off. Errors: Failure."""
+    listed = _run([folder / "pg_restore", "--list", file])
+    wanted = work / "wanted.list"
+    wanted.write_text("".join(f"{x}\n" for x in listed.splitlines() if _DATA.match(x)))
+    command: list[str | Path] = [
+        folder / "pg_restore",
+        *("--data-only", "--exit-on-error"),
+        *("--single-transaction", "--no-password", "--use-list", wanted, "--dbname", ""),
+    ]
+    _run([*command, file], url, "-c session_replication_role=replica")
+
+
+def _run(command: list[str | Path], url: str = "", options: str = "") -> str:
+    """The address goes by the environment: a command line is for everybody to read."""
+    parts = urlsplit(url)
+    environment = dict(os.environ)
+    if url:
+        environment |= {
+            "PGHOST": parts.hostname or "",
+            "PGPORT": str(parts.port or 5432),
+            "PGUSER": unquote(parts.username or "postgres"),
+            "PGPASSWORD": unquote(parts.password or ""),
+            "PGDATABASE": unquote(parts.path.strip("/")),
+            "PGOPTIONS": options,
+        }
+    name = unquote(parts.path.strip("/"))
+    words = [name if str(word) == "" else str(word) for word in command]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        program = Path(words[0]).name
+        raise Failure(f"{program} failed:\n{done.stderr.strip()[-2000:]}", Exit.FAILED)
+    return done.stdout
