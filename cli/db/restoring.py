@@ -216,7 +216,7 @@ def _finish(url: str) -> int:
             " where to_regclass(format('public.%I', 'orders_' || s.code)) is null"
         )
         connection.execute("select private.ensure_event_partitions(now())")
-        row = connection.execute("select private.rebase_events()").fetchone()
+        row = connection.execute("select private.rebase_events(p_all => true)").fetchone()
         connection.execute("notify pgrst, 'reload schema'")
     return int(row[0]) if row else 0
 

@@ -7,7 +7,7 @@ create function public.events_cursor()
 returns text language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.authorize('events.read');
-  return pg_snapshot_xmin(pg_current_snapshot())::text || ':0';
+  return (select ep.epoch from private.event_epoch ep) || '.' || pg_snapshot_xmin(pg_current_snapshot()) || ':0';
 end $$;
 comment on function public.events_cursor is
 $$The cursor of now: take it first, then read the state, then follow with events_since. Nothing falls between.
@@ -23,21 +23,23 @@ declare
   v_audit boolean;
   v_after xid8;
   v_after_id bigint;
+  v_epoch text := (select ep.epoch from private.event_epoch ep);
+  v_parts text[] := regexp_match(p_cursor, '^(?:(\d{1,18})\.)?(\d{1,19}):(\d{1,18})$');
 begin
   perform private.authorize('events.read');
-  if coalesce(p_cursor, '') !~ '^\d{1,19}:\d{1,18}$' then
+  if v_parts is null then
     perform private.fail(400, 'events.bad_cursor', 'This is not a cursor of events_since.', jsonb_build_object('actual', p_cursor));
   end if;
-  v_after := split_part(p_cursor, ':', 1)::xid8;
-  v_after_id := split_part(p_cursor, ':', 2)::bigint;
-  if v_after > pg_snapshot_xmax(pg_current_snapshot()) then
+  v_after := v_parts[2]::xid8;
+  v_after_id := v_parts[3]::bigint;
+  if v_parts[1] <> v_epoch or v_after > pg_snapshot_xmax(pg_current_snapshot()) then
     perform private.fail(409, 'events.cursor_ahead', 'The history was restored from a backup. Reload and start from events_cursor.',
       jsonb_build_object('actual', p_cursor));
   end if;
   v_stores := private.readable_stores('events.read');
   v_audit := private.may('audit.read');
   return query
-    select e.xid::text || ':' || e.id, e.id, e.at, e.site, e.store, e.stream, e.stream_id, e.event, e.actor_id, e.station, e.payload
+    select v_epoch || '.' || e.xid || ':' || e.id, e.id, e.at, e.site, e.store, e.stream, e.stream_id, e.event, e.actor_id, e.station, e.payload
       from public.events e
      where (e.xid, e.id) > (v_after, v_after_id)
        and e.xid < pg_snapshot_xmin(pg_current_snapshot())   -- never past a transaction that is still open

@@ -198,9 +198,8 @@ end $$;
 create function private.tg_events__append_only()
 returns trigger language plpgsql set search_path = '' as $$
 begin
-  -- One exception: after a restore into a younger cluster, transaction ids from the old one lie in the future.
-  if tg_op = 'UPDATE' and new.xid = '0'::xid8 and old.xid >= pg_snapshot_xmax(pg_current_snapshot())
-     and to_jsonb(new) - 'xid' = to_jsonb(old) - 'xid' then
+  -- One exception: after a restore the transaction ids of another cluster mean nothing (rebase_events).
+  if tg_op = 'UPDATE' and new.xid = '0'::xid8 and to_jsonb(new) - 'xid' = to_jsonb(old) - 'xid' then
     return new;
   end if;
   perform private.fail(409, 'events.append_only', 'Events are never changed or removed.');
@@ -244,17 +243,24 @@ end $$;
 comment on function private.ensure_event_partitions is
   'Month partitions for now and three months ahead (UTC). A month already caught by the default partition stays there.';
 
-create function private.rebase_events(p_now timestamptz default now())
+create function private.rebase_events(p_now timestamptz default now(), p_all boolean default false)
 returns bigint language plpgsql set search_path = '' as $$
 declare
+  v_last bigint;
   v_rows bigint;
 begin
-  update public.events e set xid = '0'::xid8 where e.xid >= pg_snapshot_xmax(pg_current_snapshot());
+  select max(e.id) into v_last from public.events e where p_all or e.xid >= pg_snapshot_xmax(pg_current_snapshot());
+  if v_last is null then
+    return 0;
+  end if;
+  update public.events e set xid = '0'::xid8 where e.id <= v_last and e.xid <> '0'::xid8;
   get diagnostics v_rows = row_count;
+  update private.event_epoch ep set epoch = ep.epoch + 1;
   return v_rows;
 end $$;
 comment on function private.rebase_events is
-  'After a restore: events whose transaction ids lie in this cluster''s future become its past. Returns how many.';
+'After a restore into another cluster: the restored events lose their transaction ids and are read in the order of their ids; old cursors
+are refused from then on. Sees by itself that ids lie in this cluster''s future; takt db restore says so (p_all). Returns how many.';
 
 create function private.tg__stamp()
 returns trigger language plpgsql set search_path = '' as $$

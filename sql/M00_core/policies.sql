@@ -9,6 +9,7 @@ alter table public.events enable row level security;
 alter table public.work_queue enable row level security;
 alter table public.orders enable row level security;
 alter table private.device_enrolments enable row level security;
+alter table private.event_epoch enable row level security;
 alter table private.commands enable row level security;
 alter table private.scheduled_jobs enable row level security;
 

@@ -15,14 +15,26 @@ begin
 end $$;
 comment on function private.enqueue is 'Queue a job; null when a ready job with the same topic and dedupe key already waits.';
 
--- The ready index is the order: without sorts a plan made for any limit walks it and stops.
-create function private.claim_work(p_worker text, p_topics text[], p_limit integer, p_lease interval)
-returns setof public.work_queue language plpgsql set search_path = '' set enable_sort = off as $$
+create function private.lease(p_seconds integer)
+returns interval language plpgsql immutable set search_path = '' as $$
 begin
-  if p_limit = 1 then
+  return make_interval(secs => least(greatest(p_seconds, 1), 3600));
+end $$;
+
+-- The ready index is the order: without sorts a plan made for any limit walks it and stops.
+create function public.claim_work(
+  p_worker text, p_topics text[] default null, p_limit integer default 1, p_lease_seconds integer default 60)
+returns setof public.work_queue language plpgsql security definer
+set search_path = '' set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_limit integer := least(greatest(p_limit, 1), 500);
+  v_until timestamptz := now() + private.lease(p_lease_seconds);
+begin
+  perform private.authorize('work.run');
+  if v_limit = 1 then
     return query
       update public.work_queue w
-         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
+         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = v_until, fence = w.fence + 1
        where w.id = (
          select q.id from public.work_queue q
           where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
@@ -31,37 +43,13 @@ begin
   else
     return query
       update public.work_queue w
-         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
+         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = v_until, fence = w.fence + 1
        where w.id = any (array(
          select q.id from public.work_queue q
           where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
-          order by q.priority, q.id limit p_limit for update skip locked))
+          order by q.priority, q.id limit v_limit for update skip locked))
       returning w.*;
   end if;
-end $$;
-
-create function private.settle_work(p_ids bigint[], p_fences bigint[])
-returns setof bigint language plpgsql set search_path = '' as $$
-begin
-  return query
-    update public.work_queue w set status = 'done', lease_until = null, locked_by = null, finished_at = now(), last_error = null
-      from unnest(p_ids, p_fences) as s (id, fence)
-     where w.id = s.id and w.fence = s.fence and w.status = 'running'
-    returning w.id;
-end $$;
-
-create function private.lease(p_seconds integer)
-returns interval language plpgsql immutable set search_path = '' as $$
-begin
-  return make_interval(secs => least(greatest(p_seconds, 1), 3600));
-end $$;
-
-create function public.claim_work(
-  p_worker text, p_topics text[] default null, p_limit integer default 1, p_lease_seconds integer default 60)
-returns setof public.work_queue language plpgsql security definer set search_path = '' as $$
-begin
-  perform private.authorize('work.run');
-  return query select * from private.claim_work(p_worker, p_topics, least(greatest(p_limit, 1), 500), private.lease(p_lease_seconds));
 end $$;
 comment on function public.claim_work is
 $$Take the next jobs: smallest priority first, then oldest. p_limit 1–500, p_lease_seconds 1–3600.
@@ -74,7 +62,11 @@ create function public.complete_work(p_ids bigint[], p_fences bigint[])
 returns setof bigint language plpgsql security definer set search_path = '' as $$
 begin
   perform private.authorize('work.run');
-  return query select private.settle_work(p_ids, p_fences);
+  return query
+    update public.work_queue w set status = 'done', lease_until = null, locked_by = null, finished_at = now(), last_error = null
+     where w.id = any (p_ids) and w.fence = p_fences[array_position(p_ids, w.id)]
+       and w.lease_until is not null   -- running; said so that no index of the running jobs is walked instead of the key
+    returning w.id;
 end $$;
 comment on function public.complete_work is
 $$Jobs are done. Answers the ids that were settled: a missing id was taken over by another worker (its fence is old).
@@ -88,8 +80,8 @@ create function public.complete_and_claim_work(
 returns setof public.work_queue language plpgsql security definer set search_path = '' as $$
 begin
   perform private.authorize('work.run');
-  perform private.settle_work(array[p_id], array[p_fence]);
-  return query select * from private.claim_work(p_worker, p_topics, 1, private.lease(p_lease_seconds));
+  perform public.complete_work(array[p_id], array[p_fence]);
+  return query select * from public.claim_work(p_worker, p_topics, 1, p_lease_seconds);
 end $$;
 comment on function public.complete_and_claim_work is
 $$This one is done, give me the next: one transaction instead of two.
@@ -106,7 +98,7 @@ declare
 begin
   perform private.authorize('work.run');
   select w.* into v_job from public.work_queue w
-   where w.id = p_id and w.fence = p_fence and w.status = 'running' for update;
+   where w.id = p_id and w.fence = p_fence and w.lease_until is not null for update;
   if not found then
     perform private.fail(409, 'work.not_yours', 'Another worker has taken this job over.', jsonb_build_object('id', p_id));
   end if;
@@ -142,7 +134,7 @@ declare
 begin
   perform private.authorize('work.run');
   update public.work_queue w set lease_until = now() + private.lease(p_lease_seconds)
-   where w.id = p_id and w.fence = p_fence and w.status = 'running' returning w.lease_until into v_until;
+   where w.id = p_id and w.fence = p_fence and w.lease_until is not null returning w.lease_until into v_until;
   if v_until is null then
     perform private.fail(409, 'work.not_yours', 'Another worker has taken this job over.', jsonb_build_object('id', p_id));
   end if;

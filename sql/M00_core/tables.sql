@@ -157,6 +157,14 @@ comment on column public.events.payload is 'Facts of the event; of an order chan
 comment on column public.events.actor_id is 'Auth user of the person or device; null when the server acted by itself.';
 comment on column public.events.station is 'Where it was done, as the station named itself. Says where, proves nothing.';
 
+create table private.event_epoch (
+  only_row boolean not null default true constraint event_epoch_only_row_check check (only_row),
+  epoch bigint not null default 1,
+  constraint event_epoch_pkey primary key (only_row)
+);
+comment on table private.event_epoch is 'Counts restores: cursors of another epoch are refused, since transaction ids began anew.';
+insert into private.event_epoch default values;
+
 create table private.events_default partition of public.events default;
 alter table private.events_default enable row level security;
 

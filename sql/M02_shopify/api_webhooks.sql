@@ -90,10 +90,9 @@ Errors: webhook.unknown (404).
 Idempotency: a settled webhook is not processed again; the merge is idempotent by itself.
 Locks: the inbox row, the channel_orders row, its tickets.$$;
 
-create function private.switch_webhooks(p_store text, p_from text, p_to text, p_event text)
+create function private.switch_webhooks(p_actor uuid, p_store text, p_from text, p_to text, p_event text)
 returns text[] language plpgsql set search_path = '' as $$
 declare
-  v_actor uuid := private.authorize('channels.manage', p_store);
   v_store text;
   v_stores text[] := '{}';
 begin
@@ -105,36 +104,50 @@ begin
      where s.status = p_from and (s.store = p_store or p_store is null) and s.store = any (private.readable_stores('channels.manage'))
     returning s.store
   loop
-    perform private.emit('channel', v_store, p_event, v_actor, '{}', v_store);
+    perform private.emit('channel', v_store, p_event, p_actor, '{}', v_store);
     v_stores := v_stores || v_store;
   end loop;
   return v_stores;
 end $$;
+comment on function private.switch_webhooks is 'From one status to another, where it applies; the stores that changed. Errors: channels.unknown_shop (404).';
 
-create function public.pause_webhooks(p_store text default null)
-returns text[] language sql security definer set search_path = '' as $$
-  select private.switch_webhooks(p_store, 'active', 'paused', 'channel.paused')
-$$;
+create function public.pause_webhooks(p_store text default null, p_request_id uuid default null)
+returns text[] language plpgsql security definer set search_path = '' as $$
+declare
+  v_actor uuid := private.authorize('channels.manage', p_store);
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'pause_webhooks', jsonb_build_array(p_store));
+begin
+  if v_answer is null then
+    v_answer := to_jsonb(private.switch_webhooks(v_actor, p_store, 'active', 'paused', 'channel.paused'));
+    perform private.remember(v_actor, p_request_id, v_answer);
+  end if;
+  return array(select jsonb_array_elements_text(v_answer));
+end $$;
 comment on function public.pause_webhooks is
 $$Keep storing webhooks, process none (p_store null = every store of the caller). Answers the stores that were paused by this call.
 Permission: channels.manage in the store.
-Errors: channels.unknown_shop (404).
-Idempotency: a repeat pauses nothing.
+Errors: channels.unknown_shop (404), request.reused (422).
+Idempotency: by p_request_id; without it a repeat pauses nothing.
 Locks: the shop rows.$$;
 
-create function public.resume_webhooks(p_store text default null)
+create function public.resume_webhooks(p_store text default null, p_request_id uuid default null)
 returns text[] language plpgsql security definer set search_path = '' as $$
 declare
-  v_stores text[] := private.switch_webhooks(p_store, 'paused', 'active', 'channel.resumed');
+  v_actor uuid := private.authorize('channels.manage', p_store);
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'resume_webhooks', jsonb_build_array(p_store));
 begin
-  perform private.queue_webhook(w.id) from private.webhook_inbox w where w.store = any (v_stores) and w.status = 'new' order by w.id;
-  return v_stores;
+  if v_answer is null then
+    v_answer := to_jsonb(private.switch_webhooks(v_actor, p_store, 'paused', 'active', 'channel.resumed'));
+    perform private.queue_webhook(w.id) from private.webhook_inbox w where v_answer ? w.store and w.status in ('new', 'failed') order by w.id;
+    perform private.remember(v_actor, p_request_id, v_answer);
+  end if;
+  return array(select jsonb_array_elements_text(v_answer));
 end $$;
 comment on function public.resume_webhooks is
 $$Process again, what waited first. Answers the stores that were resumed by this call.
 Permission: channels.manage in the store.
-Errors: channels.unknown_shop (404).
-Idempotency: a repeat resumes nothing.
+Errors: channels.unknown_shop (404), request.reused (422).
+Idempotency: by p_request_id; without it a repeat resumes nothing.
 Locks: the shop rows.$$;
 
 grant execute on function public.receive_webhook, public.process_webhook to service_role;

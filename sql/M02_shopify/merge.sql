@@ -90,7 +90,8 @@ begin
     || case when v_new.priority <> p_ticket.priority then jsonb_build_object('priority', v_new.priority) else '{}' end;
   select coalesce(jsonb_object_agg(c.key, c.value), '{}') into v_later
     from jsonb_each(v_later) c where c.value <> to_jsonb(p_ticket) -> c.key;
-  v_new := jsonb_populate_record(p_ticket, p_fields - array(select k from jsonb_object_keys(p_fields) k where k <> all (v_quiet)));
+  v_new := private.with_fields(p_ticket, (
+    select coalesce(jsonb_object_agg(f.key, f.value), '{}') from jsonb_each(p_fields) f where f.key = any (v_quiet)));
   if v_later <> coalesce(p_ticket.pending_change -> 'changes', '{}') then
     v_new.pending_change := case when v_later <> '{}' then jsonb_build_object('reason', 'edited', 'changes', v_later, 'at', now()) end;
   end if;

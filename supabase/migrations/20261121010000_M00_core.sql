@@ -179,6 +179,14 @@ comment on column public.events.payload is 'Facts of the event; of an order chan
 comment on column public.events.actor_id is 'Auth user of the person or device; null when the server acted by itself.';
 comment on column public.events.station is 'Where it was done, as the station named itself. Says where, proves nothing.';
 
+create table private.event_epoch (
+  only_row boolean not null default true constraint event_epoch_only_row_check check (only_row),
+  epoch bigint not null default 1,
+  constraint event_epoch_pkey primary key (only_row)
+);
+comment on table private.event_epoch is 'Counts restores: cursors of another epoch are refused, since transaction ids began anew.';
+insert into private.event_epoch default values;
+
 create table private.events_default partition of public.events default;
 alter table private.events_default enable row level security;
 
@@ -520,9 +528,8 @@ end $$;
 create function private.tg_events__append_only()
 returns trigger language plpgsql set search_path = '' as $$
 begin
-  -- One exception: after a restore into a younger cluster, transaction ids from the old one lie in the future.
-  if tg_op = 'UPDATE' and new.xid = '0'::xid8 and old.xid >= pg_snapshot_xmax(pg_current_snapshot())
-     and to_jsonb(new) - 'xid' = to_jsonb(old) - 'xid' then
+  -- One exception: after a restore the transaction ids of another cluster mean nothing (rebase_events).
+  if tg_op = 'UPDATE' and new.xid = '0'::xid8 and to_jsonb(new) - 'xid' = to_jsonb(old) - 'xid' then
     return new;
   end if;
   perform private.fail(409, 'events.append_only', 'Events are never changed or removed.');
@@ -566,17 +573,24 @@ end $$;
 comment on function private.ensure_event_partitions is
   'Month partitions for now and three months ahead (UTC). A month already caught by the default partition stays there.';
 
-create function private.rebase_events(p_now timestamptz default now())
+create function private.rebase_events(p_now timestamptz default now(), p_all boolean default false)
 returns bigint language plpgsql set search_path = '' as $$
 declare
+  v_last bigint;
   v_rows bigint;
 begin
-  update public.events e set xid = '0'::xid8 where e.xid >= pg_snapshot_xmax(pg_current_snapshot());
+  select max(e.id) into v_last from public.events e where p_all or e.xid >= pg_snapshot_xmax(pg_current_snapshot());
+  if v_last is null then
+    return 0;
+  end if;
+  update public.events e set xid = '0'::xid8 where e.id <= v_last and e.xid <> '0'::xid8;
   get diagnostics v_rows = row_count;
+  update private.event_epoch ep set epoch = ep.epoch + 1;
   return v_rows;
 end $$;
 comment on function private.rebase_events is
-  'After a restore: events whose transaction ids lie in this cluster''s future become its past. Returns how many.';
+'After a restore into another cluster: the restored events lose their transaction ids and are read in the order of their ids; old cursors
+are refused from then on. Sees by itself that ids lie in this cluster''s future; takt db restore says so (p_all). Returns how many.';
 
 create function private.tg__stamp()
 returns trigger language plpgsql set search_path = '' as $$
@@ -621,14 +635,26 @@ begin
 end $$;
 comment on function private.enqueue is 'Queue a job; null when a ready job with the same topic and dedupe key already waits.';
 
--- The ready index is the order: without sorts a plan made for any limit walks it and stops.
-create function private.claim_work(p_worker text, p_topics text[], p_limit integer, p_lease interval)
-returns setof public.work_queue language plpgsql set search_path = '' set enable_sort = off as $$
+create function private.lease(p_seconds integer)
+returns interval language plpgsql immutable set search_path = '' as $$
 begin
-  if p_limit = 1 then
+  return make_interval(secs => least(greatest(p_seconds, 1), 3600));
+end $$;
+
+-- The ready index is the order: without sorts a plan made for any limit walks it and stops.
+create function public.claim_work(
+  p_worker text, p_topics text[] default null, p_limit integer default 1, p_lease_seconds integer default 60)
+returns setof public.work_queue language plpgsql security definer
+set search_path = '' set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_limit integer := least(greatest(p_limit, 1), 500);
+  v_until timestamptz := now() + private.lease(p_lease_seconds);
+begin
+  perform private.authorize('work.run');
+  if v_limit = 1 then
     return query
       update public.work_queue w
-         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
+         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = v_until, fence = w.fence + 1
        where w.id = (
          select q.id from public.work_queue q
           where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
@@ -637,37 +663,13 @@ begin
   else
     return query
       update public.work_queue w
-         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = now() + p_lease, fence = w.fence + 1
+         set status = 'running', locked_by = p_worker, locked_at = now(), lease_until = v_until, fence = w.fence + 1
        where w.id = any (array(
          select q.id from public.work_queue q
           where q.status = 'ready' and q.next_retry_at <= now() and (p_topics is null or q.topic = any (p_topics))
-          order by q.priority, q.id limit p_limit for update skip locked))
+          order by q.priority, q.id limit v_limit for update skip locked))
       returning w.*;
   end if;
-end $$;
-
-create function private.settle_work(p_ids bigint[], p_fences bigint[])
-returns setof bigint language plpgsql set search_path = '' as $$
-begin
-  return query
-    update public.work_queue w set status = 'done', lease_until = null, locked_by = null, finished_at = now(), last_error = null
-      from unnest(p_ids, p_fences) as s (id, fence)
-     where w.id = s.id and w.fence = s.fence and w.status = 'running'
-    returning w.id;
-end $$;
-
-create function private.lease(p_seconds integer)
-returns interval language plpgsql immutable set search_path = '' as $$
-begin
-  return make_interval(secs => least(greatest(p_seconds, 1), 3600));
-end $$;
-
-create function public.claim_work(
-  p_worker text, p_topics text[] default null, p_limit integer default 1, p_lease_seconds integer default 60)
-returns setof public.work_queue language plpgsql security definer set search_path = '' as $$
-begin
-  perform private.authorize('work.run');
-  return query select * from private.claim_work(p_worker, p_topics, least(greatest(p_limit, 1), 500), private.lease(p_lease_seconds));
 end $$;
 comment on function public.claim_work is
 $$Take the next jobs: smallest priority first, then oldest. p_limit 1–500, p_lease_seconds 1–3600.
@@ -680,7 +682,11 @@ create function public.complete_work(p_ids bigint[], p_fences bigint[])
 returns setof bigint language plpgsql security definer set search_path = '' as $$
 begin
   perform private.authorize('work.run');
-  return query select private.settle_work(p_ids, p_fences);
+  return query
+    update public.work_queue w set status = 'done', lease_until = null, locked_by = null, finished_at = now(), last_error = null
+     where w.id = any (p_ids) and w.fence = p_fences[array_position(p_ids, w.id)]
+       and w.lease_until is not null   -- running; said so that no index of the running jobs is walked instead of the key
+    returning w.id;
 end $$;
 comment on function public.complete_work is
 $$Jobs are done. Answers the ids that were settled: a missing id was taken over by another worker (its fence is old).
@@ -694,8 +700,8 @@ create function public.complete_and_claim_work(
 returns setof public.work_queue language plpgsql security definer set search_path = '' as $$
 begin
   perform private.authorize('work.run');
-  perform private.settle_work(array[p_id], array[p_fence]);
-  return query select * from private.claim_work(p_worker, p_topics, 1, private.lease(p_lease_seconds));
+  perform public.complete_work(array[p_id], array[p_fence]);
+  return query select * from public.claim_work(p_worker, p_topics, 1, p_lease_seconds);
 end $$;
 comment on function public.complete_and_claim_work is
 $$This one is done, give me the next: one transaction instead of two.
@@ -712,7 +718,7 @@ declare
 begin
   perform private.authorize('work.run');
   select w.* into v_job from public.work_queue w
-   where w.id = p_id and w.fence = p_fence and w.status = 'running' for update;
+   where w.id = p_id and w.fence = p_fence and w.lease_until is not null for update;
   if not found then
     perform private.fail(409, 'work.not_yours', 'Another worker has taken this job over.', jsonb_build_object('id', p_id));
   end if;
@@ -748,7 +754,7 @@ declare
 begin
   perform private.authorize('work.run');
   update public.work_queue w set lease_until = now() + private.lease(p_lease_seconds)
-   where w.id = p_id and w.fence = p_fence and w.status = 'running' returning w.lease_until into v_until;
+   where w.id = p_id and w.fence = p_fence and w.lease_until is not null returning w.lease_until into v_until;
   if v_until is null then
     perform private.fail(409, 'work.not_yours', 'Another worker has taken this job over.', jsonb_build_object('id', p_id));
   end if;
@@ -894,7 +900,7 @@ create function public.events_cursor()
 returns text language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.authorize('events.read');
-  return pg_snapshot_xmin(pg_current_snapshot())::text || ':0';
+  return (select ep.epoch from private.event_epoch ep) || '.' || pg_snapshot_xmin(pg_current_snapshot()) || ':0';
 end $$;
 comment on function public.events_cursor is
 $$The cursor of now: take it first, then read the state, then follow with events_since. Nothing falls between.
@@ -910,21 +916,23 @@ declare
   v_audit boolean;
   v_after xid8;
   v_after_id bigint;
+  v_epoch text := (select ep.epoch from private.event_epoch ep);
+  v_parts text[] := regexp_match(p_cursor, '^(?:(\d{1,18})\.)?(\d{1,19}):(\d{1,18})$');
 begin
   perform private.authorize('events.read');
-  if coalesce(p_cursor, '') !~ '^\d{1,19}:\d{1,18}$' then
+  if v_parts is null then
     perform private.fail(400, 'events.bad_cursor', 'This is not a cursor of events_since.', jsonb_build_object('actual', p_cursor));
   end if;
-  v_after := split_part(p_cursor, ':', 1)::xid8;
-  v_after_id := split_part(p_cursor, ':', 2)::bigint;
-  if v_after > pg_snapshot_xmax(pg_current_snapshot()) then
+  v_after := v_parts[2]::xid8;
+  v_after_id := v_parts[3]::bigint;
+  if v_parts[1] <> v_epoch or v_after > pg_snapshot_xmax(pg_current_snapshot()) then
     perform private.fail(409, 'events.cursor_ahead', 'The history was restored from a backup. Reload and start from events_cursor.',
       jsonb_build_object('actual', p_cursor));
   end if;
   v_stores := private.readable_stores('events.read');
   v_audit := private.may('audit.read');
   return query
-    select e.xid::text || ':' || e.id, e.id, e.at, e.site, e.store, e.stream, e.stream_id, e.event, e.actor_id, e.station, e.payload
+    select v_epoch || '.' || e.xid || ':' || e.id, e.id, e.at, e.site, e.store, e.stream, e.stream_id, e.event, e.actor_id, e.station, e.payload
       from public.events e
      where (e.xid, e.id) > (v_after, v_after_id)
        and e.xid < pg_snapshot_xmin(pg_current_snapshot())   -- never past a transaction that is still open
@@ -1447,6 +1455,7 @@ alter table public.events enable row level security;
 alter table public.work_queue enable row level security;
 alter table public.orders enable row level security;
 alter table private.device_enrolments enable row level security;
+alter table private.event_epoch enable row level security;
 alter table private.commands enable row level security;
 alter table private.scheduled_jobs enable row level security;
 

@@ -63,7 +63,8 @@ DEFECTS: dict[str, list[str]] = {
     ],
     "F12": [_function("begin perform set_config('role', 'postgres', true); return 1; end")],
     "F13": [
-        "create function private.z() returns uuid language c as '$libdir/pgcrypto', 'pg_random_uuid'"
+        "create function private.z() returns uuid language c"
+        " as '$libdir/pgcrypto', 'pg_random_uuid'"
     ],
     "F14": [_function(more="volatile")],
     "D01": ["alter default privileges for role postgres grant select on tables to anon"],

@@ -26,6 +26,8 @@ NO_REQUEST_ID = {
     "complete_and_claim_work": "the fence settles a job once",
     "fail_work": "the fence settles a job once",
     "extend_work": "says the same again",
+    "receive_webhook": "a delivery is stored once, by source, store and delivery id",
+    "process_webhook": "the inbox row says that it is done",
     "tick": "a job runs once per interval, whoever calls",
 }
 
@@ -100,7 +102,8 @@ def test_commands_take_a_request_id(db: psycopg.Connection) -> None:
 def test_reads_take_no_request_id(db: psycopg.Connection) -> None:
     found = rows(
         db,
-        f"select p.proname {_RPCS} and p.provolatile <> 'v' and 'p_request_id' = any (p.proargnames)",
+        f"select p.proname {_RPCS} and p.provolatile <> 'v'"
+        " and 'p_request_id' = any (p.proargnames)",
     )
     assert found == []
 
@@ -223,7 +226,8 @@ def test_triggers_say_when_they_fire_and_what_they_do(db: psycopg.Connection) ->
     found = rows(
         db,
         "select t.tgname, c.relname, p.proname from pg_catalog.pg_trigger t"
-        " join pg_catalog.pg_class c on c.oid = t.tgrelid join pg_catalog.pg_proc p on p.oid = t.tgfoid"
+        " join pg_catalog.pg_class c on c.oid = t.tgrelid"
+        " join pg_catalog.pg_proc p on p.oid = t.tgfoid"
         " where not t.tgisinternal and c.relnamespace in ('public'::regnamespace,"
         " 'private'::regnamespace) and t.tgparentid = 0 and not c.relispartition",
     )
@@ -290,8 +294,10 @@ def test_partitions_of_events_are_out_of_reach(db: psycopg.Connection) -> None:
     found = rows(
         db,
         "select c.oid::regclass::text from pg_catalog.pg_inherits i"
-        " join pg_catalog.pg_class c on c.oid = i.inhrelid where i.inhparent = 'public.events'::regclass"
-        " and (c.relnamespace <> 'private'::regnamespace or not c.relrowsecurity or exists (select from"
+        " join pg_catalog.pg_class c on c.oid = i.inhrelid"
+        " where i.inhparent = 'public.events'::regclass"
+        " and (c.relnamespace <> 'private'::regnamespace or not c.relrowsecurity or exists"
+        " (select from"
         " aclexplode(c.relacl) a where a.grantee <> c.relowner))",
     )
     assert found == []

@@ -21,7 +21,11 @@ def test_200_identical_commands_have_one_effect_and_200_equal_answers(
 ) -> None:
     make_order(db)
     call(db, "operator", "handle_print_barcode", p_order_id="bannos-18617")
-    arguments = {"p_order_id": "bannos-18617", "p_notes": "ok", "p_request_id": uuid4()}
+    arguments: dict[str, Any] = {
+        "p_order_id": "bannos-18617",
+        "p_notes": "ok",
+        "p_request_id": uuid4(),
+    }
     answers = together(
         clone, PARALLEL, lambda c, _: call(c, "operator", "complete_filling", **arguments)
     )
@@ -36,7 +40,11 @@ def test_200_identical_scans_have_one_effect_and_200_equal_answers(
     clone: Clone, db: psycopg.Connection
 ) -> None:
     make_order(db)
-    arguments = {"p_code": "#B18617", "p_station": "fill-1", "p_request_id": uuid4()}
+    arguments: dict[str, Any] = {
+        "p_code": "#B18617",
+        "p_station": "fill-1",
+        "p_request_id": uuid4(),
+    }
     answers = together(clone, PARALLEL, lambda c, _: call(c, "operator", "scan", **arguments))
     assert len(answers) == PARALLEL
     assert all(answer == answers[0] for answer in answers)
@@ -89,12 +97,22 @@ def test_bulk_and_single_assignments_in_opposite_order_do_not_deadlock(
         for _ in range(8):
             if number < 2:
                 order = ids if number == 0 else ids[::-1]
-                call(connection, "supervisor", "assign_staff_bulk",
-                     p_order_ids=order, p_staff_id=staff)
+                call(
+                    connection,
+                    "supervisor",
+                    "assign_staff_bulk",
+                    p_order_ids=order,
+                    p_staff_id=staff,
+                )
             else:
                 for order_id in ids[:: -1 if number == 2 else 1]:
-                    call(connection, "supervisor", "assign_staff",
-                         p_order_id=order_id, p_staff_id=staff)
+                    call(
+                        connection,
+                        "supervisor",
+                        "assign_staff",
+                        p_order_id=order_id,
+                        p_staff_id=staff,
+                    )
 
     together(clone, 4, assign)
     assert all(ticket(db, order_id)["assignee_id"] for order_id in ids)
@@ -104,8 +122,9 @@ def test_200_manual_orders_at_once_get_200_numbers(clone: Clone, db: psycopg.Con
     answers = together(
         clone,
         PARALLEL,
-        lambda c, _: call(c, "planner", "create_manual_order", p_store="bannos",
-                          p_product_title="Bun"),
+        lambda c, _: call(
+            c, "planner", "create_manual_order", p_store="bannos", p_product_title="Bun"
+        ),
     )
     numbers = sorted(int(answer[0]["order_number"][1:]) for answer in answers)
     assert numbers == list(range(1, PARALLEL + 1))

@@ -55,8 +55,14 @@ def _connect(server: PostgresServer) -> psycopg.Connection:
 
 def _create(db: psycopg.Connection, title: str, request_id: UUID) -> str:
     """A command that is not repeatable by nature: every call without its id makes a new order."""
-    made = call(db, "planner", "create_manual_order", p_store="bannos", p_product_title=title,
-                p_request_id=request_id)
+    made = call(
+        db,
+        "planner",
+        "create_manual_order",
+        p_store="bannos",
+        p_product_title=title,
+        p_request_id=request_id,
+    )
     return str(made[0]["id"])
 
 

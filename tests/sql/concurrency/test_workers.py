@@ -21,8 +21,7 @@ def test_16_workers_do_2000_jobs_exactly_once_each(clone: Clone, db: psycopg.Con
 
     def work(connection: psycopg.Connection, number: int) -> list[int]:
         done: list[int] = []
-        while jobs := call(connection, "service", "claim_work",
-                           p_worker=f"w{number}", p_limit=10):
+        while jobs := call(connection, "service", "claim_work", p_worker=f"w{number}", p_limit=10):
             settled = call(
                 connection,
                 "service",

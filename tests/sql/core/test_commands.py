@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -22,9 +23,7 @@ def authorize(
     _, claims = claims_of(who)
     try:
         with db.transaction():
-            db.execute(
-                "select set_config('request.jwt.claims', %s, true)", (json.dumps(claims),)
-            )
+            db.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps(claims),))
             row = db.execute(
                 "select private.authorize(%s, %s, %s)", (permission, store, site)
             ).fetchone()
@@ -53,15 +52,11 @@ GUARD: list[tuple[str, str, str | None, str | None, UUID | str]] = [
 ]
 
 
-@pytest.mark.parametrize(("who", "permission", "store", "site", "expected"), GUARD)
+@pytest.mark.parametrize("case", GUARD, ids=lambda case: "-".join(map(str, case[:4])))
 def test_the_guard(
-    db: psycopg.Connection,
-    who: str,
-    permission: str,
-    store: str | None,
-    site: str | None,
-    expected: UUID | str,
+    db: psycopg.Connection, case: tuple[str, str, str | None, str | None, UUID | str]
 ) -> None:
+    who, permission, store, site, expected = case
     db.execute("insert into public.sites (code, name) values ('elsewhere', 'Elsewhere')")
     assert authorize(db, who, permission, store, site) == expected
 
@@ -69,26 +64,30 @@ def test_the_guard(
 def test_request_ids_belong_to_their_actor(db: psycopg.Connection) -> None:
     request_id = uuid4()
     for number, who in enumerate(("planner", "manager"), start=1):
-        made = call(db, who, "create_manual_order", p_store="bannos", p_product_title="Bun",
-                    p_request_id=request_id)
+        made = call(
+            db,
+            who,
+            "create_manual_order",
+            p_store="bannos",
+            p_product_title="Bun",
+            p_request_id=request_id,
+        )
         assert made[0]["order_number"] == f"M{number}"
 
 
 def test_a_request_id_belongs_to_one_command(db: psycopg.Connection) -> None:
     make_order(db)
     request_id = uuid4()
-    call(db, "operator", "handle_print_barcode", p_order_id="bannos-18617",
-         p_request_id=request_id)
+    call(db, "operator", "handle_print_barcode", p_order_id="bannos-18617", p_request_id=request_id)
     with pytest.raises(Refused) as refused:
-        call(db, "operator", "complete_filling", p_order_id="bannos-18617",
-             p_request_id=request_id)
+        call(db, "operator", "complete_filling", p_order_id="bannos-18617", p_request_id=request_id)
     assert (refused.value.status, refused.value.code) == (422, "request.reused")
     assert refused.value.detail == {"first": "handle_print_barcode"}
 
 
 def test_a_refused_command_leaves_its_request_id_free(db: psycopg.Connection) -> None:
     make_order(db)
-    arguments = {"p_order_id": "bannos-18617", "p_request_id": uuid4()}
+    arguments: dict[str, Any] = {"p_order_id": "bannos-18617", "p_request_id": uuid4()}
     with pytest.raises(Refused):
         call(db, "operator", "complete_filling", **arguments)
     call(db, "operator", "handle_print_barcode", p_order_id="bannos-18617")
@@ -97,7 +96,7 @@ def test_a_refused_command_leaves_its_request_id_free(db: psycopg.Connection) ->
 
 def test_a_repeat_by_somebody_disabled_meanwhile_is_refused(db: psycopg.Connection) -> None:
     make_order(db)
-    arguments = {"p_order_id": "bannos-18617", "p_request_id": uuid4()}
+    arguments: dict[str, Any] = {"p_order_id": "bannos-18617", "p_request_id": uuid4()}
     call(db, "operator", "handle_print_barcode", **arguments)
     call(db, "admin", "set_staff_active", p_user_id=USER_IDS["operator"], p_is_active=False)
     with pytest.raises(Refused) as refused:

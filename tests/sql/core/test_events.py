@@ -94,7 +94,9 @@ def test_a_follower_of_eight_writers_hears_each_event_once_and_in_order(
         assert own == [f"{writer}/{n}" for n in range(each)]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "1", "-1:0", "1:", ":1", "1:2:3", " 1:2", "1:2;", None])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "1", "-1:0", "1:", ":1", "1:2:3", " 1:2", "1:2;", None]
+)
 def test_what_is_no_cursor_is_refused(db: psycopg.Connection, cursor: str | None) -> None:
     with pytest.raises(Refused) as refused:
         call(db, "operator", "events_since", p_cursor=cursor)
@@ -125,11 +127,35 @@ def test_restored_events_become_the_past(db: psycopg.Connection) -> None:
     assert db.execute("select private.rebase_events()").fetchone() == (0,)
 
 
+def test_a_restore_resets_every_cursor_and_keeps_the_order(db: psycopg.Connection) -> None:
+    """Into a cluster that lived longer: the old ids look like its past, in a foreign order."""
+    emit(db, "first")
+    emit(db, "second")
+    before = since(db, "0:0")
+    db.execute("update public.events set xid = '0' where stream_id = 'second'")  # a foreign order
+    assert [e["stream_id"] for e in since(db, "0:0")] == ["second", "first"]
+    assert db.execute("select private.rebase_events(p_all => true)").fetchone() == (1,)
+    assert [e["stream_id"] for e in since(db, "0:0")] == ["first", "second"]
+    for old in (before[0]["cursor"], before[1]["cursor"]):
+        with pytest.raises(Refused) as refused:
+            since(db, old)
+        assert (refused.value.status, refused.value.code) == (409, "events.cursor_ahead")
+    emit(db, "third")
+    told = since(db, "0:0")
+    assert since(db, told[1]["cursor"]) == told[2:]
+
+
 def test_streams_limit_and_audience(db: psycopg.Connection) -> None:
     make_order(db)
     call(db, "operator", "scan", p_code="#B18617")
-    call(db, "admin", "set_role_permission",
-         p_role="viewer", p_permission="orders.scan", p_granted=True)
+    call(
+        db,
+        "admin",
+        "set_role_permission",
+        p_role="viewer",
+        p_permission="orders.scan",
+        p_granted=True,
+    )
     assert {e["stream"] for e in since(db, "0:0", "operator")} == {"order"}
     assert {e["stream"] for e in since(db, "0:0", "manager")} == {"order", "role"}
     assert {e["stream"] for e in since(db, "0:0", "manager", p_streams=["role"])} == {"role"}
@@ -164,7 +190,7 @@ def test_a_command_that_fails_broadcasts_nothing(db: psycopg.Connection) -> None
 
 
 def test_partitions_are_made_ahead_and_out_of_reach(db: psycopg.Connection) -> None:
-    for _ in range(2):   # safe to repeat
+    for _ in range(2):  # safe to repeat
         db.execute("select private.ensure_event_partitions('2031-11-15 12:00+00')")
     found = db.execute(
         "select c.relname, c.relrowsecurity, c.relacl is null or not exists (select from"
@@ -195,8 +221,10 @@ def test_a_month_that_the_default_partition_holds_stays_there(db: psycopg.Connec
     assert made == (None,)
 
 
-@pytest.mark.parametrize("statement", ["update public.events set event = 'x'",
-                                       "delete from public.events", "truncate public.events"])
+@pytest.mark.parametrize(
+    "statement",
+    ["update public.events set event = 'x'", "delete from public.events", "truncate public.events"],
+)
 def test_events_are_append_only(db: psycopg.Connection, statement: str) -> None:
     emit(db, "x")
     with pytest.raises(psycopg.Error) as refused:

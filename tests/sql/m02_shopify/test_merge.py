@@ -142,9 +142,7 @@ def test_old_rest_shapes_without_current_quantity(db: psycopg.Connection) -> Non
     data = json.loads((MIT_PAYLOADS / "order.json").read_text())
     assert len(merge(db, data)["order_ids"]) == 3
     data["order"]["updated_at"] = "2008-01-11T11:00:00-05:00"
-    data["order"]["refunds"] = [
-        {"refund_line_items": [{"line_item_id": 518995019, "quantity": 1}]}
-    ]
+    data["order"]["refunds"] = [{"refund_line_items": [{"line_item_id": 518995019, "quantity": 1}]}]
     merge(db, data)
     assert [t["cancel_reason"] for t in tickets(db).values()] == [
         None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests.sql.m02_shopify.shop import (
     PAYLOADS,
+    SECRET,
     WEB_ORDER,
     connect_shop,
     deliver,
@@ -142,7 +145,9 @@ def test_after_the_last_try_it_is_dead_and_can_be_queued_again(db: psycopg.Conne
     assert call(db, "manager", "requeue_dead_webhooks", p_ids=[bad, 999]) == 1
     assert call(db, "manager", "requeue_dead_webhooks", p_ids=[bad]) == 0
     assert (inbox(db, bad)["status"], jobs(db)) == ("new", 1)
-    assert db.execute("select count(*) from public.work_queue where status = 'dead'").fetchone() == (0,)
+    assert db.execute(
+        "select count(*) from public.work_queue where status = 'dead'"
+    ).fetchone() == (0,)
 
 
 def test_a_worker_that_dies_each_time_makes_it_dead_too(db: psycopg.Connection) -> None:
@@ -234,9 +239,10 @@ def test_paused_webhooks_are_stored_and_wait(db: psycopg.Connection) -> None:
 
 
 def test_a_generic_webhook_brings_an_order(db: psycopg.Connection) -> None:
-    db.execute("select private.normalise('generic', '{\"order_number\": \"7\"}')")
-    row = db.execute(
-        "select private.normalise('generic', %s) -> 'lines' -> 0 ->> 'title'",
-        (json.dumps([{"order_number": "7", "description": "Board"}]),),
-    ).fetchone()
-    assert row == ("Board",)
+    connect_shop(db, store="flourlane", source="generic")
+    body = json.dumps([{"order_number": "7", "description": "Board", "quantity": 2}]).encode()
+    digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    headers = {"X-Takt-Signature": digest, "X-Takt-Topic": "order"}
+    received = receive(db, body, headers, source="generic", shop="flourlane")
+    assert process(db, received["inbox_id"])["result"] == "created"
+    assert list(tickets(db, "flourlane")) == ["flourlane-7-A", "flourlane-7-B"]

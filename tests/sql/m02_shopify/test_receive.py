@@ -212,7 +212,10 @@ def test_a_shared_secret_and_hex_are_enough_for_a_site_of_ones_own(db: psycopg.C
 def test_only_the_server_delivers_and_processes(db: psycopg.Connection, who: str) -> None:
     connect_shop(db)
     for rpc, arguments in (
-        ("receive_webhook", {"p_source": "shopify", "p_shop": "bannos", "p_body": "", "p_headers": {}}),
+        (
+            "receive_webhook",
+            {"p_source": "shopify", "p_shop": "bannos", "p_body": "", "p_headers": {}},
+        ),
         ("process_webhook", {"p_inbox_id": 1}),
     ):
         with pytest.raises(Refused) as refused:

@@ -31,6 +31,8 @@ EVENTS: Readers = (
     | _OWN_STORE
 )
 
+SHOPS: Readers = dict.fromkeys(("supervisor", "planner", "manager", "admin"), ALL)
+
 READERS: dict[str, Readers] = {
     "public.sites": ACTIVE,
     "public.stores": ACTIVE,
@@ -54,11 +56,21 @@ READERS: dict[str, Readers] = {
     | {"print_agent": ALL, "flourlane_operator": "store = 'flourlane' or store is null"},
     "private.device_enrolments": NOBODY,
     "private.commands": NOBODY,
+    "private.event_epoch": NOBODY,
     "private.scheduled_jobs": NOBODY,
     "private.recent_scans": NOBODY,
     "private.order_counters": NOBODY,
     "private.priority_days": NOBODY,
     "private.events_default": NOBODY,
+    # M02
+    "public.shop_tokens": SHOPS,
+    "public.channel_orders": SHOPS,
+    "public.sync_runs": SHOPS,
+    "public.extraction_rules": SHOPS,
+    "private.shop_secrets": NOBODY,
+    "private.webhook_formats": NOBODY,
+    "private.webhook_topics": NOBODY,
+    "private.webhook_inbox": NOBODY,
 }
 
 _PARTITION = re.compile(r"^private\.events_20\d{4}$")
@@ -67,8 +79,3 @@ _PARTITION = re.compile(r"^private\.events_20\d{4}$")
 def readers(relation: str) -> Readers | None:
     """Who reads the relation; None when it is not declared."""
     return NOBODY if _PARTITION.match(relation) else READERS.get(relation)
-
-
-def reachable(relation: str) -> bool:
-    """Is there anything at all for API users to read in it?"""
-    return bool(readers(relation))

@@ -32,12 +32,20 @@ def populate(db: psycopg.Connection) -> None:
         make_order(db, f"{store}-18617")
         call(db, "operator", "scan", p_code=f"{store}-18617", p_request_id=uuid4())
         call(db, "planner", "create_manual_order", p_store=store, p_product_title="Bun")
-        call(db, "admin", "set_setting", p_key="monitor.density", p_value=Jsonb("compact"), p_store=store)
+        call(
+            db,
+            "admin",
+            "set_setting",
+            p_key="monitor.density",
+            p_value=Jsonb("compact"),
+            p_store=store,
+        )
     call(db, "admin", "set_setting", p_key="undo.minutes", p_value=Jsonb(5), p_site="main")
     call(db, "manager", "create_device", p_code="new", p_kind="kiosk", p_name="New", p_site="main")
     call(db, "admin", "register_station", p_code="fill-1", p_name="Filling", p_site="main")
     call(db, "service", "tick")
     db.execute("select private.enqueue('demo')")
+    _populate_shops(db)
     db.execute(
         "insert into public.events (at, site, stream, stream_id, event)"
         " values ('2099-01-01', '-', 'order', 'far-1', 'far.away')"  # beyond every partition
@@ -48,6 +56,32 @@ def populate(db: psycopg.Connection) -> None:
         " select now() + n * interval '1 month', '-', 'order', 'far-1', 'far.away'"
         " from generate_series(1, 3) n"
     )
+
+
+def _populate_shops(db: psycopg.Connection) -> None:
+    for store in STORES:
+        call(db, "admin", "save_shop", p_store=store, p_source="generic")
+        call(
+            db,
+            "admin",
+            "set_shop_secret",
+            p_store=store,
+            p_kind="webhook",
+            p_secret="s3cret",
+            headers={"x-takt-secrets-key": "a key for tests"},
+        )
+        db.execute(
+            "insert into private.webhook_inbox (source, store, topic, delivery_id, headers, raw,"
+            " raw_sha256, verified)"
+            " values ('generic', %s, 'orders/create', '1', '{}', '', '', true)",
+            (store,),
+        )
+        db.execute("insert into public.sync_runs (store, kind) values (%s, 'import')", (store,))
+        db.execute(
+            "insert into public.channel_orders (store, external_order_id, source, order_number)"
+            " values (%s, '1', 'shopify', '1')",
+            (store,),
+        )
 
 
 @dataclass(frozen=True)
@@ -113,9 +147,7 @@ def _read_violations(
         expected = _count(db, relation, declared.get(who, "false"))
         if who in declared and declared[who] != "false" and expected == 0:
             return [f"{relation.name}: no row that {who} may see: no positive control"]
-    return [] if got == expected else [
-        f"{relation.name} select {who}: {got}, expected {expected}"
-    ]
+    return [] if got == expected else [f"{relation.name} select {who}: {got}, expected {expected}"]
 
 
 def _count(db: psycopg.Connection, relation: Relation, condition: str) -> int:
@@ -135,9 +167,7 @@ def _statement(relation: Relation, command: str) -> sql.Composed:
         "delete": "delete from {t}",
         "truncate": "truncate {t} cascade",
     }
-    return sql.SQL(forms[command]).format(
-        t=relation.identifier, c=sql.Identifier(relation.column)
-    )
+    return sql.SQL(forms[command]).format(t=relation.identifier, c=sql.Identifier(relation.column))
 
 
 def _attempt(db: psycopg.Connection, who: str, statement: sql.Composed) -> str | int:
@@ -230,5 +260,3 @@ def _call(db: psycopg.Connection, rpc: Rpc, who: str) -> str:
         # A rule or a constraint spoke: past the guard. Anything else is a fault of ours.
         return "allowed" if refused.status or refused.sqlstate[:2] == "23" else str(refused)
     return "allowed"
-
-

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.sql.rls.matrix import rpcs
+from tests.sql.rls.matrix import GRANTS, rpcs
 from tests.sql.rls.rpc_grid import BY_NAME, BY_TYPE
 from tests.support.databases import USER_IDS
 from tests.support.orders import ticket
@@ -108,6 +108,43 @@ def test_every_rpc_with_an_order_id_refuses_the_other_stores_ticket(
     assert len(outcome) >= 20
     assert set(outcome.values()) == {"auth.other_store"}, outcome
     assert ticket(supervisor, "bannos-18617") == before
+
+
+def test_every_rpc_with_a_store_refuses_the_other_one(supervisor: psycopg.Connection) -> None:
+    outcome = {}
+    for rpc in rpcs(supervisor):
+        if "p_store" not in rpc.arguments or "authenticated" not in GRANTS[rpc.name]:
+            continue
+        arguments = {n: BY_NAME.get(n, BY_TYPE.get(t)) for n, t in rpc.required.items()}
+        outcome[rpc.name] = _outcome(supervisor, rpc.name, arguments | {"p_store": "bannos"})
+        control = _outcome(supervisor, rpc.name, arguments | {"p_store": "flourlane"})
+        assert not str(control).startswith("auth."), f"{rpc.name}: no positive control ({control})"
+    assert len(outcome) >= 12
+    assert set(outcome.values()) == {"auth.other_store"}, outcome
+
+
+@pytest.mark.parametrize("relation", ["shop_tokens", "channel_orders", "sync_runs"])
+def test_the_other_stores_shop_is_not_seen(supervisor: psycopg.Connection, relation: str) -> None:
+    query = sql.SQL("select distinct store from public.{}").format(sql.Identifier(relation))
+    everything = {row[0] for row in supervisor.execute(query).fetchall()}
+    with acting_as(supervisor, WHO):
+        mine = {row[0] for row in supervisor.execute(query).fetchall()}
+    assert mine == {"flourlane"}
+    assert everything == {"bannos", "flourlane"}
+
+
+@pytest.mark.parametrize("rpc", ["list_inbox", "channel_status"])
+def test_the_other_stores_inbox_is_not_told(supervisor: psycopg.Connection, rpc: str) -> None:
+    assert stores_in(call(supervisor, WHO, rpc)) == {"flourlane"}
+
+
+def test_the_other_stores_webhook_is_not_shown(supervisor: psycopg.Connection) -> None:
+    ids: dict[str, int] = dict(
+        supervisor.execute("select store, id from private.webhook_inbox").fetchall()
+    )
+    refused = _outcome(supervisor, "get_inbox_body", {"p_id": ids["bannos"]})
+    assert refused == "auth.other_store"
+    assert _outcome(supervisor, "get_inbox_body", {"p_id": ids["flourlane"]}) == "allowed"
 
 
 def test_a_mixed_bulk_changes_nothing(supervisor: psycopg.Connection) -> None:

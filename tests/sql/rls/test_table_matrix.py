@@ -22,7 +22,9 @@ def test_the_grid_declares_nothing_that_is_gone(plant: psycopg.Connection) -> No
 def test_a_new_table_must_be_declared(plant: psycopg.Connection) -> None:
     with plant.transaction(force_rollback=True):
         plant.execute("create table public.novelty (id integer)")
-        assert any("novelty is not declared" in v for v in table_violations(plant, ["public.novelty"]))
+        assert any(
+            "novelty is not declared" in v for v in table_violations(plant, ["public.novelty"])
+        )
 
 
 # Each breaks one wall; the matrix must report that very wall.

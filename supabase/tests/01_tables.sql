@@ -1,0 +1,37 @@
+-- What lies in the exposed schema, and that every table there is closed by default.
+begin;
+set local search_path = extensions, pg_catalog;
+select plan(13);
+
+select tables_are('public', array[
+  'sites', 'stores', 'roles', 'permissions', 'role_permissions', 'staff_shared', 'devices', 'events', 'work_queue', 'orders',
+  'setting_definitions', 'settings',
+  'shop_tokens', 'sync_runs', 'channel_orders', 'extraction_rules',
+  'stage_transitions', 'stations'
+]);
+select has_view('public', 'stage_events', 'the old name of what happened to tickets');
+select has_pk('public', 'orders', 'orders have a primary key');
+select col_is_unique('public', 'orders', array['id'], 'a barcode names one ticket');
+select enum_has_labels('public', 'stage_type', array['Filling', 'Covering', 'Decorating', 'Packing', 'Complete']);
+select has_trigger('public', 'orders', '_200_stage', 'no update jumps a stage');
+select has_trigger('public', 'events', '_200_append_only', 'events are never changed');
+select has_trigger('public', 'events', '_200_no_truncate', 'events are never removed');
+select has_index('public', 'work_queue', 'work_queue_ready_idx', array['priority', 'id'], 'claims walk one small index');
+
+select is_empty($$
+  select c.oid::regclass from pg_class c
+   where c.relnamespace in ('public'::regnamespace, 'private'::regnamespace) and c.relkind in ('r', 'p') and not c.relrowsecurity
+$$, 'row level security is on everywhere');
+select is_empty($$
+  select c.oid::regclass, a.privilege_type from pg_class c, aclexplode(c.relacl) a
+   where c.relnamespace in ('public'::regnamespace, 'private'::regnamespace) and a.grantee in ('anon'::regrole, 0)
+$$, 'anon holds nothing');
+select is_empty($$
+  select c.oid::regclass, a.privilege_type from pg_class c, aclexplode(c.relacl) a
+   where c.relnamespace in ('public'::regnamespace, 'private'::regnamespace)
+     and a.grantee in ('authenticated'::regrole, 'service_role'::regrole) and a.privilege_type <> 'SELECT'
+$$, 'nobody writes a table directly');
+select schema_privs_are('private', 'anon', array[]::text[], 'private is closed to anon');
+
+select * from finish();
+rollback;
