@@ -61,6 +61,7 @@ declare
   v_inbox private.webhook_inbox;
   v_result jsonb;
   v_error text;
+  v_code text;
 begin
   select w.* into v_inbox from private.webhook_inbox w where w.id = p_inbox_id for update;
   if not found then
@@ -73,7 +74,8 @@ begin
   begin
     v_result := private.handle_webhook(v_inbox, false, v_actor);
   exception when others then   -- undoes what the payload did, keeps the note of it
-    v_error := left(sqlerrm, 500);
+    get stacked diagnostics v_code = pg_exception_hint;
+    v_error := left(case when sqlstate like 'PT%' then v_code || ': ' else '' end || sqlerrm, 500);
   end;
   update private.webhook_inbox w
      set attempts = w.attempts + 1, error = v_error, processed_at = case when v_error is null then now() end,

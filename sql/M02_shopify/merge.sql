@@ -289,15 +289,15 @@ returns public.channel_orders language plpgsql set search_path = '' as $$
 declare
   v_head public.channel_orders;
 begin
-  select c.* into v_head from public.channel_orders c
-   where c.store = p_store and c.external_order_id = p_order ->> 'external_id' for update;
-  if not found then
-    insert into public.channel_orders (store, external_order_id, source, order_number)
-    values (p_store, p_order ->> 'external_id', p_order ->> 'source', private.free_number(p_store, p_order ->> 'number'))
-    on conflict on constraint channel_orders_pkey do nothing;
+  loop
     select c.* into v_head from public.channel_orders c
      where c.store = p_store and c.external_order_id = p_order ->> 'external_id' for update;
-  end if;
+    exit when found;
+    -- A twin may take the order or its number meanwhile: either way it is waited for and looked at again.
+    insert into public.channel_orders (store, external_order_id, source, order_number)
+    values (p_store, p_order ->> 'external_id', p_order ->> 'source', private.free_number(p_store, p_order ->> 'number'))
+    on conflict do nothing;
+  end loop;
   return v_head;
 end $$;
 comment on function private.lock_channel_order is 'The order''s own row, locked: it serialises all merges of one order. merged_at is null when it is new.';

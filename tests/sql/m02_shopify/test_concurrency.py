@@ -119,3 +119,16 @@ def test_a_merge_waits_for_the_one_before_and_then_knows_it_is_older(clone: Clon
         assert row is not None
         assert row[0]["result"] == "stale"
         assert tickets(watch)["bannos-18617-A"]["notes"].startswith("newer")
+
+
+def test_orders_with_one_number_in_parallel_keep_apart(clone: Clone) -> None:
+    def arrive(n: int) -> Callable[[psycopg.Connection], Any]:
+        return lambda c: merge(c, changed(order(), n, id=n))
+
+    with clone.connect() as db:
+        connect_shop(db)
+        answers = at_once(clone, [arrive(n % 10) for n in range(20)])
+        assert [a["error"] for a in answers if not a["ok"]] == []
+        assert len(tickets(db)) == 30
+        numbers = db.execute("select count(distinct order_number) from public.channel_orders")
+        assert numbers.fetchone() == (10,)

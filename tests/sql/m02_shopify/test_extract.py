@@ -230,5 +230,6 @@ def test_a_payload_that_is_no_order_is_refused(db: psycopg.Connection) -> None:
     with pytest.raises(Refused) as refused:
         call(db, "supervisor", "try_extraction", p_store="bannos", p_payload={"id": 1})
     assert (refused.value.status, refused.value.code) == (422, "channel.not_an_order")
-    with pytest.raises(Refused, match=r"channel\.no_order_id"):
+    with pytest.raises(Refused) as refused:
         call(db, "supervisor", "try_extraction", p_store="bannos", p_payload={}, p_source="generic")
+    assert (refused.value.status, refused.value.code) == (422, "channel.no_order_id")
