@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -13,6 +14,7 @@ from cli.output import JSON_VERSION, Exit, Failure, Json, say
 from services.local import binaries, control, doctor
 from services.local.paths import Paths
 from services.local.settings import SettingsError
+from services.local.state import EXTERNAL
 
 Demo = Annotated[bool, typer.Option("--demo", help="Load demo data and run the shop simulator.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait until everything runs.")]
@@ -142,20 +144,32 @@ def _show(facts: dict[str, Any]) -> None:
     rows = {
         "web": facts["web_url"],
         "API": facts["api_url"],
-        "database": facts["db_url"],
+        "database": _database(facts),
         "publishable key": facts["publishable_key"],
         "secret key": facts["secret_key"],
     }
     for name, value in rows.items():
         typer.echo(f"{name:16} {value}")
     for service in facts["services"]:
-        pid, port = service["pid"] or "-", service["port"] or "-"
-        typer.echo(f"  {service['name']:14} {service['state']:11} pid {pid:<8} port {port}")
+        place = f"pid {service['pid'] or '-':<8} port {service['port'] or '-'}"
+        if service["state"] == EXTERNAL:
+            place = f"at {service['host']}:{service['port']}"
+        typer.echo(f"  {service['name']:14} {service['state']:11} {place}")
     for sign_in in facts.get("demo_sign_ins", []):
         typer.echo(f"demo sign-in     {sign_in['email']:28} {sign_in['password']}")
     for shop in facts.get("demo_shops", []):
         url = f"{facts['api_url']}/webhooks/shopify/{shop['shop']}"
         typer.echo(f"demo shop        {url}  secret {shop['secret']}")
+
+
+def _database(facts: dict[str, Any]) -> str:
+    """The address; somebody else's server keeps its password to itself (--json has it)."""
+    url = str(facts["db_url"])
+    if all(service["state"] != EXTERNAL for service in facts["services"]):
+        return url
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{user.partition(':')[0]}@{place}{parts.path}"
 
 
 def _last_lines(file: Path, lines: int, *, named: bool) -> int:

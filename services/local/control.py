@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from services.local import processes
-from services.local.guards import end_orphans
+from services.local import external, processes
+from services.local.guards import StartFailed, end_orphans
 from services.local.paths import Paths
 from services.local.seed import read_demo
 from services.local.settings import Settings, SettingsError
-from services.local.state import StackState, read_state
+from services.local.state import EXTERNAL, ServiceState, StackState, read_state
 from services.local.supervisor import ALREADY_RUNNING
 
 
@@ -49,6 +49,8 @@ def up(paths: Paths, *, demo: bool, timeout: float, notice: Callable[[str], None
         tries = state.demo_tries
         os.kill(state.pid, signal.SIGUSR1)
     _await_running(paths, process, deadline=deadline, notice=notice)
+    if process is None:
+        _refuse_another_database(paths)
     if demo:
         _await_demo(paths, tries, deadline)
     return process is not None
@@ -74,8 +76,9 @@ def status(paths: Paths) -> dict[str, Any]:
     services = [
         {
             "name": s.name,
-            "state": s.state if alive and s.is_alive() else _dead(s.state, bool(alive)),
+            "state": _service_state(s, supervised=alive is not None),
             "pid": s.pid if s.is_alive() else None,
+            "host": s.host,
             "port": s.port,
             "restarts": s.restarts,
         }
@@ -104,8 +107,26 @@ def load_settings(paths: Paths | None = None) -> Settings | None:
         return None
 
 
-def _dead(recorded: str, supervised: bool) -> str:
-    return "restarting" if supervised and recorded != "stopped" else "stopped"
+def _service_state(service: ServiceState, *, supervised: bool) -> str:
+    if service.state == EXTERNAL or (supervised and service.is_alive()):
+        return service.state
+    return "restarting" if supervised and service.state != "stopped" else "stopped"
+
+
+def _refuse_another_database(paths: Paths) -> None:
+    """A stack that runs does not move to another database. Errors: ControlError."""
+    settings = load_settings(paths)
+    if settings is None:
+        return
+    try:
+        url = external.wanted(settings)
+    except StartFailed as error:
+        raise ControlError(str(error)) from error
+    if url is not None and url != settings.database.url:
+        raise ControlError(
+            f"The stack runs on {settings.database.where}, and {external.VARIABLE} names another "
+            "address. `takt down`, then `takt up` moves it there."
+        )
 
 
 def _spawn(paths: Paths, *, demo: bool) -> subprocess.Popen[bytes]:

@@ -17,11 +17,12 @@ from typing import Literal
 import httpx
 import psycopg
 
-from services.local import binaries, control, migrations
+from services.local import binaries, control, external, migrations
+from services.local.guards import StartFailed
 from services.local.paths import Paths
 from services.local.processes import HOST, is_same, port_is_free
 from services.local.settings import Ports, Settings, SettingsError, read_secrets
-from services.local.state import read_state
+from services.local.state import EXTERNAL, read_state
 
 Result = Literal["ok", "warn", "fail"]
 _DISK_FAIL = 500 * 1024**2
@@ -53,7 +54,7 @@ def run_checks(paths: Paths) -> list[Check]:
         _disk,
         _clock,
         _secrets,
-        _data_directory,
+        _database,
         _supervisor,
         _ports,
         _services,
@@ -65,6 +66,9 @@ def run_checks(paths: Paths) -> list[Check]:
             found += group(paths)
         except OSError as error:
             fix = f"Make {error.filename or 'the file'} accessible to this user."
+            found.append(Check(group.__name__.strip("_"), "fail", str(error), fix))
+        except StartFailed as error:
+            fix = f"Correct {external.VARIABLE}, or unset it."
             found.append(Check(group.__name__.strip("_"), "fail", str(error), fix))
     return found
 
@@ -97,6 +101,8 @@ def _packages(paths: Paths) -> Iterator[Check]:
         "lite": binaries.lite_script,
         "supabase CLI": binaries.supabase_cli,
     }
+    if not _is_embedded(paths):
+        del wanted["postgres"]
     for name, find in wanted.items():
         try:
             yield Check(f"package {name}", "ok", str(find(paths.root)))
@@ -127,7 +133,7 @@ def _clock(paths: Paths) -> Iterator[Check]:
 
 def _secrets(paths: Paths) -> Iterator[Check]:
     if not paths.secrets_file.exists():
-        if paths.pgdata.exists():
+        if paths.pgdata.exists() or paths.database_file.exists():
             fix = "Restore .takt/secrets.json from a backup: the data's passwords are in it."
             yield Check("secrets", "fail", "The file is gone, the data is there.", fix)
         else:
@@ -144,6 +150,38 @@ def _secrets(paths: Paths) -> Iterator[Check]:
         yield Check("secrets", "fail", str(error), "Restore .takt/secrets.json from a backup.")
     else:
         yield Check("secrets", "ok", str(paths.secrets_file))
+
+
+def _external_url(paths: Paths) -> str | None:
+    """Address of the external database that the next `takt up` uses; None: the embedded server.
+
+    Errors: StartFailed (TAKT_DB_URL is no address).
+    """
+    settings = control.load_settings(paths)
+    return None if settings is None else external.wanted(settings)
+
+
+def _is_embedded(paths: Paths) -> bool:
+    try:
+        return _external_url(paths) is None
+    except StartFailed:
+        return False
+
+
+def _database(paths: Paths) -> Iterator[Check]:
+    """The external database, otherwise the embedded server's data directory."""
+    url = _external_url(paths)
+    if url is None:
+        yield from _data_directory(paths)
+        return
+    fix = (
+        f"Mend that, or give another address in {external.VARIABLE}. Without it and without "
+        f"{paths.database_file} `takt up` uses the embedded server."
+    )
+    try:
+        yield Check("service postgres", "ok", external.examine(url))
+    except StartFailed as error:
+        yield Check("service postgres", "fail", str(error), fix)
 
 
 def _data_directory(paths: Paths) -> Iterator[Check]:
@@ -202,6 +240,8 @@ def _supervisor(paths: Paths) -> Iterator[Check]:
 def _ports(paths: Paths) -> Iterator[Check]:
     settings = control.load_settings(paths)
     ports = asdict(settings.ports if settings else Ports())
+    if not _is_embedded(paths):
+        del ports["postgres"]
     if control.live_state(paths) is not None:
         yield Check("ports", "ok", ", ".join(f"{name} {port}" for name, port in ports.items()))
         return
@@ -218,6 +258,8 @@ def _ports(paths: Paths) -> Iterator[Check]:
 def _services(paths: Paths) -> Iterator[Check]:
     state = control.live_state(paths)
     for service in state.services if state else []:
+        if service.state == EXTERNAL:  # has its own check
+            continue
         name = f"service {service.name}"
         if service.state == "running" and service.is_alive() and _listens(service.port):
             restarts = f", started again {service.restarts} times" if service.restarts else ""

@@ -58,6 +58,10 @@ class Paths:
         return self.state / "ports.json"
 
     @property
+    def database_file(self) -> Path:
+        return self.state / "database.json"
+
+    @property
     def state_file(self) -> Path:
         return self.state / "state.json"
 

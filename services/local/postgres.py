@@ -55,8 +55,8 @@ class PostgresError(RuntimeError):
 
 
 class PostgresServer:
-    """A server for one data directory; TCP on loopback only, scram passwords, superuser
-    `supabase_admin`. Started as root, it runs as an unprivileged user.
+    """A server for one data directory; TCP on loopback only, scram passwords, first role
+    `superuser`. Started as root, it runs as an unprivileged user.
 
     `passwords` maps login roles to passwords (default: random ones for this object); the
     roles other than the superuser get theirs in `prepare_database`.
@@ -71,11 +71,13 @@ class PostgresServer:
         *,
         passwords: Mapping[str, str] | None = None,
         log_file: Path | None = None,
+        superuser: str = SUPERUSER,
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.port = port
         self.bin_dir = bin_dir or binaries.postgres_bin()
         self.settings = dict(settings or {})
+        self.superuser = superuser
         self.passwords = dict(passwords or {r: secrets.token_urlsafe(24) for r in LOGIN_ROLES})
         self.log_file = log_file or self.data_dir.parent / f"{self.data_dir.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -109,7 +111,7 @@ class PostgresServer:
     def is_ready(self) -> bool:
         """Does the server accept sign-ins?"""
         try:
-            psycopg.connect(self.url(SUPERUSER), connect_timeout=2).close()
+            psycopg.connect(self.url(self.superuser), connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -262,7 +264,7 @@ class PostgresServer:
             else ["--locale=C.UTF-8"]
         )
         command = [
-            *(str(self.bin_dir / "initdb"), "-D", str(folder), "-U", SUPERUSER, "-E", "UTF8"),
+            *(str(self.bin_dir / "initdb"), "-D", str(folder), "-U", self.superuser, "-E", "UTF8"),
             *(f"--pwfile={password_file}", "--auth=scram-sha-256", *locale),
         ]
         done = subprocess.run(
@@ -280,7 +282,7 @@ class PostgresServer:
     def _password_file(self) -> Path:
         handle, name = tempfile.mkstemp(prefix="takt-pw-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(self.passwords[SUPERUSER] + "\n")
+            file.write(self.passwords[self.superuser] + "\n")
         self._own(Path(name))
         return Path(name)
 

@@ -34,7 +34,10 @@ def load_dev_seed(settings: Settings) -> None:
         _run_seed_file(settings, users)
     except (httpx.HTTPError, psycopg.Error) as error:
         raise SeedError(f"The demo data could not be loaded: {error}") from error
-    demo = {"sign_ins": sign_ins, "shops": [{"shop": shop, "secret": SHOP_SECRET} for shop in SHOPS]}
+    demo = {
+        "sign_ins": sign_ins,
+        "shops": [{"shop": shop, "secret": SHOP_SECRET} for shop in SHOPS],
+    }
     write_atomic(settings.paths.demo_file, json.dumps(demo, indent=2) + "\n")
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from urllib.parse import quote
 
+from services.local.database import Database
 from services.local.paths import Paths, write_atomic
-from services.local.postgres import LOGIN_ROLES
+from services.local.postgres import LOGIN_ROLES, SUPERUSER
 from services.local.processes import HOST, port_is_free
 
 _STEP = 10  # a second checkout gets 54331 … 54336: readable, and no clash inside the block
@@ -47,18 +48,21 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a service of the stack may ask for."""
+    """All that a service of the stack may ask for; `external` is a database on a server that is
+    not the stack's own.
+    """
 
     paths: Paths
     ports: Ports
     secrets: Secrets
     host: str = HOST
+    external: Database | None = None
 
     @classmethod
     def load(cls, paths: Paths | None = None) -> Settings:
         """Read the settings that `prepare` left. Errors: SettingsError when there are none."""
         where = paths or Paths.find()
-        return cls(where, _read_ports(where), read_secrets(where), _host())
+        return cls._read(where, _read_ports(where))
 
     @classmethod
     def prepare(cls, paths: Paths) -> Settings:
@@ -69,16 +73,29 @@ class Settings:
             write_atomic(paths.secrets_file, text + "\n")
         ports = choose_ports(_read_ports(paths))
         write_atomic(paths.ports_file, json.dumps(asdict(ports), indent=2) + "\n", mode=0o644)
-        return cls(paths, ports, read_secrets(paths), _host())
+        return cls._read(paths, ports)
 
     @property
     def api_url(self) -> str:
         return f"http://{HOST}:{self.ports.gateway}"
 
-    def db_url(self, user: str = "postgres", dbname: str = "postgres") -> str:
-        """Address of the database for one login role, password included."""
-        password = quote(self.secrets.db_passwords[user], safe="")
-        return f"postgresql://{user}:{password}@{HOST}:{self.ports.postgres}/{dbname}"
+    @property
+    def database(self) -> Database:
+        """The database of the stack, and how to sign in to it."""
+        if self.external is not None:
+            return self.external
+        passwords = self.secrets.db_passwords
+        login = f"{SUPERUSER}:{quote(passwords[SUPERUSER], safe='')}"
+        return Database(f"postgresql://{login}@{HOST}:{self.ports.postgres}/postgres", passwords)
+
+    def db_url(self, user: str = "postgres", dbname: str | None = None) -> str:
+        """Address for sessions as one role, password included; `dbname`: another database."""
+        return self.database.sign_in(user, dbname)
+
+    @classmethod
+    def _read(cls, paths: Paths, ports: Ports) -> Settings:
+        known = read_secrets(paths)
+        return cls(paths, ports, known, _host(), read_external(paths, known.db_passwords))
 
 
 def choose_ports(wanted: Ports) -> Ports:
@@ -109,6 +126,32 @@ def read_secrets(paths: Paths) -> Secrets:
             f"{paths.secrets_file} is damaged. Restore it from a backup: without it the stored "
             "passwords and encrypted shop secrets cannot be used."
         ) from error
+
+
+def read_external(paths: Paths, passwords: Mapping[str, str]) -> Database | None:
+    """The remembered external database; None for the embedded server. Errors: SettingsError."""
+    try:
+        kept = json.loads(paths.database_file.read_text(encoding="utf-8"))
+        own = {role: passwords[role] for role in kept["roles"]}
+        return Database(kept["url"], own, kept["settings"], external=True)
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise SettingsError(f"{paths.database_file} belongs to another user.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{paths.database_file} is damaged. Remove it, then run `takt up` with TAKT_DB_URL."
+        ) from error
+
+
+def write_external(paths: Paths, database: Database) -> None:
+    """Remember an external database for later commands. The file holds its address' password."""
+    kept = {
+        "url": database.url,
+        "roles": sorted(database.passwords),
+        "settings": dict(database.settings),
+    }
+    write_atomic(paths.database_file, json.dumps(kept, indent=2) + "\n")
 
 
 def _read_ports(paths: Paths) -> Ports:

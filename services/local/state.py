@@ -6,18 +6,23 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from services.local.paths import Paths, write_atomic
-from services.local.processes import is_same
+from services.local.processes import HOST, is_same
+
+EXTERNAL = "external"  # state of a server that is not ours to start or stop
 
 
 @dataclass
 class ServiceState:
-    """One service; `state` is waiting, starting, running, restarting or stopped."""
+    """One service; `state` is waiting, starting, running, restarting, stopped or
+    external.
+    """
 
     name: str
     state: str = "waiting"
     pid: int | None = None
     started: str | None = None
     port: int | None = None
+    host: str = HOST
     restarts: int = 0
 
     def is_alive(self) -> bool:

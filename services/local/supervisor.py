@@ -11,7 +11,7 @@ import time
 
 import psycopg
 
-from services.local import children, migrations, processes, seed
+from services.local import children, external, migrations, processes, seed
 from services.local.children import Child
 from services.local.guards import (
     StartFailed,
@@ -25,7 +25,7 @@ from services.local.paths import Paths
 from services.local.postgres import PostgresError
 from services.local.prepare import prepare_database
 from services.local.settings import Settings
-from services.local.state import ServiceState, StackState
+from services.local.state import EXTERNAL, ServiceState, StackState
 
 log = logging.getLogger("takt.supervisor")
 
@@ -130,10 +130,7 @@ class Supervisor:
         end_orphans(self._paths)
         # Until the ports are in use nobody else of this user may choose ports.
         with port_lock():
-            settings = Settings.prepare(self._paths)
-            self._settings = settings
-            database = children.postgres(settings)
-            self._start_database(database, settings)
+            settings = self._settings = self._with_database(Settings.prepare(self._paths))
             self._bring_up(children.lite_child(settings))
             self._step("applying migrations")
             migrations.push(settings.db_url(), workdir=self._paths.root)
@@ -154,7 +151,21 @@ class Supervisor:
             self._step("")
             log.info("running at %s", settings.api_url)
 
-    def _start_database(self, database: children.PostgresChild, settings: Settings) -> None:
+    def _with_database(self, settings: Settings) -> Settings:
+        """Have a prepared database: on the server that is asked for, or on our own."""
+        url = external.wanted(settings)
+        if url is None:
+            self._start_database(children.postgres(settings))
+            return settings
+        self._step("preparing the external database")
+        adopted = external.adopt(settings, url)
+        place = adopted.database
+        self._state.services.append(
+            ServiceState("postgres", EXTERNAL, port=place.port, host=place.host)
+        )
+        return adopted
+
+    def _start_database(self, database: children.PostgresChild) -> None:
         server = database.server
         check_version(server)
         self._step(

@@ -87,4 +87,5 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """What the commands see."""
-        return {**os.environ, "TAKT_HOME": str(self.home), "NO_COLOR": "1", **self.env}
+        outside = {k: v for k, v in os.environ.items() if k != "TAKT_DB_URL"}
+        return {**outside, "TAKT_HOME": str(self.home), "NO_COLOR": "1", **self.env}

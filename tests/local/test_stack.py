@@ -86,7 +86,9 @@ def test_demo_data_can_be_added_to_a_running_stack(stack: Stack) -> None:
     facts = stack.up("--demo")
     roles = {sign_in["role"]: sign_in for sign_in in facts["demo_sign_ins"]}
     assert {"operator", "admin", "viewer"} <= roles.keys()
-    assert facts["demo_shops"] == [{"shop": "bannos", "secret": "test-secret-not-a-real-one"}]
+    assert facts["demo_shops"] == [
+        {"shop": shop, "secret": "test-secret-not-a-real-one"} for shop in ("bannos", "flourlane")
+    ]
     answer = httpx.post(
         f"{facts['api_url']}/auth/v1/token?grant_type=password",
         headers={"apikey": facts["publishable_key"]},

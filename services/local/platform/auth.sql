@@ -1,5 +1,5 @@
 -- Supabase's own auth functions, and the owners and grants of Auth and Storage.
--- Applied as supabase_admin after every start of lite, which installs versions that read only
+-- Applied by a superuser after every start of lite, which installs versions that read only
 -- the old per-claim settings.
 
 create or replace function auth.uid() returns uuid

@@ -1,6 +1,6 @@
 -- Two rules of Supabase Auth that lite does not keep, kept by the database: people are added by
 -- an administrator only, and a banned person gets no session.
--- Applied as supabase_admin after lite has made its tables; safe to repeat.
+-- Applied by a superuser after lite has made its tables; safe to repeat.
 
 create or replace function lite.refuse_sign_up() returns trigger
 language plpgsql set search_path = ''
@@ -27,7 +27,7 @@ $$;
 revoke execute on function lite.refuse_sign_up(), lite.refuse_banned() from public;
 
 create or replace trigger lite_refuse_sign_up before insert on auth.users
-  for each row when (session_user = 'supabase_lite')
+  for each row when ('supabase_lite' in (session_user, current_user))
   execute function lite.refuse_sign_up();
 create or replace trigger lite_refuse_banned before insert on auth.sessions
   for each row execute function lite.refuse_banned();

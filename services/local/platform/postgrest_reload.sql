@@ -1,5 +1,5 @@
 -- PostgREST reads the catalog again after DDL, as on a hosted project.
--- Applied as supabase_admin (event triggers need a superuser); safe to repeat.
+-- Applied by a superuser (event triggers need one); safe to repeat.
 
 create or replace function extensions.pgrst_ddl_watch() returns event_trigger
 language plpgsql set search_path = ''

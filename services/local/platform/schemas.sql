@@ -1,5 +1,5 @@
 -- Schemas, usage grants and database settings of a hosted Supabase project.
--- Applied as supabase_admin to one database before lite's first start; safe to repeat.
+-- Applied by a superuser to one database before lite's first start; safe to repeat.
 
 create schema if not exists extensions authorization postgres;
 create extension if not exists pgcrypto with schema extensions;
@@ -9,6 +9,8 @@ begin
   execute format('alter database %I owner to postgres', current_database());
   execute format('alter database %I set pgrst.db_schemas = %L', current_database(), 'public');
   execute format('grant connect, create, temporary on database %I to supabase_lite',
+    current_database());
+  execute format('grant connect on database %I to authenticator, supabase_auth_admin',
     current_database());
   -- `supabase db lint` wants it, and only a superuser can install it.
   if exists (select from pg_catalog.pg_available_extensions where name = 'plpgsql_check') then
@@ -23,7 +25,7 @@ revoke create on schema public from public;
 
 create schema if not exists auth authorization supabase_auth_admin;
 create schema if not exists storage authorization supabase_storage_admin;
-create schema if not exists realtime authorization supabase_admin;
+create schema if not exists realtime;
 grant usage on schema auth, storage to anon, authenticated, service_role, postgres;
 
 -- One history table for the Supabase CLI and for lite, which adds the last three columns.
@@ -41,7 +43,7 @@ alter table supabase_migrations.schema_migrations owner to supabase_migrations_a
 -- At its first storage request lite looks for row level security in pg_class and grants
 -- everything in each schema that has it to the API roles. Its search_path finds this view before
 -- the catalog: it learns of storage alone, where hosted has the same grants and policies decide.
-create schema if not exists lite authorization supabase_admin;
+create schema if not exists lite;
 create or replace view lite.pg_class as
 select c.*
 from pg_catalog.pg_class as c

@@ -1,17 +1,5 @@
 -- Schema `realtime` for the embedded stack: the same tables, functions and grants that policies and
--- triggers meet on hosted Supabase. Idempotent; run as the superuser in every database.
-
-do $$
-begin
-  create role supabase_realtime_admin nologin noinherit;
-exception
-  when duplicate_object or unique_violation then null;
-end
-$$;
-
--- Hosted lets `postgres` create policies on realtime.messages; here it may because it is a member
--- of the owner.
-grant supabase_realtime_admin to postgres;
+-- triggers meet on hosted Supabase. Idempotent; run by a superuser in every database, after platform/roles.sql.
 
 create schema if not exists realtime;
 alter schema realtime owner to supabase_realtime_admin;
