@@ -40,6 +40,12 @@ def reset(
             "only. Nothing was changed.",
             Exit.NOT_ALLOWED,
         )
+    if where.stack.external is not None:
+        raise Failure(
+            f"{where.shown} lies on a server that is not ours: empty it there, or remove "
+            ".takt/database.json to go back to the embedded server. Nothing was changed.",
+            Exit.NOT_ALLOWED,
+        )
     _confirm(where, yes=yes, as_json=as_json)
     live = control.live_state(paths)
     demo = seed_again and live is not None and live.demo

@@ -127,6 +127,9 @@ declare
   v_actor uuid := private.authorize('devices.report');
   v_device public.devices;
 begin
+  if jsonb_typeof(p_status) <> 'object' or length(p_status::text) > 8000 then
+    perform private.fail(422, 'device.status', 'The status is a small object of at most 8000 characters.', jsonb_build_object('field', 'p_status'));
+  end if;
   update public.devices d
      set last_seen_at = now(), version = coalesce(left(p_version, 64), d.version), status = coalesce(p_status, '{}')
    where d.user_id = v_actor returning d.* into v_device;
@@ -135,7 +138,7 @@ end $$;
 comment on function public.device_heartbeat is
 $$I am here: version and status of the calling device. p_status is a small object, shown to admins as it is.
 Permission: devices.report (devices only).
-Errors: auth.forbidden (403).
+Errors: auth.forbidden (403), device.status (422).
 Idempotency: safe to repeat.
 Locks: the device row.$$;
 

@@ -147,7 +147,8 @@ create table public.events (
   actor_id uuid,
   station text,
   payload jsonb not null default '{}',
-  constraint events_pkey primary key (xid, id, at)
+  constraint events_pkey primary key (xid, id, at),
+  constraint events_size_check check (length(stream_id) <= 200 and length(station) <= 64)
 ) partition by range (at);
 create index events_at_idx on public.events using brin (at);
 create index events_stream_idx on public.events (stream, stream_id, id);

@@ -137,8 +137,11 @@ begin
   elsif p_match = 'regex' then
     begin
       perform '' ~* p_pattern;
+      if p_pattern ~ '\\[1-9]' then   -- back-references can take for ever
+        raise invalid_regular_expression;
+      end if;
     exception when invalid_regular_expression then
-      perform private.fail(422, 'channels.bad_pattern', 'This regular expression cannot be read.', jsonb_build_object('field', 'p_pattern', 'actual', p_pattern));
+      perform private.fail(422, 'channels.bad_pattern', 'This regular expression cannot be used: it is not valid, or it refers back to a group.', jsonb_build_object('field', 'p_pattern', 'actual', p_pattern));
     end;
   end if;
   insert into public.extraction_rules as r (store, scope, match, pattern, target, parser, value, priority, active)

@@ -134,6 +134,8 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.stations, v_answer);
   end if;
+  select s.* into v_station from public.stations s where s.code = p_code for update;
+  perform private.authorize('stations.manage', v_station.store, v_station.site);   -- who takes one over must have had it
   if not exists (select 1 from public.sites s where s.code = p_site) then
     perform private.fail(404, 'site.unknown', 'There is no site ' || coalesce(p_site, '') || '.', jsonb_build_object('site', p_site));
   end if;

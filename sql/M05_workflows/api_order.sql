@@ -113,6 +113,7 @@ begin
   end if;
   perform private.check_length(f.field, f.value, 2000) from (values ('p_customer_name', p_customer_name), ('p_product_title', p_product_title),
     ('p_flavour', p_flavour), ('p_size', p_size), ('p_cake_writing', p_cake_writing), ('p_notes', p_notes)) as f (field, value);
+  perform private.check_length('p_accessories', p_accessories::text, 20000);
   v_new.customer_name := case when p_customer_name is null then v_old.customer_name else nullif(p_customer_name, '') end;
   v_new.product_title := coalesce(nullif(p_product_title, ''), v_old.product_title);
   v_new.flavour := case when p_flavour is null then v_old.flavour else nullif(p_flavour, '') end;

@@ -169,7 +169,7 @@ begin
     end if;
   end if;
   if v_result.action = 'refused' then
-    v_result.event_id := private.emit('order', coalesce(v_order.id, left(p_code, 200)), 'scan.refused', v_actor,
+    v_result.event_id := private.emit('order', coalesce(v_order.id, left(p_code, 200), ''), 'scan.refused', v_actor,
       v_result.details || jsonb_build_object('reason', v_result.hint), v_order.store, null, p_station);
   end if;
   perform private.remember(v_actor, p_request_id, to_jsonb(v_result));

@@ -169,7 +169,8 @@ create table public.events (
   actor_id uuid,
   station text,
   payload jsonb not null default '{}',
-  constraint events_pkey primary key (xid, id, at)
+  constraint events_pkey primary key (xid, id, at),
+  constraint events_size_check check (length(stream_id) <= 200 and length(station) <= 64)
 ) partition by range (at);
 create index events_at_idx on public.events using brin (at);
 create index events_stream_idx on public.events (stream, stream_id, id);
@@ -456,17 +457,20 @@ create function private.replay(p_actor uuid, p_request_id uuid, p_rpc text, p_ar
 returns jsonb language plpgsql set search_path = '' as $$
 declare
   v_command private.commands;
+  -- Long arguments are kept as a digest: they are compared, never read.
+  v_args jsonb := case when pg_column_size(p_args) < 4000 then p_args
+    else jsonb_build_array('sha256', encode(sha256(convert_to(p_args::text, 'UTF8')), 'hex')) end;
 begin
   if p_request_id is null then
     return null;
   end if;
-  insert into private.commands (actor_id, request_id, rpc, args) values (p_actor, p_request_id, p_rpc, p_args)
+  insert into private.commands (actor_id, request_id, rpc, args) values (p_actor, p_request_id, p_rpc, v_args)
   on conflict on constraint commands_pkey do nothing;   -- waits for a twin that is still running
   if found then
     return null;                                        -- ours to do
   end if;
   select c.* into v_command from private.commands c where c.actor_id = p_actor and c.request_id = p_request_id;
-  if v_command.rpc <> p_rpc or v_command.args <> p_args then
+  if v_command.rpc <> p_rpc or v_command.args <> v_args then
     perform private.fail(422, 'request.reused', 'This request id was used for another command.',
       jsonb_build_object('first', v_command.rpc));
   end if;
@@ -500,8 +504,8 @@ begin
     select st.site into v_site from public.stores st where st.code = p_store;
   end if;
   insert into public.events (site, store, stream, stream_id, event, actor_id, station, payload)
-  values (coalesce(v_site, '-'), p_store, p_stream, p_stream_id, p_event,
-    nullif(p_actor, '00000000-0000-0000-0000-000000000000'), coalesce(p_station, private.station()), p_payload)
+  values (coalesce(v_site, '-'), p_store, p_stream, left(p_stream_id, 200), p_event,
+    nullif(p_actor, '00000000-0000-0000-0000-000000000000'), left(coalesce(p_station, private.station()), 64), p_payload)
   returning id into v_event;
   return v_event;
 end $$;
@@ -525,11 +529,31 @@ begin
   return null;
 end $$;
 
+create function private.forget_person(p_value jsonb)
+returns jsonb language plpgsql immutable set search_path = '' as $$
+begin
+  case jsonb_typeof(p_value)
+    when 'object' then
+      return (select coalesce(jsonb_object_agg(e.key, case when e.key in ('customer_name', 'notes', 'cake_writing') then 'null'::jsonb
+        else private.forget_person(e.value) end), '{}') from jsonb_each(p_value) e);
+    when 'array' then
+      return (select coalesce(jsonb_agg(private.forget_person(a.item) order by a.n), '[]')
+        from jsonb_array_elements(p_value) with ordinality as a (item, n));
+    else
+      return p_value;
+  end case;
+end $$;
+comment on function private.forget_person is 'The same JSON with the name, notes and wording of a customer set to null at any depth.';
+
 create function private.tg_events__append_only()
 returns trigger language plpgsql set search_path = '' as $$
 begin
   -- One exception: after a restore the transaction ids of another cluster mean nothing (rebase_events).
   if tg_op = 'UPDATE' and new.xid = '0'::xid8 and to_jsonb(new) - 'xid' = to_jsonb(old) - 'xid' then
+    return new;
+  end if;
+  -- And one duty: who asks to be forgotten is taken out of the payload, and nothing else is.
+  if tg_op = 'UPDATE' and to_jsonb(new) - 'payload' = to_jsonb(old) - 'payload' and new.payload = private.forget_person(old.payload) then
     return new;
   end if;
   perform private.fail(409, 'events.append_only', 'Events are never changed or removed.');
@@ -1353,6 +1377,9 @@ declare
   v_actor uuid := private.authorize('devices.report');
   v_device public.devices;
 begin
+  if jsonb_typeof(p_status) <> 'object' or length(p_status::text) > 8000 then
+    perform private.fail(422, 'device.status', 'The status is a small object of at most 8000 characters.', jsonb_build_object('field', 'p_status'));
+  end if;
   update public.devices d
      set last_seen_at = now(), version = coalesce(left(p_version, 64), d.version), status = coalesce(p_status, '{}')
    where d.user_id = v_actor returning d.* into v_device;
@@ -1361,7 +1388,7 @@ end $$;
 comment on function public.device_heartbeat is
 $$I am here: version and status of the calling device. p_status is a small object, shown to admins as it is.
 Permission: devices.report (devices only).
-Errors: auth.forbidden (403).
+Errors: auth.forbidden (403), device.status (422).
 Idempotency: safe to repeat.
 Locks: the device row.$$;
 

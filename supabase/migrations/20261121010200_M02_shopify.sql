@@ -1100,6 +1100,16 @@ comment on function private.webhook_payload is 'The stored bytes as jsonb. Error
 
 -- Personal data ----------------------------------------------------------------------------------------------------
 
+create function private.forget_tickets(p_ids text[])
+returns void language plpgsql set search_path = '' as $$
+begin
+  update public.events e set payload = private.forget_person(e.payload)
+   where e.stream = 'order' and e.stream_id = any (p_ids) and e.payload <> private.forget_person(e.payload);
+  update private.commands c set answer = private.forget_person(c.answer), args = case when c.rpc = 'update_order_core' then '[]' else c.args end
+   where exists (select 1 from unnest(p_ids) i where position('"' || i || '"' in c.answer::text) > 0);
+end $$;
+comment on function private.forget_tickets is 'Take the people out of what happened to these tickets: their events, and the kept answers of commands.';
+
 create function private.redact_orders(p_store text, p_order_ids text[], p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 begin
@@ -1115,6 +1125,8 @@ begin
      set customer_name = null, notes = null, cake_writing = null, pending_change = case when o.pending_change is not null
            then jsonb_set(o.pending_change, '{changes}', coalesce(o.pending_change -> 'changes', '{}') - '{customer_name,notes,cake_writing}'::text[]) end
    where o.store = p_store and o.external_order_id is not null and (p_order_ids is null or o.external_order_id = any (p_order_ids));
+  perform private.forget_tickets(array(select o.id from public.orders o
+    where o.store = p_store and o.external_order_id is not null and (p_order_ids is null or o.external_order_id = any (p_order_ids))));
   perform private.emit('channel', p_store, 'channel.redacted', p_actor, jsonb_build_object('order_ids', p_order_ids), p_store);
 end $$;
 comment on function private.redact_orders is
@@ -1133,6 +1145,7 @@ create function private.handle_webhook(p_inbox private.webhook_inbox, p_dry_run 
 returns jsonb language plpgsql set search_path = '' as $$
 declare
   v_action text := (select t.action from private.webhook_topics t where t.source = p_inbox.source and t.topic = p_inbox.topic);
+  v_payload jsonb;
 begin
   if p_inbox.raw is null or v_action is null or v_action = 'hint' then
     return jsonb_build_object('result', 'ignored', 'changes', '[]'::jsonb);
@@ -1140,6 +1153,12 @@ begin
     return private.merge_order(p_inbox.store, private.normalise(p_inbox.source, private.webhook_payload(p_inbox)), p_dry_run, p_actor);
   elsif p_dry_run then
     return jsonb_build_object('result', v_action, 'changes', '[]'::jsonb);
+  end if;
+  -- The signature covers the body, not the topic: what ends a shop or forgets people must say in its body whom it means.
+  v_payload := private.webhook_payload(p_inbox);
+  if coalesce(v_payload ->> 'shop_domain', v_payload ->> 'myshopify_domain')
+     is distinct from (select s.shop_domain from public.shop_tokens s where s.store = p_inbox.store) or v_payload ? 'line_items' then
+    perform private.fail(422, 'webhook.not_this_shop', 'The payload does not name this shop, so nothing was done.');
   end if;
   case v_action
     when 'uninstalled' then
@@ -1468,8 +1487,11 @@ begin
   elsif p_match = 'regex' then
     begin
       perform '' ~* p_pattern;
+      if p_pattern ~ '\\[1-9]' then   -- back-references can take for ever
+        raise invalid_regular_expression;
+      end if;
     exception when invalid_regular_expression then
-      perform private.fail(422, 'channels.bad_pattern', 'This regular expression cannot be read.', jsonb_build_object('field', 'p_pattern', 'actual', p_pattern));
+      perform private.fail(422, 'channels.bad_pattern', 'This regular expression cannot be used: it is not valid, or it refers back to a group.', jsonb_build_object('field', 'p_pattern', 'actual', p_pattern));
     end;
   end if;
   insert into public.extraction_rules as r (store, scope, match, pattern, target, parser, value, priority, active)

@@ -711,6 +711,7 @@ begin
   end if;
   perform private.check_length(f.field, f.value, 2000) from (values ('p_customer_name', p_customer_name), ('p_product_title', p_product_title),
     ('p_flavour', p_flavour), ('p_size', p_size), ('p_cake_writing', p_cake_writing), ('p_notes', p_notes)) as f (field, value);
+  perform private.check_length('p_accessories', p_accessories::text, 20000);
   v_new.customer_name := case when p_customer_name is null then v_old.customer_name else nullif(p_customer_name, '') end;
   v_new.product_title := coalesce(nullif(p_product_title, ''), v_old.product_title);
   v_new.flavour := case when p_flavour is null then v_old.flavour else nullif(p_flavour, '') end;
@@ -902,6 +903,8 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.stations, v_answer);
   end if;
+  select s.* into v_station from public.stations s where s.code = p_code for update;
+  perform private.authorize('stations.manage', v_station.store, v_station.site);   -- who takes one over must have had it
   if not exists (select 1 from public.sites s where s.code = p_site) then
     perform private.fail(404, 'site.unknown', 'There is no site ' || coalesce(p_site, '') || '.', jsonb_build_object('site', p_site));
   end if;
@@ -1096,7 +1099,7 @@ begin
     end if;
   end if;
   if v_result.action = 'refused' then
-    v_result.event_id := private.emit('order', coalesce(v_order.id, left(p_code, 200)), 'scan.refused', v_actor,
+    v_result.event_id := private.emit('order', coalesce(v_order.id, left(p_code, 200), ''), 'scan.refused', v_actor,
       v_result.details || jsonb_build_object('reason', v_result.hint), v_order.store, null, p_station);
   end if;
   perform private.remember(v_actor, p_request_id, to_jsonb(v_result));
