@@ -39,15 +39,22 @@ declare
   v_claims jsonb := private.claims();
   v_user uuid := nullif(v_claims ->> 'sub', '')::uuid;
   v_identity private.identity;
+  v_device public.devices;
 begin
   if v_claims ->> 'role' = 'service_role' then
     return row('00000000-0000-0000-0000-000000000000', 'service', '{*}'::text[], null, 'server')::private.identity;
   end if;
   select s.user_id, s.role, s.stores, null, s.full_name into v_identity
     from public.staff_shared s where s.user_id = v_user and s.is_active;
-  if v_identity.actor_id is null then
-    select d.user_id, 'device.' || d.kind, array(select st.code from public.stores st where st.site = d.site), d.site, d.code
-      into v_identity from public.devices d where d.user_id = v_user and d.revoked_at is null;
+  if v_identity.actor_id is not null then
+    return v_identity;
+  end if;
+  select d.* into v_device from public.devices d where d.user_id = v_user and d.revoked_at is null;
+  if v_device.kind = 'kiosk' and private.person_token() is not null then
+    return private.identify_person(v_device);
+  elsif v_device.id is not null then
+    return row(v_device.user_id, 'device.' || v_device.kind,
+      array(select st.code from public.stores st where st.site = v_device.site), v_device.site, v_device.code)::private.identity;
   end if;
   return v_identity;
 end $$;
@@ -116,9 +123,12 @@ grant execute on function private.readable_stores to authenticated;
 create function private.station()
 returns text language plpgsql stable set search_path = '' as $$
 begin
-  return left(nullif(trim(nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-takt-station'), ''), 64);
+  return coalesce(
+    left(nullif(trim(nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-takt-station'), ''), 64),
+    (select d.code from public.devices d where d.user_id = nullif(private.claims() ->> 'sub', '')::uuid));
 end $$;
-comment on function private.station is 'Where the caller says to be (header x-takt-station). A label for events, never a right.';
+comment on function private.station is
+  'Where the caller says to be (header x-takt-station), else the code of the calling device. A label for events, never a right.';
 
 -- Safe repeats -----------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,11 @@ alter table public.orders
     or (filling_completed_at is null or filling_started_at is not null)
     and (covering_completed_at is null or covering_started_at is not null)
     and (decorating_completed_at is null or decorating_started_at is not null)
-    and (packing_completed_at is null or packing_started_at is not null));
+    and (packing_completed_at is null or packing_started_at is not null)),
+  add constraint orders_not_begun_check check (source = 'pos'
+    or (covering_started_at is null or stage >= 'Covering')
+    and (decorating_started_at is null or stage >= 'Decorating')
+    and (packing_started_at is null or stage >= 'Packing'));
 
 create type public.order_change as (changed boolean, event_id bigint, offer text, order_row public.orders);
 comment on type public.order_change is 'Answer of an order command: did it change anything, its event, what to offer next, the ticket now.';

@@ -10,6 +10,8 @@ alter table public.work_queue enable row level security;
 alter table public.orders enable row level security;
 alter table private.device_enrolments enable row level security;
 alter table private.event_epoch enable row level security;
+alter table private.staff_secrets enable row level security;
+alter table private.person_sessions enable row level security;
 alter table private.commands enable row level security;
 alter table private.scheduled_jobs enable row level security;
 

@@ -227,6 +227,7 @@ begin
   delete from public.work_queue w where w.status = 'done' and w.finished_at < p_now - interval '14 days';
   delete from private.commands c where c.at < p_now - interval '90 days';
   delete from private.device_enrolments e where e.expires_at < p_now;
+  delete from private.person_sessions ps where ps.expires_at < p_now;
 end $$;
 comment on function private.purge_finished is
   'Done jobs go after 14 days, idempotency keys after 90 (the longest an offline station may wait), stale enrolment codes at once.';

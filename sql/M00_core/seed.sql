@@ -32,6 +32,7 @@ select private.allow(p, d, r) from (values
   ('devices.manage', 'Add and revoke devices', '{manager,admin,service}'),
   ('devices.enrol', 'Tie an Auth user to a device', '{service}'),
   ('devices.report', 'Report health of the own device', '{device.print_agent,device.bambu_bridge,device.fixture,device.kiosk,device.equipment}'),
+  ('stations.identify', 'Say who stands at a shared station', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
   ('events.read', 'Read what happened in the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
   ('audit.read', 'Read administrative history', '{manager,admin}'),
   ('queue.read', 'See the work queue', '{technician,manager,admin}'),

@@ -70,12 +70,13 @@ begin
     perform private.fail(422, 'channels.overlap', 'The old secret may stay for 0 to 10080 minutes (a week).', jsonb_build_object('actual', p_overlap_minutes));
   end if;
   if exists (select 1 from private.shop_secrets s where s.store = p_store and s.kind = p_kind and s.slot = 1
-              and private.same_bytes(private.read_secret(s), p_secret)) then
+              and private.same_bytes(private.try_secret(s), p_secret)) then
     v_set.changed := false;
   else
     perform private.drop_secret(p_store, p_kind, 2);
-    if p_overlap_minutes = 0 then
-      perform private.drop_secret(p_store, p_kind, 1);
+    if p_overlap_minutes = 0 or exists (select 1 from private.shop_secrets s
+        where s.store = p_store and s.kind = p_kind and s.slot = 1 and private.try_secret(s) is null) then
+      perform private.drop_secret(p_store, p_kind, 1);   -- what nobody can read is not worth keeping
     end if;
     update private.shop_secrets s set slot = 2, not_after = now() + make_interval(mins => p_overlap_minutes)
      where s.store = p_store and s.kind = p_kind and s.slot = 1 returning s.not_after into v_set.previous_until;
@@ -96,7 +97,23 @@ Locks: the shop row.$$;
 
 create type public.shop_health as (
   store text, source text, shop_domain text, status text, has_secret boolean, last_event_at timestamptz, last_error text,
-  waiting bigint, failed bigint, dead bigint, oldest_waiting_seconds integer);
+  waiting bigint, failed bigint, dead bigint, oldest_waiting_seconds integer, secret_state text);
+comment on type public.shop_health is 'secret_state of the webhook secret: none, ok, unreadable (encrypted with another key), unknown (the caller brought no key).';
+
+create function private.secret_state(p_store text)
+returns text language plpgsql stable set search_path = '' as $$
+declare
+  v_secret private.shop_secrets;
+begin
+  select s.* into v_secret from private.shop_secrets s where s.store = p_store and s.kind = 'webhook' order by s.slot limit 1;
+  if v_secret.store is null then
+    return 'none';
+  end if;
+  perform private.read_secret(v_secret);
+  return 'ok';
+exception when sqlstate 'PT412' then
+  return case when sqlerrm like '%another key%' then 'unreadable' else 'unknown' end;
+end $$;
 
 create function public.channel_status()
 returns setof public.shop_health language plpgsql stable security definer set search_path = '' as $$
@@ -106,7 +123,8 @@ begin
     select s.store, s.source, s.shop_domain, s.status, exists (select 1 from private.shop_secrets x where x.store = s.store and x.kind = 'webhook'),
            s.last_event_at, s.last_error, count(*) filter (where w.status = 'new'), count(*) filter (where w.status = 'failed'),
            count(*) filter (where w.status = 'dead'),
-           extract(epoch from now() - min(w.received_at) filter (where w.status in ('new', 'failed')))::integer
+           extract(epoch from now() - min(w.received_at) filter (where w.status in ('new', 'failed')))::integer,
+           private.secret_state(s.store)
       from public.shop_tokens s
       left join private.webhook_inbox w on w.store = s.store and w.status in ('new', 'failed', 'dead')
      where s.store = any (private.readable_stores('channels.read'))

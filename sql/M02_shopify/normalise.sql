@@ -155,6 +155,46 @@ returns text language sql immutable set search_path = '' as $$
 $$;
 comment on function private.generic_key is 'External order id of an import row: channel:id, or channel:number without an id. Null when it has neither.';
 
+create function private.bad_value(p_field text, p_value text, p_expected text)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  perform private.fail(422, 'import.bad_value', format('%s must be %s, not "%s".', p_field, p_expected, left(p_value, 60)),
+    jsonb_build_object('field', p_field, 'actual', left(p_value, 60), 'expected', p_expected));
+end $$;
+
+create function private.row_quantity(p_row jsonb)
+returns integer language plpgsql immutable set search_path = '' as $$
+declare
+  v_text text := nullif(trim(p_row ->> 'quantity'), '');
+begin
+  if v_text !~ '^0*[1-9]\d{0,4}$' then
+    perform private.bad_value('quantity', v_text, 'a whole number from 1');
+  end if;
+  return coalesce(v_text::integer, 1);
+end $$;
+
+create function private.row_amount(p_row jsonb, p_field text)
+returns numeric language plpgsql immutable set search_path = '' as $$
+declare
+  v_text text := nullif(trim(p_row ->> p_field), '');
+begin
+  if v_text !~ '^-?\d{1,10}(\.\d{1,4})?$' then
+    perform private.bad_value(p_field, v_text, 'an amount like 12.50');
+  end if;
+  return v_text::numeric;
+end $$;
+
+create function private.row_time(p_row jsonb, p_field text)
+returns timestamptz language plpgsql stable set search_path = '' as $$
+declare
+  v_text text := nullif(trim(p_row ->> p_field), '');
+begin
+  return v_text::timestamptz;
+exception when datetime_field_overflow or invalid_datetime_format then
+  perform private.bad_value(p_field, v_text, 'a time like 2026-11-20T09:00:00Z');
+  return null;
+end $$;
+
 create function private.normalise_generic(p_rows jsonb)
 returns jsonb language plpgsql stable set search_path = '' as $$
 declare
@@ -168,13 +208,13 @@ begin
     'external_id', v_key,
     'number', coalesce(private.clean_number(v_row ->> 'order_number'), private.clean_number(v_row ->> 'external_order_id')),
     'source', 'import',
-    'updated_at', nullif(v_row ->> 'updated_at', '')::timestamptz,
-    'created_at', nullif(v_row ->> 'created_at', '')::timestamptz,
+    'updated_at', private.row_time(v_row, 'updated_at'),
+    'created_at', private.row_time(v_row, 'created_at'),
     'is_test', false, 'is_fulfilled', false,
-    'cancelled_at', nullif(v_row ->> 'cancelled_at', '')::timestamptz,
+    'cancelled_at', private.row_time(v_row, 'cancelled_at'),
     'customer_name', nullif(trim(v_row ->> 'customer_name'), ''),
     'currency', v_row ->> 'currency',
-    'total', nullif(v_row ->> 'total', '')::numeric,
+    'total', private.row_amount(v_row, 'total'),
     'note', nullif(trim(v_row ->> 'note'), ''),
     'tags', '[]'::jsonb, 'shipping', v_row ->> 'delivery_method',
     'attributes', private.attributes(jsonb_build_array(
@@ -184,7 +224,7 @@ begin
     'lines', (
       select jsonb_agg(jsonb_build_object('id', l.key || case when l.twin > 1 then ':' || l.twin else '' end,
           'title', coalesce(l.item ->> 'description', l.item ->> 'sku'), 'variant_title', null, 'sku', l.item ->> 'sku',
-          'quantity', coalesce(nullif(l.item ->> 'quantity', '')::integer, 1), 'price', nullif(l.item ->> 'price', '')::numeric,
+          'quantity', private.row_quantity(l.item), 'price', private.row_amount(l.item, 'price'),
           'properties', private.attributes(jsonb_build_array(
             jsonb_build_object('name', 'size', 'value', l.item ->> 'option_size'),
             jsonb_build_object('name', 'flavour', 'value', l.item ->> 'option_flavour'),
@@ -195,7 +235,7 @@ begin
 end $$;
 comment on function private.normalise_generic is
 $$Import rows (columns of the CSV import) that belong to one order; each row is a line of it.
-Errors: channel.no_order_id (422), and those of a malformed number or date.$$;
+Errors: channel.no_order_id (422), import.bad_value (422) naming the column.$$;
 
 create function private.normalise(p_source text, p_payload jsonb)
 returns jsonb language sql stable set search_path = '' as $$

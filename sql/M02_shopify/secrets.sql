@@ -60,13 +60,33 @@ exception when external_routine_invocation_exception then
 end $$;
 comment on function private.read_secret is 'The plain secret. Errors: channels.no_key (412), channels.wrong_key (412).';
 
+create function private.try_secret(p_secret private.shop_secrets)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return private.read_secret(p_secret);
+exception when sqlstate 'PT412' then
+  return null;
+end $$;
+comment on function private.try_secret is 'The plain secret; null when our key does not open it (a database from another server).';
+
 create function private.valid_secrets(p_store text, p_kind text)
-returns setof text language sql stable set search_path = '' as $$
-  select private.read_secret(s)
-    from private.shop_secrets s
-   where s.store = p_store and s.kind = p_kind and s.not_before <= now() and (s.not_after is null or s.not_after > now())
-   order by s.slot
-$$;
+returns setof text language plpgsql stable set search_path = '' as $$
+declare
+  v_secret private.shop_secrets;
+  v_plain text;
+begin
+  for v_secret in select s.* from private.shop_secrets s
+    where s.store = p_store and s.kind = p_kind and s.not_before <= now() and (s.not_after is null or s.not_after > now()) order by s.slot
+  loop
+    v_plain := private.try_secret(v_secret);
+    return query select v_plain where v_plain is not null;
+  end loop;
+  if v_plain is null and v_secret.store is not null then
+    perform private.read_secret(v_secret);   -- says which key is missing, unless another slot could be read
+  end if;
+end $$;
+comment on function private.valid_secrets is
+  'Every secret that is valid now and that our key opens. Errors, when the last of them cannot be read: channels.no_key, channels.wrong_key (412).';
 
 -- Signatures -------------------------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ declare
   v_changes jsonb := '[]';
 begin
   if v_answer is null then
-    if cardinality(p_order_ids) not between 1 and 500 then
+    if coalesce(cardinality(p_order_ids), 0) not between 1 and 500 or array_position(p_order_ids, null) is not null then
       perform private.fail(422, 'order.bulk_size', 'Choose 1 to 500 orders.', jsonb_build_object('actual', cardinality(p_order_ids)));
     end if;
     select array_agg(i) into v_missing from unnest(p_order_ids) i where not exists (select 1 from public.orders o where o.id = i);

@@ -31,7 +31,7 @@ begin
   if v_answer is null then
     if coalesce(trim(p_product_title), '') = '' then
       perform private.fail(422, 'order.title_required', 'Say what is to be made.', jsonb_build_object('field', 'p_product_title'));
-    elsif p_quantity not between 1 and 100 then
+    elsif coalesce(p_quantity, 0) not between 1 and 100 then
       perform private.fail(422, 'order.quantity', 'Between 1 and 100 pieces at a time.', jsonb_build_object('field', 'p_quantity', 'actual', p_quantity));
     elsif not exists (select 1 from public.stores st where st.code = p_store and st.is_active) then
       perform private.fail(404, 'store.unknown', 'There is no store ' || coalesce(p_store, '') || '.', jsonb_build_object('store', p_store));

@@ -107,7 +107,7 @@ declare
 begin
   if v_command.answer is not null then
     return private.finish_order(v_command, null);
-  elsif p_version <> v_old.version then
+  elsif p_version is distinct from v_old.version then
     perform private.fail(409, 'order.stale', 'Somebody changed this order meanwhile. Look again before you save.',
       jsonb_build_object('expected', v_old.version, 'actual', p_version));
   end if;
@@ -135,7 +135,7 @@ Errors: order.unknown (404), order.stale (409), request.too_long (422), request.
 Idempotency: by p_request_id; unchanged values answer changed = false.
 Locks: the order row.$$;
 
-create function public.cancel_order(p_order_id text, p_reason text, p_request_id uuid default null)
+create function public.cancel_order(p_order_id text, p_reason text default null, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.order_command := private.begin_order('orders.cancel', p_order_id, p_request_id, 'cancel_order',

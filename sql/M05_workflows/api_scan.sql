@@ -4,6 +4,15 @@ returns boolean language sql immutable set search_path = '' as $$
 $$;
 comment on function private.is_gs1 is 'True for GS1 element strings: symbology prefix, FNC1, or AI 01 with a GTIN-14.';
 
+create function private.clean_code(p_code text)
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  -- Scanners add line ends; phones and copied texts bring full-width digits, other hyphens and invisible characters.
+  return regexp_replace(translate(normalize(coalesce(p_code, ''), NFKC), E'\u2010\u2011\u2012\u2013\u2014\u2212\u200b\u200c\u200d\ufeff', '------'),
+    '^\s+|\s+$', '', 'g');
+end $$;
+comment on function private.clean_code is 'The code as it was meant: trimmed, plain hyphens and digits, nothing invisible.';
+
 create function private.find_by_code(p_code text)
 returns setof public.orders language plpgsql stable set search_path = '' as $$
 declare
@@ -58,12 +67,13 @@ $$;
 create function private.resolve_scan(p_code text, p_stores text[])
 returns public.scan_result language plpgsql stable set search_path = '' as $$
 declare
-  v_code text := regexp_replace(coalesce(p_code, ''), '^\s+|\s+$', '', 'g');   -- scanners add line ends
+  v_code text := private.clean_code(p_code);
   v_all public.orders[];
   v_mine public.orders[];
 begin
   if v_code = '' or length(v_code) > 200 then
-    return private.scan_refusal(400, 'scan.empty', 'Nothing was scanned. Try again.', jsonb_build_object('scanned', left(v_code, 200)));
+    return private.scan_refusal(400, 'scan.empty', case when v_code = '' then 'Nothing was scanned. Try again.'
+      else 'That is no ticket code: it is too long. Scan the code on the ticket.' end, jsonb_build_object('scanned', left(v_code, 200)));
   elsif private.is_gs1(v_code) then
     return row(false, false, 'ignored', 'That is a product code (GS1), not an order. Scan the code on the ticket.', 200, null, 'scan.gs1',
       jsonb_build_object('scanned', v_code), null, null, null, null)::public.scan_result;
@@ -71,7 +81,7 @@ begin
   v_all := array(select o from private.find_by_code(v_code) o);
   v_mine := array(select o from unnest(v_all) o where o.store = any (p_stores));
   if cardinality(v_all) = 0 then
-    return private.scan_refusal(404, 'scan.unknown', 'There is no order for ' || v_code || '.', jsonb_build_object('scanned', v_code));
+    return private.scan_refusal(404, 'scan.unknown', 'There is no order for ' || v_code || '. Check the label, or search for the name.', jsonb_build_object('scanned', v_code));
   elsif cardinality(v_mine) = 0 then
     return private.scan_refusal(403, 'auth.other_store', 'That order belongs to a store you do not work in.', jsonb_build_object('scanned', v_code));
   elsif cardinality(v_mine) > 1 then
@@ -138,7 +148,7 @@ end $$;
 comment on function private.answer_scan is 'A refusal returns normally, so that its event commits, and still is an HTTP error.';
 
 create function public.scan(
-  p_code text, p_station text default null, p_request_id uuid default null, p_expected_order text default null)
+  p_code text default null, p_station text default null, p_request_id uuid default null, p_expected_order text default null)
 returns public.scan_result language plpgsql security definer set search_path = '' as $$
 declare
   v_actor uuid := private.authorize('orders.scan');
@@ -153,7 +163,7 @@ begin
   v_result := private.resolve_scan(p_code, private.readable_stores('orders.scan'));
   if v_result.action = 'found' then
     select o.* into v_order from public.orders o where o.row_id = (v_result.order_row).row_id for update;
-    v_answer := private.same_scan(v_order, v_actor, p_station);
+    v_answer := private.same_scan(v_order);
     if v_answer is not null then
       v_result := jsonb_populate_record(null::public.scan_result, v_answer);
       v_result.changed := false;
@@ -161,10 +171,9 @@ begin
       v_problem := private.scan_problem(v_order, p_code, p_station, p_expected_order);
       v_result := case when v_problem.ok is null then private.advance_by_scan(v_order, v_actor, p_station) else v_problem end;
       if v_result.changed then
-        insert into private.recent_scans as s (row_id, actor_id, station, at, answer)
-        values (v_order.row_id, v_actor, p_station, clock_timestamp(), to_jsonb(v_result))
+        insert into private.recent_scans as s (row_id, at, answer) values (v_order.row_id, clock_timestamp(), to_jsonb(v_result))
         on conflict on constraint recent_scans_pkey do update
-          set station = excluded.station, at = excluded.at, answer = excluded.answer;
+          set at = excluded.at, answer = excluded.answer;
       end if;
     end if;
   end if;
@@ -185,14 +194,13 @@ scan.wrong_order (409), scan.wrong_store (409), scan.wrong_stage (409), order.ca
 Idempotency: by p_request_id, and by the double-scan window.
 Locks: the order row.$$;
 
-create function private.same_scan(p_order public.orders, p_actor uuid, p_station text)
+create function private.same_scan(p_order public.orders)
 returns jsonb language sql stable set search_path = '' as $$
   select s.answer from private.recent_scans s
-   where s.row_id = p_order.row_id and (s.actor_id = p_actor or s.station = p_station)
+   where s.row_id = p_order.row_id and (s.answer -> 'order_row' ->> 'version')::integer = p_order.version   -- nothing happened since
      and s.at > clock_timestamp() - make_interval(secs => (private.setting('scan.repeat_seconds', p_order.store) #>> '{}')::integer)
-   order by s.at desc limit 1
 $$;
-comment on function private.same_scan is 'The answer of a scan of the same ticket a moment ago, by the same person or at the same station.';
+comment on function private.same_scan is 'The answer of a scan of the same ticket a moment ago, if nothing happened to the ticket since.';
 
 create function public.get_order_for_scan(p_scan text)
 returns public.scan_result language plpgsql security definer stable set search_path = '' as $$

@@ -155,7 +155,7 @@ Idempotency: by p_request_id; without it a repeat answers changed = false.
 Locks: the order row.$$;
 
 create function public.qc_return_to_decorating(
-  p_order_id text, p_reason text, p_notes text default null, p_request_id uuid default null)
+  p_order_id text, p_reason text default null, p_notes text default null, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.order_command := private.begin_order('orders.qc_return', p_order_id, p_request_id, 'qc_return_to_decorating',

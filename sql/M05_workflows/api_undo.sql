@@ -9,6 +9,13 @@ language sql stable set search_path = '' as $$
 $$;
 comment on function private.undoable_events is 'Changes of a ticket that still stand, with what was there before.';
 
+create function private.is_floor_field(p_field text)
+returns boolean language plpgsql immutable set search_path = '' as $$
+begin
+  return p_field in ('stage', 'cancelled_at') or p_field ~ '_(started|completed)_at$';
+end $$;
+comment on function private.is_floor_field is 'Stage, its timestamps and the cancellation are one thing to undo: none of them goes back alone.';
+
 create function private.undo_event(p_order_id text, p_event_id bigint, p_actor uuid)
 returns public.order_change language plpgsql set search_path = '' as $$
 declare
@@ -24,7 +31,8 @@ begin
   select e.id, e.at, e.event, coalesce(s.full_name, 'The order channel') as who into v_blocker
     from private.undoable_events(p_order_id) e left join public.staff_shared s on s.user_id = e.actor_id
    where e.id > v_event.id
-     and exists (select 1 from jsonb_object_keys(e.before) k where v_event.before ? k)
+     and exists (select 1 from jsonb_object_keys(e.before) k where v_event.before ? k or private.is_floor_field(k)
+       and exists (select 1 from jsonb_object_keys(v_event.before) mine where private.is_floor_field(mine)))
    order by e.id desc limit 1;
   if v_blocker.id is not null then
     perform private.fail(409, 'undo.blocked', format('Not possible any more: %s did %s on %s since. Undo that first.', v_blocker.who,

@@ -24,14 +24,12 @@ comment on table public.stations is 'Places where work is scanned. A station wit
 
 create table private.recent_scans (
   row_id uuid not null,
-  actor_id uuid not null,
-  station text,
   at timestamptz not null,
   answer jsonb not null,
-  constraint recent_scans_pkey primary key (row_id, actor_id),
+  constraint recent_scans_pkey primary key (row_id),
   constraint recent_scans_row_id_fkey foreign key (row_id) references public.orders (row_id) on delete cascade
 );
-comment on table private.recent_scans is 'The last scan of a ticket by a person: a second one within the double-scan window is the same scan.';
+comment on table private.recent_scans is 'The last scan of a ticket: a second one within the double-scan window is the same scan.';
 
 create table private.order_counters (
   store text not null,

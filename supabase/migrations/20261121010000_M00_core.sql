@@ -322,7 +322,11 @@ alter table public.orders
     or (filling_completed_at is null or filling_started_at is not null)
     and (covering_completed_at is null or covering_started_at is not null)
     and (decorating_completed_at is null or decorating_started_at is not null)
-    and (packing_completed_at is null or packing_started_at is not null));
+    and (packing_completed_at is null or packing_started_at is not null)),
+  add constraint orders_not_begun_check check (source = 'pos'
+    or (covering_started_at is null or stage >= 'Covering')
+    and (decorating_started_at is null or stage >= 'Decorating')
+    and (packing_started_at is null or stage >= 'Packing'));
 
 create type public.order_change as (changed boolean, event_id bigint, offer text, order_row public.orders);
 comment on type public.order_change is 'Answer of an order command: did it change anything, its event, what to offer next, the ticket now.';
@@ -370,15 +374,22 @@ declare
   v_claims jsonb := private.claims();
   v_user uuid := nullif(v_claims ->> 'sub', '')::uuid;
   v_identity private.identity;
+  v_device public.devices;
 begin
   if v_claims ->> 'role' = 'service_role' then
     return row('00000000-0000-0000-0000-000000000000', 'service', '{*}'::text[], null, 'server')::private.identity;
   end if;
   select s.user_id, s.role, s.stores, null, s.full_name into v_identity
     from public.staff_shared s where s.user_id = v_user and s.is_active;
-  if v_identity.actor_id is null then
-    select d.user_id, 'device.' || d.kind, array(select st.code from public.stores st where st.site = d.site), d.site, d.code
-      into v_identity from public.devices d where d.user_id = v_user and d.revoked_at is null;
+  if v_identity.actor_id is not null then
+    return v_identity;
+  end if;
+  select d.* into v_device from public.devices d where d.user_id = v_user and d.revoked_at is null;
+  if v_device.kind = 'kiosk' and private.person_token() is not null then
+    return private.identify_person(v_device);
+  elsif v_device.id is not null then
+    return row(v_device.user_id, 'device.' || v_device.kind,
+      array(select st.code from public.stores st where st.site = v_device.site), v_device.site, v_device.code)::private.identity;
   end if;
   return v_identity;
 end $$;
@@ -447,9 +458,12 @@ grant execute on function private.readable_stores to authenticated;
 create function private.station()
 returns text language plpgsql stable set search_path = '' as $$
 begin
-  return left(nullif(trim(nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-takt-station'), ''), 64);
+  return coalesce(
+    left(nullif(trim(nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-takt-station'), ''), 64),
+    (select d.code from public.devices d where d.user_id = nullif(private.claims() ->> 'sub', '')::uuid));
 end $$;
-comment on function private.station is 'Where the caller says to be (header x-takt-station). A label for events, never a right.';
+comment on function private.station is
+  'Where the caller says to be (header x-takt-station), else the code of the calling device. A label for events, never a right.';
 
 -- Safe repeats -----------------------------------------------------------------------------------------------------
 
@@ -639,6 +653,71 @@ begin
 end $$;
 create trigger _200_stores before insert or update of stores on public.staff_shared
   for each row execute function private.tg_staff_shared__stores();
+
+-- sql/M00_core/station.sql
+
+-- Shared stations: the station signs in as a device of kind kiosk, people identify with badge or PIN. The session is looked up at
+-- every call: its token comes in the header x-takt-person, and the caller is then that person at that device.
+
+create table private.staff_secrets (
+  user_id uuid not null,
+  pin_hash text,
+  badge_hash bytea,
+  failed_attempts integer not null default 0,
+  locked_until timestamptz,
+  constraint staff_secrets_pkey primary key (user_id),
+  constraint staff_secrets_badge_hash_key unique (badge_hash),
+  constraint staff_secrets_user_id_fkey foreign key (user_id) references public.staff_shared (user_id) on delete cascade
+);
+comment on table private.staff_secrets is 'PIN (bcrypt) and badge (SHA-256) of a person, and the guesses since the last right one.';
+
+create table private.person_sessions (
+  id uuid not null default gen_random_uuid(),
+  token_hash bytea not null,
+  device_id uuid not null,
+  user_id uuid not null,
+  started_at timestamptz not null default now(),
+  expires_at timestamptz not null,
+  constraint person_sessions_pkey primary key (id),
+  constraint person_sessions_token_hash_key unique (token_hash),
+  constraint person_sessions_device_id_fkey foreign key (device_id) references public.devices (id) on delete cascade,
+  constraint person_sessions_user_id_fkey foreign key (user_id) references public.staff_shared (user_id) on delete cascade
+);
+create index person_sessions_device_id_idx on private.person_sessions (device_id);
+create index person_sessions_user_id_idx on private.person_sessions (user_id);
+comment on table private.person_sessions is 'Who stands at a shared station right now. One person per station; the token is stored as a hash.';
+
+create function private.person_token()
+returns bytea language plpgsql stable set search_path = '' as $$
+begin
+  return extensions.digest(nullif(nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-takt-person', ''), 'sha256');
+end $$;
+comment on function private.person_token is 'Hash of the person token that came with the call; null without one.';
+
+create function private.role_at_station(p_role text)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return case when (select r.rank from public.roles r where r.role = p_role) > 40 then 'supervisor' else p_role end;
+end $$;
+comment on function private.role_at_station is 'A PIN opens no office: whoever ranks above a supervisor is a supervisor at a shared station.';
+
+create function private.identify_person(p_device public.devices)
+returns private.identity language plpgsql stable set search_path = '' as $$
+declare
+  v_identity private.identity;
+begin
+  select s.user_id, private.role_at_station(s.role),
+      array(select st.code from public.stores st where st.site = p_device.site and s.stores && array[st.code, '*']),
+      p_device.site, s.full_name
+    into v_identity
+    from private.person_sessions ps join public.staff_shared s on s.user_id = ps.user_id and s.is_active
+   where ps.token_hash = private.person_token() and ps.device_id = p_device.id and ps.expires_at > now();
+  if v_identity.actor_id is null then
+    perform private.fail(401, 'station.locked', 'The station is locked. Scan your badge or type your PIN.');
+  end if;
+  return v_identity;
+end $$;
+comment on function private.identify_person is 'The person at a shared station, in the stores of its site. Errors: station.locked (401) when the session has ended.';
 
 -- sql/M00_core/queue.sql
 
@@ -871,6 +950,7 @@ begin
   delete from public.work_queue w where w.status = 'done' and w.finished_at < p_now - interval '14 days';
   delete from private.commands c where c.at < p_now - interval '90 days';
   delete from private.device_enrolments e where e.expires_at < p_now;
+  delete from private.person_sessions ps where ps.expires_at < p_now;
 end $$;
 comment on function private.purge_finished is
   'Done jobs go after 14 days, idempotency keys after 90 (the longest an offline station may wait), stale enrolment codes at once.';
@@ -1410,6 +1490,229 @@ Idempotency: a read.
 Locks: none.$$;
 grant execute on function public.list_devices to authenticated, service_role;
 
+-- sql/M00_core/api_station.sql
+
+-- Person sessions at shared stations; private.setting comes with M01_settings (bodies are late-bound).
+
+create type public.person_answer as (
+  ok boolean, token text, user_id uuid, full_name text, role text, expires_at timestamptz,
+  message text, status integer, code text, hint text, details jsonb);
+comment on type public.person_answer is
+'Who is at the station now. token goes into the header x-takt-person of every further call and is shown once. A wrong guess is
+answered with its HTTP status and counted, so it returns normally.';
+
+create function private.kiosk()
+returns public.devices language plpgsql stable set search_path = '' as $$
+declare
+  v_device public.devices;
+begin
+  select d.* into v_device from public.devices d
+   where d.user_id = nullif(private.claims() ->> 'sub', '')::uuid and d.kind = 'kiosk' and d.revoked_at is null;
+  if v_device.id is null then
+    perform private.fail(403, 'station.not_a_station', 'This works at a shared station only. Sign in with your own account here.');
+  end if;
+  return v_device;
+end $$;
+comment on function private.kiosk is 'The shared station that calls, whoever stands there. Errors: station.not_a_station (403).';
+
+create function private.station_lock(p_site text)
+returns interval language plpgsql stable set search_path = '' as $$
+begin
+  return make_interval(mins => (private.setting('station.lock_minutes', null, p_site) #>> '{}')::integer);
+end $$;
+
+create function private.open_person_session(p_device public.devices, p_user_id uuid)
+returns public.person_answer language plpgsql set search_path = '' as $$
+declare
+  v_token text := encode(extensions.gen_random_bytes(32), 'hex');
+  v_staff public.staff_shared;
+  v_until timestamptz := now() + private.station_lock(p_device.site);
+begin
+  select s.* into v_staff from public.staff_shared s where s.user_id = p_user_id and s.is_active;
+  if v_staff.user_id is null or not exists (
+    select 1 from public.stores st where st.site = p_device.site and v_staff.stores && array[st.code, '*']
+  ) then
+    perform private.fail(403, 'person.not_here', 'You do not work at this site. Ask a manager.');
+  end if;
+  delete from private.person_sessions ps where ps.device_id = p_device.id;   -- one person per station: quick switch
+  insert into private.person_sessions (token_hash, device_id, user_id, expires_at)
+  values (extensions.digest(v_token, 'sha256'), p_device.id, p_user_id, v_until);
+  perform private.emit('staff', p_user_id::text, 'person.identified', p_user_id, jsonb_build_object('device', p_device.code),
+    null, p_device.site, p_device.code);
+  return row(true, v_token, v_staff.user_id, v_staff.full_name, private.role_at_station(v_staff.role), v_until,
+    'Hello ' || v_staff.full_name || '.', 200, null, null, null)::public.person_answer;
+end $$;
+
+create function private.person_refusal(p_status integer, p_hint text, p_message text, p_details jsonb)
+returns public.person_answer language plpgsql set search_path = '' as $$
+begin
+  perform set_config('response.status', p_status::text, true);   -- answered, not raised: the guess stays counted
+  return row(false, null, null, null, null, null, p_message, p_status, 'PT' || p_status, p_hint, p_details)::public.person_answer;
+end $$;
+
+create function private.wrong_guess(p_secrets private.staff_secrets)
+returns public.person_answer language plpgsql set search_path = '' as $$
+begin
+  if p_secrets.locked_until > now() then
+    return private.person_refusal(429, 'person.locked', 'Too many wrong PINs. Wait, or ask a manager for a new one.',
+      jsonb_build_object('until', p_secrets.locked_until));
+  end if;
+  return private.person_refusal(403, 'person.wrong_pin', 'Wrong PIN. Try again.', jsonb_build_object('left', 5 - p_secrets.failed_attempts % 5));
+end $$;
+
+create function public.identify_by_pin(p_user_id uuid, p_pin text)
+returns public.person_answer language plpgsql security definer set search_path = '' as $$
+declare
+  v_device public.devices;
+  v_secrets private.staff_secrets;
+begin
+  perform private.authorize('stations.identify');
+  v_device := private.kiosk();
+  select s.* into v_secrets from private.staff_secrets s where s.user_id = p_user_id for update;   -- guesses come one by one
+  if v_secrets.pin_hash is null then
+    perform private.fail(409, 'person.no_pin', 'You have no PIN yet. Set one in your own account, or ask a manager.');
+  elsif v_secrets.locked_until > now() then
+    return private.wrong_guess(v_secrets);
+  end if;
+  update private.staff_secrets s set failed_attempts = s.failed_attempts + 1,   -- counted before it is checked
+      locked_until = case when (s.failed_attempts + 1) % 5 = 0
+        then now() + least(interval '5 minutes' * power(2, (s.failed_attempts + 1) / 5 - 1), interval '1 day') end
+   where s.user_id = p_user_id returning s.* into v_secrets;
+  if extensions.crypt(p_pin, v_secrets.pin_hash) is distinct from v_secrets.pin_hash then
+    return private.wrong_guess(v_secrets);
+  end if;
+  update private.staff_secrets s set failed_attempts = 0, locked_until = null where s.user_id = p_user_id;
+  return private.open_person_session(v_device, p_user_id);
+end $$;
+comment on function public.identify_by_pin is
+$$A person at a shared station: name chosen, PIN typed. Five wrong PINs lock the PIN for 5 minutes, the next five for 10, and so on.
+Permission: stations.identify, at a kiosk device.
+Errors: station.not_a_station (403), person.no_pin (409), person.not_here (403); answered and counted: person.wrong_pin (403), person.locked (429).
+Idempotency: every call is a guess; a right one replaces the station's session.
+Locks: the person's secrets.$$;
+
+create function public.identify_by_badge(p_badge text)
+returns public.person_answer language plpgsql security definer set search_path = '' as $$
+declare
+  v_device public.devices;
+  v_user uuid;
+begin
+  perform private.authorize('stations.identify');
+  v_device := private.kiosk();
+  select s.user_id into v_user from private.staff_secrets s where s.badge_hash = private.enrolment_hash(p_badge);
+  if v_user is null then
+    perform private.fail(404, 'person.unknown_badge', 'This badge is not known here. Ask a manager for a new one.');
+  end if;
+  return private.open_person_session(v_device, v_user);
+end $$;
+comment on function public.identify_by_badge is
+$$A person at a shared station, by scanning the badge that issue_badge made.
+Permission: stations.identify, at a kiosk device.
+Errors: station.not_a_station (403), person.unknown_badge (404), person.not_here (403).
+Idempotency: a repeat replaces the station's session.
+Locks: none.$$;
+
+create function public.keep_person()
+returns timestamptz language plpgsql security definer set search_path = '' as $$
+declare
+  v_device public.devices;
+  v_until timestamptz;
+begin
+  perform private.authorize('stations.identify');
+  v_device := private.kiosk();
+  update private.person_sessions ps set expires_at = now() + private.station_lock(v_device.site)
+   where ps.device_id = v_device.id and ps.token_hash = private.person_token() and ps.expires_at > now()
+  returning ps.expires_at into v_until;
+  return v_until;
+end $$;
+comment on function public.keep_person is
+$$Somebody still works here: the station locks later. Answers when; null when nobody is identified.
+Permission: stations.identify, at a kiosk device.
+Errors: station.not_a_station (403), station.locked (401).
+Idempotency: safe to repeat.
+Locks: the session row.$$;
+
+create function public.leave_station()
+returns boolean language plpgsql security definer set search_path = '' as $$
+declare
+  v_device public.devices;
+begin
+  perform private.authorize('stations.identify');
+  v_device := private.kiosk();
+  delete from private.person_sessions ps where ps.device_id = v_device.id;
+  return found;
+end $$;
+comment on function public.leave_station is
+$$Lock the station. True when somebody had been identified.
+Permission: stations.identify, at a kiosk device.
+Errors: station.not_a_station (403).
+Idempotency: a repeat answers false.
+Locks: the session row.$$;
+
+create function private.check_pin(p_pin text)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  if p_pin !~ '^\d{4,8}$' or p_pin ~ '^(\d)\1+$' or position(p_pin in '0123456789012345') > 0 or position(p_pin in '9876543210987654') > 0 then
+    perform private.fail(422, 'person.weak_pin', 'Choose 4 to 8 digits that are not all equal and not in a row.', jsonb_build_object('field', 'p_pin'));
+  end if;
+end $$;
+
+create function public.set_pin(p_pin text, p_user_id uuid default null)
+returns boolean language plpgsql security definer set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+  v_own boolean := p_user_id is null or p_user_id = v_who.actor_id;
+  v_actor uuid := private.authorize(case when v_own then 'plant.read' else 'staff.manage' end);
+  v_user uuid := coalesce(p_user_id, v_actor);
+  v_staff public.staff_shared;
+begin
+  select s.* into v_staff from public.staff_shared s where s.user_id = v_user;
+  if v_staff.user_id is null then
+    perform private.fail(404, 'staff.unknown', 'This person is not on the staff.', jsonb_build_object('user_id', v_user));
+  elsif v_who.site is not null then
+    perform private.fail(403, 'person.not_at_station', 'Set a PIN in your own account, not at a shared station.');
+  elsif v_user <> v_actor then
+    perform private.check_rank(v_staff.role);
+  end if;
+  perform private.check_pin(p_pin);
+  insert into private.staff_secrets as x (user_id, pin_hash) values (v_user, extensions.crypt(p_pin, extensions.gen_salt('bf', 8)))
+  on conflict on constraint staff_secrets_pkey do update set pin_hash = excluded.pin_hash, failed_attempts = 0, locked_until = null;
+  perform private.emit('staff', v_user::text, 'person.pin_set', v_actor);
+  return true;
+end $$;
+comment on function public.set_pin is
+$$Set the own PIN, or (managers) somebody's; it also ends a lockout. Stored as bcrypt.
+Permission: plant.read for oneself, staff.manage and rank for others; not from a shared station.
+Errors: staff.unknown (404), staff.rank (403), person.weak_pin (422), person.not_at_station (403).
+Idempotency: a repeat sets the same PIN again.
+Locks: the person's secrets.$$;
+
+create function public.issue_badge(p_user_id uuid)
+returns text language plpgsql security definer set search_path = '' as $$
+declare
+  v_actor uuid := private.authorize('staff.manage');
+  v_role text := (select s.role from public.staff_shared s where s.user_id = p_user_id);
+  v_badge text := 'TB-' || private.new_enrolment_code();
+begin
+  if v_role is null then
+    perform private.fail(404, 'staff.unknown', 'This person is not on the staff.', jsonb_build_object('user_id', p_user_id));
+  end if;
+  perform private.check_rank(v_role);
+  insert into private.staff_secrets as x (user_id, badge_hash) values (p_user_id, private.enrolment_hash(v_badge))
+  on conflict on constraint staff_secrets_pkey do update set badge_hash = excluded.badge_hash;
+  perform private.emit('staff', p_user_id::text, 'person.badge_issued', v_actor);
+  return v_badge;
+end $$;
+comment on function public.issue_badge is
+$$A new badge code for a person, to be printed as a QR code; shown once, stored as a hash. The old badge stops working.
+Permission: staff.manage, and a rank not below theirs.
+Errors: staff.unknown (404), staff.rank (403).
+Idempotency: every call makes a new badge.
+Locks: the person's secrets.$$;
+
+grant execute on function public.identify_by_pin, public.identify_by_badge, public.keep_person, public.leave_station, public.set_pin,
+  public.issue_badge to authenticated;
+
 -- sql/M00_core/seed.sql
 
 insert into public.roles (role, audience, title, rank) values
@@ -1446,6 +1749,7 @@ select private.allow(p, d, r) from (values
   ('devices.manage', 'Add and revoke devices', '{manager,admin,service}'),
   ('devices.enrol', 'Tie an Auth user to a device', '{service}'),
   ('devices.report', 'Report health of the own device', '{device.print_agent,device.bambu_bridge,device.fixture,device.kiosk,device.equipment}'),
+  ('stations.identify', 'Say who stands at a shared station', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
   ('events.read', 'Read what happened in the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
   ('audit.read', 'Read administrative history', '{manager,admin}'),
   ('queue.read', 'See the work queue', '{technician,manager,admin}'),
@@ -1483,6 +1787,8 @@ alter table public.work_queue enable row level security;
 alter table public.orders enable row level security;
 alter table private.device_enrolments enable row level security;
 alter table private.event_epoch enable row level security;
+alter table private.staff_secrets enable row level security;
+alter table private.person_sessions enable row level security;
 alter table private.commands enable row level security;
 alter table private.scheduled_jobs enable row level security;
 

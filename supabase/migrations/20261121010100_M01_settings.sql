@@ -288,6 +288,7 @@ insert into public.setting_definitions (key, scope, type, bounds, default_value,
   ('inventory.tracking_enabled', 'store', 'boolean', '{}', 'false', 'Track stock', 'Orders deduct stock.', 50),
   ('monitor.density', 'store', 'choice', '{"options": ["compact", "cozy"]}', '"cozy"', 'Monitor density', 'Size of the cards on the wall display.', 60),
   ('scan.repeat_seconds', 'site', 'integer', '{"min": 0, "max": 30}', '2', 'Double scan window', 'A second scan of the same code within so many seconds is the same scan.', 70),
+  ('station.lock_minutes', 'site', 'integer', '{"min": 1, "max": 720}', '5', 'Station locks', 'Minutes without work after which a shared station asks again who is there.', 72),
   ('undo.minutes', 'site', 'integer', '{"min": 0, "max": 1440}', '10', 'Own undo', 'How long people may undo their own last action.', 71);
 
 -- sql/M01_settings/policies.sql

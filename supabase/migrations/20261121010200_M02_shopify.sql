@@ -236,13 +236,33 @@ exception when external_routine_invocation_exception then
 end $$;
 comment on function private.read_secret is 'The plain secret. Errors: channels.no_key (412), channels.wrong_key (412).';
 
+create function private.try_secret(p_secret private.shop_secrets)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return private.read_secret(p_secret);
+exception when sqlstate 'PT412' then
+  return null;
+end $$;
+comment on function private.try_secret is 'The plain secret; null when our key does not open it (a database from another server).';
+
 create function private.valid_secrets(p_store text, p_kind text)
-returns setof text language sql stable set search_path = '' as $$
-  select private.read_secret(s)
-    from private.shop_secrets s
-   where s.store = p_store and s.kind = p_kind and s.not_before <= now() and (s.not_after is null or s.not_after > now())
-   order by s.slot
-$$;
+returns setof text language plpgsql stable set search_path = '' as $$
+declare
+  v_secret private.shop_secrets;
+  v_plain text;
+begin
+  for v_secret in select s.* from private.shop_secrets s
+    where s.store = p_store and s.kind = p_kind and s.not_before <= now() and (s.not_after is null or s.not_after > now()) order by s.slot
+  loop
+    v_plain := private.try_secret(v_secret);
+    return query select v_plain where v_plain is not null;
+  end loop;
+  if v_plain is null and v_secret.store is not null then
+    perform private.read_secret(v_secret);   -- says which key is missing, unless another slot could be read
+  end if;
+end $$;
+comment on function private.valid_secrets is
+  'Every secret that is valid now and that our key opens. Errors, when the last of them cannot be read: channels.no_key, channels.wrong_key (412).';
 
 -- Signatures -------------------------------------------------------------------------------------------------------
 
@@ -451,6 +471,46 @@ returns text language sql immutable set search_path = '' as $$
 $$;
 comment on function private.generic_key is 'External order id of an import row: channel:id, or channel:number without an id. Null when it has neither.';
 
+create function private.bad_value(p_field text, p_value text, p_expected text)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  perform private.fail(422, 'import.bad_value', format('%s must be %s, not "%s".', p_field, p_expected, left(p_value, 60)),
+    jsonb_build_object('field', p_field, 'actual', left(p_value, 60), 'expected', p_expected));
+end $$;
+
+create function private.row_quantity(p_row jsonb)
+returns integer language plpgsql immutable set search_path = '' as $$
+declare
+  v_text text := nullif(trim(p_row ->> 'quantity'), '');
+begin
+  if v_text !~ '^0*[1-9]\d{0,4}$' then
+    perform private.bad_value('quantity', v_text, 'a whole number from 1');
+  end if;
+  return coalesce(v_text::integer, 1);
+end $$;
+
+create function private.row_amount(p_row jsonb, p_field text)
+returns numeric language plpgsql immutable set search_path = '' as $$
+declare
+  v_text text := nullif(trim(p_row ->> p_field), '');
+begin
+  if v_text !~ '^-?\d{1,10}(\.\d{1,4})?$' then
+    perform private.bad_value(p_field, v_text, 'an amount like 12.50');
+  end if;
+  return v_text::numeric;
+end $$;
+
+create function private.row_time(p_row jsonb, p_field text)
+returns timestamptz language plpgsql stable set search_path = '' as $$
+declare
+  v_text text := nullif(trim(p_row ->> p_field), '');
+begin
+  return v_text::timestamptz;
+exception when datetime_field_overflow or invalid_datetime_format then
+  perform private.bad_value(p_field, v_text, 'a time like 2026-11-20T09:00:00Z');
+  return null;
+end $$;
+
 create function private.normalise_generic(p_rows jsonb)
 returns jsonb language plpgsql stable set search_path = '' as $$
 declare
@@ -464,13 +524,13 @@ begin
     'external_id', v_key,
     'number', coalesce(private.clean_number(v_row ->> 'order_number'), private.clean_number(v_row ->> 'external_order_id')),
     'source', 'import',
-    'updated_at', nullif(v_row ->> 'updated_at', '')::timestamptz,
-    'created_at', nullif(v_row ->> 'created_at', '')::timestamptz,
+    'updated_at', private.row_time(v_row, 'updated_at'),
+    'created_at', private.row_time(v_row, 'created_at'),
     'is_test', false, 'is_fulfilled', false,
-    'cancelled_at', nullif(v_row ->> 'cancelled_at', '')::timestamptz,
+    'cancelled_at', private.row_time(v_row, 'cancelled_at'),
     'customer_name', nullif(trim(v_row ->> 'customer_name'), ''),
     'currency', v_row ->> 'currency',
-    'total', nullif(v_row ->> 'total', '')::numeric,
+    'total', private.row_amount(v_row, 'total'),
     'note', nullif(trim(v_row ->> 'note'), ''),
     'tags', '[]'::jsonb, 'shipping', v_row ->> 'delivery_method',
     'attributes', private.attributes(jsonb_build_array(
@@ -480,7 +540,7 @@ begin
     'lines', (
       select jsonb_agg(jsonb_build_object('id', l.key || case when l.twin > 1 then ':' || l.twin else '' end,
           'title', coalesce(l.item ->> 'description', l.item ->> 'sku'), 'variant_title', null, 'sku', l.item ->> 'sku',
-          'quantity', coalesce(nullif(l.item ->> 'quantity', '')::integer, 1), 'price', nullif(l.item ->> 'price', '')::numeric,
+          'quantity', private.row_quantity(l.item), 'price', private.row_amount(l.item, 'price'),
           'properties', private.attributes(jsonb_build_array(
             jsonb_build_object('name', 'size', 'value', l.item ->> 'option_size'),
             jsonb_build_object('name', 'flavour', 'value', l.item ->> 'option_flavour'),
@@ -491,7 +551,7 @@ begin
 end $$;
 comment on function private.normalise_generic is
 $$Import rows (columns of the CSV import) that belong to one order; each row is a line of it.
-Errors: channel.no_order_id (422), and those of a malformed number or date.$$;
+Errors: channel.no_order_id (422), import.bad_value (422) naming the column.$$;
 
 create function private.normalise(p_source text, p_payload jsonb)
 returns jsonb language sql stable set search_path = '' as $$
@@ -1420,12 +1480,13 @@ begin
     perform private.fail(422, 'channels.overlap', 'The old secret may stay for 0 to 10080 minutes (a week).', jsonb_build_object('actual', p_overlap_minutes));
   end if;
   if exists (select 1 from private.shop_secrets s where s.store = p_store and s.kind = p_kind and s.slot = 1
-              and private.same_bytes(private.read_secret(s), p_secret)) then
+              and private.same_bytes(private.try_secret(s), p_secret)) then
     v_set.changed := false;
   else
     perform private.drop_secret(p_store, p_kind, 2);
-    if p_overlap_minutes = 0 then
-      perform private.drop_secret(p_store, p_kind, 1);
+    if p_overlap_minutes = 0 or exists (select 1 from private.shop_secrets s
+        where s.store = p_store and s.kind = p_kind and s.slot = 1 and private.try_secret(s) is null) then
+      perform private.drop_secret(p_store, p_kind, 1);   -- what nobody can read is not worth keeping
     end if;
     update private.shop_secrets s set slot = 2, not_after = now() + make_interval(mins => p_overlap_minutes)
      where s.store = p_store and s.kind = p_kind and s.slot = 1 returning s.not_after into v_set.previous_until;
@@ -1446,7 +1507,23 @@ Locks: the shop row.$$;
 
 create type public.shop_health as (
   store text, source text, shop_domain text, status text, has_secret boolean, last_event_at timestamptz, last_error text,
-  waiting bigint, failed bigint, dead bigint, oldest_waiting_seconds integer);
+  waiting bigint, failed bigint, dead bigint, oldest_waiting_seconds integer, secret_state text);
+comment on type public.shop_health is 'secret_state of the webhook secret: none, ok, unreadable (encrypted with another key), unknown (the caller brought no key).';
+
+create function private.secret_state(p_store text)
+returns text language plpgsql stable set search_path = '' as $$
+declare
+  v_secret private.shop_secrets;
+begin
+  select s.* into v_secret from private.shop_secrets s where s.store = p_store and s.kind = 'webhook' order by s.slot limit 1;
+  if v_secret.store is null then
+    return 'none';
+  end if;
+  perform private.read_secret(v_secret);
+  return 'ok';
+exception when sqlstate 'PT412' then
+  return case when sqlerrm like '%another key%' then 'unreadable' else 'unknown' end;
+end $$;
 
 create function public.channel_status()
 returns setof public.shop_health language plpgsql stable security definer set search_path = '' as $$
@@ -1456,7 +1533,8 @@ begin
     select s.store, s.source, s.shop_domain, s.status, exists (select 1 from private.shop_secrets x where x.store = s.store and x.kind = 'webhook'),
            s.last_event_at, s.last_error, count(*) filter (where w.status = 'new'), count(*) filter (where w.status = 'failed'),
            count(*) filter (where w.status = 'dead'),
-           extract(epoch from now() - min(w.received_at) filter (where w.status in ('new', 'failed')))::integer
+           extract(epoch from now() - min(w.received_at) filter (where w.status in ('new', 'failed')))::integer,
+           private.secret_state(s.store)
       from public.shop_tokens s
       left join private.webhook_inbox w on w.store = s.store and w.status in ('new', 'failed', 'dead')
      where s.store = any (private.readable_stores('channels.read'))

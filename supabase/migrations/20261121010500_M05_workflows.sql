@@ -30,14 +30,12 @@ comment on table public.stations is 'Places where work is scanned. A station wit
 
 create table private.recent_scans (
   row_id uuid not null,
-  actor_id uuid not null,
-  station text,
   at timestamptz not null,
   answer jsonb not null,
-  constraint recent_scans_pkey primary key (row_id, actor_id),
+  constraint recent_scans_pkey primary key (row_id),
   constraint recent_scans_row_id_fkey foreign key (row_id) references public.orders (row_id) on delete cascade
 );
-comment on table private.recent_scans is 'The last scan of a ticket by a person: a second one within the double-scan window is the same scan.';
+comment on table private.recent_scans is 'The last scan of a ticket: a second one within the double-scan window is the same scan.';
 
 create table private.order_counters (
   store text not null,
@@ -445,7 +443,7 @@ Idempotency: by p_request_id; without it a repeat answers changed = false.
 Locks: the order row.$$;
 
 create function public.qc_return_to_decorating(
-  p_order_id text, p_reason text, p_notes text default null, p_request_id uuid default null)
+  p_order_id text, p_reason text default null, p_notes text default null, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.order_command := private.begin_order('orders.qc_return', p_order_id, p_request_id, 'qc_return_to_decorating',
@@ -567,7 +565,7 @@ declare
   v_changes jsonb := '[]';
 begin
   if v_answer is null then
-    if cardinality(p_order_ids) not between 1 and 500 then
+    if coalesce(cardinality(p_order_ids), 0) not between 1 and 500 or array_position(p_order_ids, null) is not null then
       perform private.fail(422, 'order.bulk_size', 'Choose 1 to 500 orders.', jsonb_build_object('actual', cardinality(p_order_ids)));
     end if;
     select array_agg(i) into v_missing from unnest(p_order_ids) i where not exists (select 1 from public.orders o where o.id = i);
@@ -705,7 +703,7 @@ declare
 begin
   if v_command.answer is not null then
     return private.finish_order(v_command, null);
-  elsif p_version <> v_old.version then
+  elsif p_version is distinct from v_old.version then
     perform private.fail(409, 'order.stale', 'Somebody changed this order meanwhile. Look again before you save.',
       jsonb_build_object('expected', v_old.version, 'actual', p_version));
   end if;
@@ -733,7 +731,7 @@ Errors: order.unknown (404), order.stale (409), request.too_long (422), request.
 Idempotency: by p_request_id; unchanged values answer changed = false.
 Locks: the order row.$$;
 
-create function public.cancel_order(p_order_id text, p_reason text, p_request_id uuid default null)
+create function public.cancel_order(p_order_id text, p_reason text default null, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.order_command := private.begin_order('orders.cancel', p_order_id, p_request_id, 'cancel_order',
@@ -800,7 +798,7 @@ begin
   if v_answer is null then
     if coalesce(trim(p_product_title), '') = '' then
       perform private.fail(422, 'order.title_required', 'Say what is to be made.', jsonb_build_object('field', 'p_product_title'));
-    elsif p_quantity not between 1 and 100 then
+    elsif coalesce(p_quantity, 0) not between 1 and 100 then
       perform private.fail(422, 'order.quantity', 'Between 1 and 100 pieces at a time.', jsonb_build_object('field', 'p_quantity', 'actual', p_quantity));
     elsif not exists (select 1 from public.stores st where st.code = p_store and st.is_active) then
       perform private.fail(404, 'store.unknown', 'There is no store ' || coalesce(p_store, '') || '.', jsonb_build_object('store', p_store));
@@ -934,6 +932,15 @@ returns boolean language sql immutable set search_path = '' as $$
 $$;
 comment on function private.is_gs1 is 'True for GS1 element strings: symbology prefix, FNC1, or AI 01 with a GTIN-14.';
 
+create function private.clean_code(p_code text)
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  -- Scanners add line ends; phones and copied texts bring full-width digits, other hyphens and invisible characters.
+  return regexp_replace(translate(normalize(coalesce(p_code, ''), NFKC), E'\u2010\u2011\u2012\u2013\u2014\u2212\u200b\u200c\u200d\ufeff', '------'),
+    '^\s+|\s+$', '', 'g');
+end $$;
+comment on function private.clean_code is 'The code as it was meant: trimmed, plain hyphens and digits, nothing invisible.';
+
 create function private.find_by_code(p_code text)
 returns setof public.orders language plpgsql stable set search_path = '' as $$
 declare
@@ -988,12 +995,13 @@ $$;
 create function private.resolve_scan(p_code text, p_stores text[])
 returns public.scan_result language plpgsql stable set search_path = '' as $$
 declare
-  v_code text := regexp_replace(coalesce(p_code, ''), '^\s+|\s+$', '', 'g');   -- scanners add line ends
+  v_code text := private.clean_code(p_code);
   v_all public.orders[];
   v_mine public.orders[];
 begin
   if v_code = '' or length(v_code) > 200 then
-    return private.scan_refusal(400, 'scan.empty', 'Nothing was scanned. Try again.', jsonb_build_object('scanned', left(v_code, 200)));
+    return private.scan_refusal(400, 'scan.empty', case when v_code = '' then 'Nothing was scanned. Try again.'
+      else 'That is no ticket code: it is too long. Scan the code on the ticket.' end, jsonb_build_object('scanned', left(v_code, 200)));
   elsif private.is_gs1(v_code) then
     return row(false, false, 'ignored', 'That is a product code (GS1), not an order. Scan the code on the ticket.', 200, null, 'scan.gs1',
       jsonb_build_object('scanned', v_code), null, null, null, null)::public.scan_result;
@@ -1001,7 +1009,7 @@ begin
   v_all := array(select o from private.find_by_code(v_code) o);
   v_mine := array(select o from unnest(v_all) o where o.store = any (p_stores));
   if cardinality(v_all) = 0 then
-    return private.scan_refusal(404, 'scan.unknown', 'There is no order for ' || v_code || '.', jsonb_build_object('scanned', v_code));
+    return private.scan_refusal(404, 'scan.unknown', 'There is no order for ' || v_code || '. Check the label, or search for the name.', jsonb_build_object('scanned', v_code));
   elsif cardinality(v_mine) = 0 then
     return private.scan_refusal(403, 'auth.other_store', 'That order belongs to a store you do not work in.', jsonb_build_object('scanned', v_code));
   elsif cardinality(v_mine) > 1 then
@@ -1068,7 +1076,7 @@ end $$;
 comment on function private.answer_scan is 'A refusal returns normally, so that its event commits, and still is an HTTP error.';
 
 create function public.scan(
-  p_code text, p_station text default null, p_request_id uuid default null, p_expected_order text default null)
+  p_code text default null, p_station text default null, p_request_id uuid default null, p_expected_order text default null)
 returns public.scan_result language plpgsql security definer set search_path = '' as $$
 declare
   v_actor uuid := private.authorize('orders.scan');
@@ -1083,7 +1091,7 @@ begin
   v_result := private.resolve_scan(p_code, private.readable_stores('orders.scan'));
   if v_result.action = 'found' then
     select o.* into v_order from public.orders o where o.row_id = (v_result.order_row).row_id for update;
-    v_answer := private.same_scan(v_order, v_actor, p_station);
+    v_answer := private.same_scan(v_order);
     if v_answer is not null then
       v_result := jsonb_populate_record(null::public.scan_result, v_answer);
       v_result.changed := false;
@@ -1091,10 +1099,9 @@ begin
       v_problem := private.scan_problem(v_order, p_code, p_station, p_expected_order);
       v_result := case when v_problem.ok is null then private.advance_by_scan(v_order, v_actor, p_station) else v_problem end;
       if v_result.changed then
-        insert into private.recent_scans as s (row_id, actor_id, station, at, answer)
-        values (v_order.row_id, v_actor, p_station, clock_timestamp(), to_jsonb(v_result))
+        insert into private.recent_scans as s (row_id, at, answer) values (v_order.row_id, clock_timestamp(), to_jsonb(v_result))
         on conflict on constraint recent_scans_pkey do update
-          set station = excluded.station, at = excluded.at, answer = excluded.answer;
+          set at = excluded.at, answer = excluded.answer;
       end if;
     end if;
   end if;
@@ -1115,14 +1122,13 @@ scan.wrong_order (409), scan.wrong_store (409), scan.wrong_stage (409), order.ca
 Idempotency: by p_request_id, and by the double-scan window.
 Locks: the order row.$$;
 
-create function private.same_scan(p_order public.orders, p_actor uuid, p_station text)
+create function private.same_scan(p_order public.orders)
 returns jsonb language sql stable set search_path = '' as $$
   select s.answer from private.recent_scans s
-   where s.row_id = p_order.row_id and (s.actor_id = p_actor or s.station = p_station)
+   where s.row_id = p_order.row_id and (s.answer -> 'order_row' ->> 'version')::integer = p_order.version   -- nothing happened since
      and s.at > clock_timestamp() - make_interval(secs => (private.setting('scan.repeat_seconds', p_order.store) #>> '{}')::integer)
-   order by s.at desc limit 1
 $$;
-comment on function private.same_scan is 'The answer of a scan of the same ticket a moment ago, by the same person or at the same station.';
+comment on function private.same_scan is 'The answer of a scan of the same ticket a moment ago, if nothing happened to the ticket since.';
 
 create function public.get_order_for_scan(p_scan text)
 returns public.scan_result language plpgsql security definer stable set search_path = '' as $$
@@ -1152,6 +1158,13 @@ language sql stable set search_path = '' as $$
 $$;
 comment on function private.undoable_events is 'Changes of a ticket that still stand, with what was there before.';
 
+create function private.is_floor_field(p_field text)
+returns boolean language plpgsql immutable set search_path = '' as $$
+begin
+  return p_field in ('stage', 'cancelled_at') or p_field ~ '_(started|completed)_at$';
+end $$;
+comment on function private.is_floor_field is 'Stage, its timestamps and the cancellation are one thing to undo: none of them goes back alone.';
+
 create function private.undo_event(p_order_id text, p_event_id bigint, p_actor uuid)
 returns public.order_change language plpgsql set search_path = '' as $$
 declare
@@ -1167,7 +1180,8 @@ begin
   select e.id, e.at, e.event, coalesce(s.full_name, 'The order channel') as who into v_blocker
     from private.undoable_events(p_order_id) e left join public.staff_shared s on s.user_id = e.actor_id
    where e.id > v_event.id
-     and exists (select 1 from jsonb_object_keys(e.before) k where v_event.before ? k)
+     and exists (select 1 from jsonb_object_keys(e.before) k where v_event.before ? k or private.is_floor_field(k)
+       and exists (select 1 from jsonb_object_keys(v_event.before) mine where private.is_floor_field(mine)))
    order by e.id desc limit 1;
   if v_blocker.id is not null then
     perform private.fail(409, 'undo.blocked', format('Not possible any more: %s did %s on %s since. Undo that first.', v_blocker.who,

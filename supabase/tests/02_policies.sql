@@ -1,7 +1,7 @@
 -- The exact policies of the main tables.
 begin;
 set local search_path = extensions, pg_catalog;
-select plan(24);
+select plan(25);
 
 select policies_are('public', 'orders', array['select_store']);
 select policies_are('public', 'events', array['select_store']);
@@ -13,6 +13,7 @@ select policies_are('public', 'role_permissions', array['select_active']);
 select policies_are('public', 'shop_tokens', array['select_store']);
 select policies_are('private', 'commands', array[]::name[], 'nobody reads idempotency keys');
 select policies_are('private', 'shop_secrets', array[]::name[], 'nobody reads secrets');
+select policies_are('private', 'staff_secrets', array[]::name[], 'nobody reads PINs and badges');
 select policies_are('private', 'device_enrolments', array[]::name[], 'nobody reads enrolment codes');
 
 select policy_cmd_is('public'::name, 'orders'::name, 'select_store'::name, 'select', 'orders are only read');

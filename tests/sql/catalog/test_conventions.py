@@ -28,6 +28,12 @@ NO_REQUEST_ID = {
     "extend_work": "says the same again",
     "receive_webhook": "a delivery is stored once, by source, store and delivery id",
     "process_webhook": "the inbox row says that it is done",
+    "identify_by_pin": "every call is a guess, and is counted",
+    "identify_by_badge": "a repeat replaces the station's session",
+    "keep_person": "says the same again",
+    "leave_station": "a repeat finds nobody",
+    "set_pin": "sets the same PIN again; no secret is kept with a request",
+    "issue_badge": "every call makes a new badge",
     "tick": "a job runs once per interval, whoever calls",
 }
 

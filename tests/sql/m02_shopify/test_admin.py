@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 from uuid import uuid4
 
@@ -244,3 +245,31 @@ def test_staff_read_shops_and_rules_but_no_secret(db: psycopg.Connection) -> Non
     with pytest.raises(Refused) as refused, acting_as(db, "admin"):
         db.execute("select * from private.shop_secrets")
     assert refused.value.sqlstate == "42501"
+
+
+def test_a_secret_of_another_server_is_said_and_replaced(db: psycopg.Connection) -> None:
+    """After a restore into another stack the key is another: webhooks must be mendable."""
+    connect_shop(db)
+    other = {"x-takt-secrets-key": "the key of another server"}
+
+    def state(headers: dict[str, str]) -> str:
+        (health,) = call(db, "service", "channel_status", headers=headers)
+        return str(health["secret_state"])
+
+    assert (state(KEY), state(other), state({})) == ("ok", "unreadable", "unknown")
+    arguments = {"p_store": "bannos", "p_kind": "webhook", "p_secret": "a new secret"}
+    with pytest.raises(Refused) as refused:
+        receive_with(db, other)
+    assert (refused.value.status, refused.value.code) == (412, "channels.wrong_key")
+    call(db, "admin", "set_shop_secret", headers=other, **arguments)
+    assert state(other) == "ok"
+    with pytest.raises(Refused) as refused:
+        receive_with(db, other)
+    assert refused.value.code == "webhook.bad_signature"
+
+
+def receive_with(db: psycopg.Connection, headers: dict[str, str]) -> None:
+    body, signature = payload(WEB_ORDER)
+    arguments = {"p_source": "shopify", "p_shop": "bannos", "p_headers": signature}
+    encoded = base64.b64encode(body).decode()
+    call(db, "service", "receive_webhook", headers=headers, p_body=encoded, **arguments)

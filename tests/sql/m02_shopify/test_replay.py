@@ -200,3 +200,16 @@ def test_imports_that_cannot_be_read(
     with pytest.raises(Refused) as refused:
         call(db, "planner", "import_orders", **{**known, **arguments})
     assert (refused.value.status, refused.value.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("quantity", "-3"), ("quantity", "0"), ("quantity", "abc"), ("total", "ten"),
+     ("created_at", "31.02.2026 x")],
+)  # fmt: skip
+def test_a_bad_value_names_its_column(db: psycopg.Connection, column: str, value: str) -> None:
+    row = {"channel": "phone", "order_number": "P-9", "description": "Cake", column: value}
+    (result,) = call(db, "planner", "import_orders", p_store="bannos", p_source="generic",
+                     p_rows=Jsonb([row]))  # fmt: skip
+    assert result["ok"] is False
+    assert column in str(result["error"]), "import.bad_value"

@@ -57,6 +57,8 @@ READERS: dict[str, Readers] = {
     "private.device_enrolments": NOBODY,
     "private.commands": NOBODY,
     "private.event_epoch": NOBODY,
+    "private.staff_secrets": NOBODY,
+    "private.person_sessions": NOBODY,
     "private.scheduled_jobs": NOBODY,
     "private.recent_scans": NOBODY,
     "private.order_counters": NOBODY,

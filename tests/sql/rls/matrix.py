@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from tests.sql.rls.grid import IDENTITIES, readers
 from tests.sql.rls.rpc_grid import ARGUMENTS, BY_NAME, BY_TYPE, PERMISSIONS, role_of
-from tests.support.databases import STORES
+from tests.support.databases import STORES, USER_IDS
 from tests.support.orders import make_order
 from tests.support.rpc import Refused, acting_as, call
 
@@ -43,6 +43,9 @@ def populate(db: psycopg.Connection) -> None:
     call(db, "admin", "set_setting", p_key="undo.minutes", p_value=Jsonb(5), p_site="main")
     call(db, "manager", "create_device", p_code="new", p_kind="kiosk", p_name="New", p_site="main")
     call(db, "admin", "register_station", p_code="fill-1", p_name="Filling", p_site="main")
+    call(db, "operator", "set_pin", p_pin="4711")
+    operator = USER_IDS["operator"]
+    call(db, "kiosk", "identify_by_pin", p_user_id=operator, p_pin="4711")
     call(db, "service", "tick")
     db.execute("select private.enqueue('demo')")
     _populate_shops(db)

@@ -24,7 +24,8 @@ def scan(db: psycopg.Connection, code: str, who: str = "operator", **more: objec
 @pytest.mark.parametrize(
     "code",
     ["#B18617", "b18617", "#b18617", "B18617", "bannos-18617", "BANNOS-18617", " bannos-18617\r\n",
-     "bannos-18617-A", "18617", "#18617"],
+     "bannos-18617-A", "18617", "#18617", "bannos\u201118617", "\uff11\uff18\uff16\uff11\uff17",
+     "\ufeffbannos-18617\u200b"],
 )  # fmt: skip
 def test_every_form_of_a_code_finds_the_ticket(db: psycopg.Connection, code: str) -> None:
     make_order(db)
@@ -118,11 +119,20 @@ def test_a_second_scan_within_two_seconds_is_the_same_scan(db: psycopg.Connectio
     assert scan(db, "#B18617")["action"] == "completed"
 
 
-def test_two_stations_of_two_people_are_two_scans(db: psycopg.Connection) -> None:
+def test_two_people_within_the_window_are_one_scan(db: psycopg.Connection) -> None:
     make_order(db)
     advance(db, "bannos-18617", "Covering")
-    scan(db, "#B18617", p_station="a")
-    assert scan(db, "#B18617", who="supervisor", p_station="b")["action"] == "completed"
+    first = scan(db, "#B18617")
+    twin = scan(db, "#B18617", who="supervisor")
+    assert (twin["action"], twin["changed"]) == ("started", False)
+    assert twin["event_id"] == first["event_id"]
+
+
+def test_a_scan_after_something_happened_is_a_new_one(db: psycopg.Connection) -> None:
+    make_order(db)
+    scan(db, "#B18617")
+    call(db, "supervisor", "cancel_order", p_order_id="bannos-18617", p_reason="no show")
+    assert scan(db, "#B18617")["hint"] == "order.cancelled"
 
 
 def test_the_window_is_a_setting(db: psycopg.Connection) -> None:

@@ -161,3 +161,25 @@ def test_an_unknown_order_cannot_be_undone(db: psycopg.Connection) -> None:
     with pytest.raises(Refused) as refused:
         call(db, "operator", "undo_last", p_order_id="bannos-0")
     assert refused.value.code == "order.unknown"
+
+
+def test_undo_under_another_persons_work_is_blocked_in_words(db: psycopg.Connection) -> None:
+    """Stage and timestamps go back together: no half-undone ticket, no raw constraint error."""
+    make_order(db)
+    call(db, "operator", "handle_print_barcode", p_order_id="bannos-18617")
+    call(db, "supervisor", "complete_filling", p_order_id="bannos-18617")
+    for event in ("filling.completed", "covering.started"):
+        with pytest.raises(Refused) as refused:
+            call(db, "operator", "undo_last", p_order_id="bannos-18617")
+        assert (refused.value.code, refused.value.detail["event"]) == ("undo.blocked", event)
+        if event == "filling.completed":
+            call(db, "supervisor", "start_covering", p_order_id="bannos-18617")
+
+
+def test_undo_on_a_cancelled_ticket_is_blocked(db: psycopg.Connection) -> None:
+    make_order(db)
+    call(db, "operator", "handle_print_barcode", p_order_id="bannos-18617")
+    call(db, "supervisor", "cancel_order", p_order_id="bannos-18617", p_reason="no show")
+    with pytest.raises(Refused) as refused:
+        call(db, "operator", "undo_last", p_order_id="bannos-18617")
+    assert refused.value.detail["event"] == "order.cancelled"
