@@ -8,8 +8,8 @@ drop view public.stage_events;
 
 drop function
   private.advance_by_scan, private.answer_scan, private.any_store, private.assign, private.begin_order,
-  private.candidates, private.check_assignee, private.check_due_date, private.complete_page, private.complete_stage,
-  private.cursor_of, private.default_due_date, private.find_by_code, private.finish_order, private.is_gs1,
+  private.candidates, private.check_assignee, private.check_due_date, private.clean_code, private.complete_page, private.complete_stage,
+  private.cursor_of, private.default_due_date, private.find_by_code, private.finish_order, private.is_floor_field, private.is_gs1,
   private.keys_of, private.last_action, private.matches, private.open_page, private.order_blockers,
   private.purge_scans, private.queue_page, private.queue_total, private.refresh_priorities, private.refuse_blocked,
   private.resolve_scan, private.row_changes, private.same_scan, private.save_order, private.scan_problem,
