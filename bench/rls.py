@@ -10,8 +10,7 @@ READS = {
     "one ticket by id": "\\set n random(1, 20000)\n"
     "select * from public.orders where id = 'bannos-' || :n;",
     "50 open tickets of a store": "select * from public.orders where store = 'bannos'"
-    " and stage = 'Filling' and cancelled_at is null and stage <> 'Complete'"
-    " order by priority, due_date, row_id limit 50;",
+    " and cancelled_at is null and stage <> 'Complete' order by due_date limit 50;",
     "count of a store": "select count(*) from public.orders where store = 'bannos';",
 }
 

@@ -2,11 +2,15 @@
 insert into public.sites (code, name, time_zone) values ('main', 'Main', 'UTC');
 insert into public.stores (code, site, name, scan_prefix) values ('bannos', 'main', 'Bannos', 'B'), ('flourlane', 'main', 'Flourlane', 'F');
 insert into auth.users (id, email) values ('00000000-0000-0000-0000-00000000000a', 'operator@takt.localhost');
-insert into public.staff_shared (user_id, full_name, role, stores) values ('00000000-0000-0000-0000-00000000000a', 'Operator', 'operator', '{bannos}');
-insert into public.orders (id, store, source, order_number, product_title, flavour, size)
-select 'bannos-' || n, 'bannos', 'import', n::text, 'Confetti Cake', 'Vanilla', 'Medium' from generate_series(1, 20000) n;
+insert into public.staff_shared (user_id, full_name, role, stores) values ('00000000-0000-0000-0000-00000000000a', 'Operator', 'operator', '{*}');
+insert into public.orders (id, store, source, order_number, product_title, flavour, size, due_date)
+select 'bannos-' || n, 'bannos', 'import', n::text, 'Confetti Cake', 'Vanilla', 'Medium', date '2026-12-01' + n % 60 from generate_series(1, 20000) n;
 insert into public.orders (id, store, source, order_number, product_title, flavour, size)
 select 'flourlane-' || n, 'flourlane', 'import', n::text, 'Lemon Cake', 'Lemon', 'Small' from generate_series(1, 5000) n;
+
+insert into public.orders (id, store, source, order_number, product_title, stage, packing_completed_at, due_date)
+select 'bannos-' || n, 'bannos', 'pos', n::text, 'Sparkler', 'Complete', now() - n * interval '1 minute', '2026-01-01'
+from generate_series(100001, 130000) n;
 
 create function private.bench_store(p_order_id text, p_storage text) returns public.orders
 language plpgsql set search_path = '' as $$

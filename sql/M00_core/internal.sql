@@ -120,6 +120,18 @@ end $$;
 comment on function private.readable_stores is 'For policies: stores in which an active caller has this permission. Wrap it in (select …).';
 grant execute on function private.readable_stores to authenticated;
 
+create function private.reads_every_store(p_permission text)
+returns boolean language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  return '*' = any (v_who.stores)
+    and exists (select 1 from public.role_permissions rp where rp.role = v_who.role and rp.permission = p_permission);
+end $$;
+comment on function private.reads_every_store is
+  'For policies: spares those who work in every store the comparison of each row. Wrap it in (select …).';
+grant execute on function private.reads_every_store to authenticated;
+
 create function private.station()
 returns text language plpgsql stable set search_path = '' as $$
 begin

@@ -63,22 +63,15 @@ begin
   return row(false, null, null, p_order)::public.order_change;
 end $$;
 
-create function private.row_changes(p_old jsonb, p_new jsonb, out before jsonb, out after jsonb)
-language plpgsql immutable set search_path = '' as $$
-begin
-  select coalesce(jsonb_object_agg(n.key, p_old -> n.key), '{}'), coalesce(jsonb_object_agg(n.key, n.value), '{}')
-    into before, after from jsonb_each(p_new) n
-   where n.value <> p_old -> n.key and n.key not in ('version', 'updated_at');
-end $$;
-comment on function private.row_changes is 'The fields in which two rows differ, as they were and as they are.';
-
 create function private.save_order(
   p_old public.orders, p_new public.orders, p_event text, p_actor uuid,
   p_payload jsonb default '{}', p_station text default null, p_offer text default null)
 returns public.order_change language plpgsql set search_path = '' as $$
 declare
   v_order public.orders;
-  v_changes record;
+  v_old jsonb := to_jsonb(p_old);
+  v_before jsonb;
+  v_after jsonb;
   v_event bigint;
 begin
   update public.orders o set
@@ -93,9 +86,10 @@ begin
      p_new.decorating_started_at, p_new.decorating_completed_at, p_new.packing_started_at, p_new.packing_completed_at)
    where o.row_id = p_old.row_id
   returning o.* into v_order;
-  select c.before, c.after into v_changes from private.row_changes(to_jsonb(p_old), to_jsonb(v_order)) c;
+  select coalesce(jsonb_object_agg(n.key, v_old -> n.key), '{}'), coalesce(jsonb_object_agg(n.key, n.value), '{}') into v_before, v_after
+    from jsonb_each(to_jsonb(v_order)) n where n.value <> v_old -> n.key and n.key not in ('version', 'updated_at');
   v_event := private.emit('order', p_old.id, p_event, p_actor, p_payload || jsonb_build_object(
-    'version', v_order.version, 'stage', v_order.stage, 'before', v_changes.before, 'after', v_changes.after),
+    'version', v_order.version, 'stage', v_order.stage, 'before', v_before, 'after', v_after),
     p_old.store, null, p_station);
   return row(true, v_event, p_offer, v_order)::public.order_change;
 end $$;

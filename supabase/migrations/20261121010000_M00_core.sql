@@ -455,6 +455,18 @@ end $$;
 comment on function private.readable_stores is 'For policies: stores in which an active caller has this permission. Wrap it in (select …).';
 grant execute on function private.readable_stores to authenticated;
 
+create function private.reads_every_store(p_permission text)
+returns boolean language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  return '*' = any (v_who.stores)
+    and exists (select 1 from public.role_permissions rp where rp.role = v_who.role and rp.permission = p_permission);
+end $$;
+comment on function private.reads_every_store is
+  'For policies: spares those who work in every store the comparison of each row. Wrap it in (select …).';
+grant execute on function private.reads_every_store to authenticated;
+
 create function private.station()
 returns text language plpgsql stable set search_path = '' as $$
 begin
@@ -1801,9 +1813,11 @@ create policy select_active on public.staff_shared for select to authenticated u
 create policy select_active on public.devices for select to authenticated using ((select private.may('devices.read')));
 create policy select_active on public.work_queue for select to authenticated using ((select private.may('queue.read')));
 create policy select_store on public.orders for select to authenticated
-  using ((select private.readable_stores('orders.read')) @> array[store]);   -- not = any: it would spoil sorted index scans
+  using ((select private.reads_every_store('orders.read'))
+    or (select private.readable_stores('orders.read')) @> array[store]);   -- not = any: it would spoil sorted index scans
 create policy select_store on public.events for select to authenticated
-  using ((select private.readable_stores('events.read')) @> array[store]
+  using (store is not null and (select private.reads_every_store('events.read'))
+    or (select private.readable_stores('events.read')) @> array[store]
     or store is null and (select private.may('audit.read')));
 
 grant select on public.sites, public.stores, public.roles, public.permissions, public.role_permissions, public.staff_shared,

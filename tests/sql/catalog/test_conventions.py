@@ -93,7 +93,7 @@ def test_private_functions_are_granted_only_to_policies(db: psycopg.Connection) 
         " aclexplode(p.proacl) a where p.pronamespace = 'private'::regnamespace"
         " and a.grantee <> p.proowner order by 1",
     )
-    helpers = ("may", "may_listen", "readable_stores")
+    helpers = ("may", "may_listen", "readable_stores", "reads_every_store")
     assert found == [(name, "authenticated") for name in helpers]
 
 
