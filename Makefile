@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: help setup demo down test check lint format types schema sql-check web e2e bench lock clean
+.PHONY: help setup demo down test check lint format types schema sql-check web web-check e2e bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,21 @@ sql-check: setup ## migrations equal to sql/, catalog checks
 format: setup ## write code in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+web: web/node_modules/.installed ## build the operator client; the gateway serves it from its next start
+	@cd web && npm run --silent build
+
+web-check: web/node_modules/.installed ## lint, types and unit tests of the operator client, then its build
+	@cd web && npm run --silent lint && npm run --silent build && npm run --silent test
+
+e2e: setup web ## the operator client in real Chromium, against a demo plant of its own
+	@home=$$(mktemp -d) && trap 'TAKT_HOME=$$home $(BIN)/takt down' EXIT && chmod 755 $$home && \
+	  TAKT_HOME=$$home TAKT_SIM_SECONDS=3600 $(BIN)/takt up --demo >/dev/null && cd web && TAKT_HOME=$$home npm run --silent e2e
+
+web/node_modules/.installed: web/package-lock.json web/package.json
+	@echo "Installing the packages of the operator client …"
+	@cd web && npm install --no-save --no-audit --no-fund --loglevel=error
+	@touch $@
 
 bench: setup ## ratios on this machine, as tables
 	@$(BIN)/python -m bench

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-_RAISED = re.compile(r"(?:private\.fail|scan_refusal|person_refusal)\(\s*(\d{3}),\s*'([a-z_0-9.]+)'")
+_RAISED = re.compile(
+    r"(?:private\.fail|scan_refusal|person_refusal)\(\s*(\d{3}),\s*'([a-z_0-9.]+)'"
+)
 _ANY_RAISE = re.compile(r"private\.(?:fail|scan_refusal)\((?!\s*\d{3},\s*'[a-z_0-9.]+')(?!\s*p_)")
 _LISTED = re.compile(r"^\| `([a-z_0-9.]+)` \| (\d{3}) \| (.+) \| (.+) \|$", re.M)
 _IN_COMMENT = re.compile(r"\b([a-z_]+\.[a-z_0-9]+) \((\d{3})\)")

@@ -1,4 +1,4 @@
-"""Shared stations: the device signs in once, people identify; every event carries the person and the station."""
+"""Shared stations: the device signs in once, people identify; events carry both."""
 
 from __future__ import annotations
 

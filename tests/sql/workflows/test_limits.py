@@ -1,4 +1,4 @@
-"""What a stolen token must not do: fill append-only tables, take stations over; and who asks to be forgotten is."""
+"""What a stolen token must not do; and who asks to be forgotten is forgotten."""
 
 from __future__ import annotations
 

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { pages, setTheme, shoot, visit } from "./shots";
+import { call, enter, launch, type Person } from "./stack";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+let browser: Browser;
+let admin: Person;
+let order: string;
+
+beforeAll(async () => {
+  browser = await launch();
+  admin = await enter(browser, "admin");
+  const queue = await call<{ orders: { id: string }[] }>(admin.page, "get_queue", { p_stage: "Packing", p_limit: 1 });
+  order = queue.orders[0]?.id ?? "";
+});
+afterAll(() => browser?.close());
+
+/** Rules broken on the page, each with the places. */
+async function violations(): Promise<string[]> {
+  // evaluate() goes round the page's Content-Security-Policy, which forbids the script tag that axe would like.
+  await admin.page.evaluate(AXE);
+  return admin.page.evaluate(async (tags) => {
+    const { axe } = window as unknown as { axe: { run(options: object): Promise<{ violations: AxeFinding[] }> } };
+    interface AxeFinding {
+      id: string;
+      nodes: { target: unknown; failureSummary?: string }[];
+    }
+    const found = await axe.run({ runOnly: tags });
+    return found.violations.flatMap((one) =>
+      one.nodes.map((n) => `${one.id}: ${String(n.target)}: ${n.failureSummary ?? ""}`),
+    );
+  }, TAGS);
+}
+
+test.for(["light", "dark"] as const)(
+  "every page is accessible in the %s theme",
+  { timeout: 180_000 },
+  async (theme) => {
+    const { page } = admin;
+    await setTheme(page, theme);
+    const broken: Record<string, string[]> = {};
+    for (const { name, path, ready } of pages(order)) {
+      await visit(page, path, ready);
+      await shoot(page, `${name}-${theme}`);
+      const found = await violations();
+      if (found.length) broken[name] = found;
+    }
+    expect(broken).toEqual({});
+  },
+);
+
+test("dialogs are accessible", async () => {
+  const { page } = admin;
+  const broken: Record<string, string[]> = {};
+  const look = async (name: string) => {
+    await page.getByRole("dialog").waitFor();
+    await shoot(page, name);
+    const found = await violations();
+    if (found.length) broken[name] = found;
+    await page.keyboard.press("Escape");
+  };
+  await visit(page, "/board", "article");
+  await page.getByRole("button", { name: "New order" }).click();
+  await look("dialog-new-order");
+  await page.getByRole("button", { name: "Menu" }).click();
+  await look("dialog-menu");
+  await visit(page, `/orders/${order}`, "dl");
+  for (const name of ["Assign", "Storage", "Priority", "Due date", "Edit", "Send back", "Cancel order"]) {
+    await page.getByRole("button", { name, exact: true }).click();
+    await look(`dialog-${name.toLowerCase().replaceAll(" ", "-")}`);
+  }
+  expect(broken).toEqual({});
+}, 120_000);
+
+test("nothing complains, and nobody else is asked", () => {
+  expect(admin.complaints).toEqual([]);
+});
+
+test("a tablet shows the same", async () => {
+  const { page } = admin;
+  await page.setViewportSize({ width: 820, height: 1180 });
+  for (const { name, path, ready } of pages(order)) {
+    await visit(page, path, ready);
+    await shoot(page, `${name}-tablet`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(wide, `${name} scrolls sideways`).toBeLessThanOrEqual(0);
+  }
+}, 120_000);

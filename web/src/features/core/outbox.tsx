@@ -1,0 +1,75 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { Clock, RotateCw, Trash2, TriangleAlert } from "lucide-react";
+import { useNow } from "@/features/workflows/badges";
+import { drainOutbox, outbox } from "@/lib/commands";
+import { commandName } from "@/lib/labels";
+import { sentence } from "@/lib/messages";
+import type { Waiting } from "@/lib/outbox";
+import { useStore } from "@/lib/store";
+import { formatAge } from "@/lib/time";
+import { Button, LinkButton } from "@/ui/button";
+import { Page } from "@/ui/page";
+import { Empty } from "@/ui/states";
+
+/** What the server has not had yet, and what it refused. */
+export function OutboxPage() {
+  const { t } = useLingui();
+  const entries = useStore(outbox.entries);
+  const tools = entries.length > 0 && (
+    <Button onClick={() => void drainOutbox()}>
+      <RotateCw aria-hidden /> <Trans>Send now</Trans>
+    </Button>
+  );
+  return (
+    <Page title={t`Not sent yet`} tools={tools}>
+      {entries.length === 0 && <Empty>{t`Everything has reached the server.`}</Empty>}
+      <ul className="flex flex-col gap-3">
+        {entries.map((entry) => (
+          <li key={entry.id}>{entry.state === "refused" ? <Refused entry={entry} /> : <Waits entry={entry} />}</li>
+        ))}
+      </ul>
+    </Page>
+  );
+}
+
+function Waits({ entry }: { entry: Waiting }) {
+  const now = useNow(5000);
+  const age = formatAge(now - entry.at);
+  return (
+    <div className="flex flex-wrap items-center gap-3 rounded-2xl border border-line bg-panel p-4">
+      <Clock aria-hidden className="text-warn" />
+      <span className="font-mono font-semibold">{entry.entity}</span>
+      <span>{commandName(entry.rpc)}</span>
+      <span className="ml-auto text-soft">
+        <Trans>given {age} ago</Trans>
+      </span>
+    </div>
+  );
+}
+
+function Refused({ entry }: { entry: Waiting }) {
+  const reason = entry.refusal;
+  const what = commandName(entry.rpc);
+  return (
+    <article className="rounded-2xl border-2 border-bad bg-bad-bg p-4 text-bad">
+      <h2 className="flex items-center gap-2 text-lg font-bold">
+        <TriangleAlert aria-hidden />
+        <Trans>
+          {entry.entity}: “{what}” was refused
+        </Trans>
+      </h2>
+      <p className="mt-1 text-ink">{reason && sentence(reason.hint, reason.details, reason.message)}</p>
+      <div className="mt-3 flex flex-wrap gap-2">
+        <LinkButton to="/orders/$id" params={{ id: entry.entity } as never}>
+          <Trans>Open the ticket</Trans>
+        </LinkButton>
+        <Button onClick={() => void outbox.retry(entry.id)}>
+          <RotateCw aria-hidden /> <Trans>Try again</Trans>
+        </Button>
+        <Button look="danger" onClick={() => void outbox.drop(entry.id)}>
+          <Trash2 aria-hidden /> <Trans>Drop it</Trans>
+        </Button>
+      </div>
+    </article>
+  );
+}

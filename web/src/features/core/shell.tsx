@@ -1,0 +1,154 @@
+import { useLingui } from "@lingui/react/macro";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import {
+  ChartColumn,
+  CloudUpload,
+  Ellipsis,
+  type LucideIcon,
+  Plug,
+  ScanBarcode,
+  Settings,
+  SquareKanban,
+  UserRoundCheck,
+} from "lucide-react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { ScanHost } from "@/features/workflows/scan/host";
+import { ScanPanel } from "@/features/workflows/scan/panel";
+import { openScan, scanConsole } from "@/features/workflows/scan/state";
+import { outbox } from "@/lib/commands";
+import { queries } from "@/lib/query";
+import { follow } from "@/lib/realtime";
+import { refetchAfter, refetchFailed } from "@/lib/refetch";
+import { may, session } from "@/lib/session";
+import { useStore } from "@/lib/store";
+import { cx } from "@/ui/cx";
+import { Toasts } from "@/ui/toast";
+import { LiveBanner } from "./live-banner";
+
+const MenuDialog = lazy(() => import("./menu"));
+
+interface Item {
+  to: string;
+  label: string;
+  icon: LucideIcon;
+  shown?: boolean;
+}
+
+function useItems(): Item[] {
+  const { t } = useLingui();
+  const { who } = useStore(session);
+  return [
+    { to: "/board", label: t`Board`, icon: SquareKanban },
+    { to: "/queue", label: t`My work`, icon: UserRoundCheck },
+    { to: "/scan", label: t`Scan`, icon: ScanBarcode },
+    { to: "/dashboard", label: t`Dashboard`, icon: ChartColumn },
+    { to: "/channels", label: t`Channels`, icon: Plug, shown: may(who, "channels.read") },
+    { to: "/admin", label: t`Admin`, icon: Settings, shown: may(who, "staff.manage") || may(who, "settings.manage") },
+  ].filter((item) => item.shown !== false);
+}
+
+/** Follows the plant while somebody is signed in. */
+export function useLive(): void {
+  const user = useStore(session).who?.user_id;
+  useEffect(() => {
+    if (!user) return;
+    return follow(refetchAfter, () => void queries.invalidateQueries(), refetchFailed);
+  }, [user]);
+}
+
+/** What stands around every page: navigation, the scanner, what waits, how fresh the screen is. */
+export function Shell() {
+  const { t } = useLingui();
+  const [menu, setMenu] = useState(false);
+  const main = useRef<HTMLElement>(null);
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const { open } = useStore(scanConsole);
+  useLive();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new page begins at its top
+  useEffect(() => main.current?.scrollTo(0, 0), [path]);
+  const onScanPage = path.startsWith("/scan");
+  return (
+    <div className="flex h-dvh flex-col lg:flex-row">
+      <a href="#main" className="sr-only z-50 rounded-lg bg-accent p-3 text-on-accent focus:not-sr-only focus:absolute">
+        {t`Skip to the content`}
+      </a>
+      <Navigation onMenu={() => setMenu(true)} />
+      <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+        <LiveBanner />
+        <main id="main" ref={main} tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
+          <Outlet />
+        </main>
+      </div>
+      {!onScanPage && !open && (
+        <button
+          type="button"
+          onClick={openScan}
+          className="no-print fixed right-4 bottom-20 z-20 flex h-16 items-center gap-2 rounded-full bg-accent px-5 text-lg font-semibold
+            text-on-accent shadow-xl lg:bottom-4"
+        >
+          <ScanBarcode aria-hidden /> {t`Scan`}
+        </button>
+      )}
+      {!onScanPage && <ScanPanel />}
+      {path !== "/scan/check" && <ScanHost onHelp={() => setMenu(true)} />}
+      <Toasts />
+      {menu && (
+        <Suspense fallback={null}>
+          <MenuDialog onClose={() => setMenu(false)} />
+        </Suspense>
+      )}
+    </div>
+  );
+}
+
+const ITEM =
+  "relative flex min-h-14 min-w-14 flex-1 flex-col items-center justify-center gap-0.5 rounded-xl px-1 text-xs lg:flex-none lg:py-2 lg:text-sm";
+
+function Navigation({ onMenu }: { onMenu: () => void }) {
+  const { t } = useLingui();
+  const items = useItems();
+  return (
+    <nav
+      aria-label={t`Pages`}
+      className="no-print order-last flex shrink-0 gap-1 border-line bg-panel p-1 max-lg:border-t lg:order-first lg:w-28 lg:flex-col
+        lg:border-r lg:p-2"
+    >
+      <img src="/icon.svg" alt="Takt" className="mx-auto my-2 hidden size-12 lg:block" />
+      {items.map(({ to, label, icon: Icon }) => (
+        <Link
+          key={to}
+          to={to}
+          className={ITEM}
+          activeProps={{ className: "bg-accent-bg text-accent font-semibold" }}
+          inactiveProps={{ className: "text-soft hover:bg-sunk" }}
+          activeOptions={{ includeSearch: false }}
+        >
+          <Icon aria-hidden className="size-6" />
+          <span className="text-center leading-tight">{label}</span>
+        </Link>
+      ))}
+      <span className="hidden flex-1 lg:block" />
+      <WaitingLink />
+      <button type="button" className={cx(ITEM, "text-soft hover:bg-sunk")} onClick={onMenu}>
+        <Ellipsis aria-hidden className="size-6" />
+        {t`Menu`}
+      </button>
+    </nav>
+  );
+}
+
+/** The honest badge: how many commands the server has not had yet. */
+function WaitingLink() {
+  const { t } = useLingui();
+  const entries = useStore(outbox.entries);
+  if (entries.length === 0) return null;
+  const refused = entries.some((entry) => entry.state === "refused");
+  return (
+    <Link to="/outbox" className={cx(ITEM, "font-semibold", refused ? "bg-bad-bg text-bad" : "bg-warn-bg text-warn")}>
+      <CloudUpload aria-hidden className="size-6" />
+      <span className="text-center leading-tight">
+        {refused ? t`Look here: ${entries.length}` : t`Not sent: ${entries.length}`}
+      </span>
+    </Link>
+  );
+}

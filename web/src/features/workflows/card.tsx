@@ -1,0 +1,113 @@
+import { useLingui } from "@lingui/react/macro";
+import { Link } from "@tanstack/react-router";
+import { Check, Clock, MapPin, Play, User } from "lucide-react";
+import { memo } from "react";
+import { outbox } from "@/lib/commands";
+import { useStore } from "@/lib/store";
+import { dueInWords, plantDay } from "@/lib/time";
+import type { Order } from "@/lib/types";
+import { Badge } from "@/ui/badge";
+import { Button } from "@/ui/button";
+import { cx } from "@/ui/cx";
+import { useOrderCommands } from "./actions";
+import { AttentionBadges, DueBadge, PriorityBadge, WorkBadge } from "./badges";
+import { nextStep } from "./stage";
+
+const EDGES = { late: "border-l-bad", today: "border-l-warn", soon: "border-l-info", later: "border-l-line" };
+
+interface Props {
+  order: Order;
+  zone: string;
+  assignee: string | null;
+  canWork: boolean;
+  /** Shows a tick box when given. */
+  onPick?: ((id: string, picked: boolean) => void) | undefined;
+  picked?: boolean;
+}
+
+export const OrderCard = memo(function OrderCard({ order, zone, assignee, canWork, onPick, picked }: Props) {
+  const { t } = useLingui();
+  const due = dueInWords(order.due_date, plantDay(zone));
+  return (
+    <article
+      aria-label={order.id}
+      className={cx(
+        "rounded-xl border border-l-8 border-line bg-panel p-3",
+        EDGES[due.level],
+        picked && "ring-3 ring-accent",
+      )}
+    >
+      <div className="flex items-start gap-2">
+        <Link
+          to="/orders/$id"
+          params={{ id: order.id }}
+          className="-m-1 min-h-12 min-w-0 flex-1 rounded p-1 hover:underline"
+        >
+          <span className="block font-mono text-sm font-semibold text-soft">{order.id}</span>
+          <span className="block text-lg leading-snug font-semibold">
+            {order.item_qty > 1 && `${order.item_qty} × `}
+            {[order.size, order.flavour].filter(Boolean).join(" · ") || order.product_title}
+          </span>
+        </Link>
+        {onPick && (
+          <label className="-m-2 flex size-12 shrink-0 items-center justify-center">
+            <span className="sr-only">{t`Select ${order.id}`}</span>
+            <input
+              type="checkbox"
+              className="size-6 accent-(--accent)"
+              checked={picked ?? false}
+              onChange={(event) => onPick(order.id, event.target.checked)}
+            />
+          </label>
+        )}
+      </div>
+      <p className="text-soft">
+        {order.product_title}
+        {order.cake_writing && <span className="text-ink"> “{order.cake_writing}”</span>}
+      </p>
+      <div className="mt-2 flex flex-wrap gap-1.5">
+        <AttentionBadges order={order} />
+        <DueBadge order={order} zone={zone} />
+        {order.priority !== "Medium" && <PriorityBadge priority={order.priority} />}
+        <WorkBadge order={order} />
+        {order.storage && <Badge icon={<MapPin aria-hidden />}>{order.storage}</Badge>}
+        <NotSent id={order.id} />
+      </div>
+      <div className="mt-2 flex items-center gap-2">
+        <span className="flex min-w-0 flex-1 items-center gap-1 text-sm text-soft">
+          <User aria-hidden className="size-4 shrink-0" />
+          <span className="truncate">{assignee ?? t`Nobody yet`}</span>
+        </span>
+        {canWork && <StepButton order={order} />}
+      </div>
+    </article>
+  );
+});
+
+/** Honest about commands that have not reached the server. */
+export function NotSent({ id }: { id: string }) {
+  const { t } = useLingui();
+  const count = useStore(outbox.entries).filter((entry) => entry.entity === id).length;
+  if (count === 0) return null;
+  return <Badge tone="warn" icon={<Clock aria-hidden />}>{t`Not sent yet`}</Badge>;
+}
+
+/** Start or done, whichever comes next. */
+export function StepButton({ order, wide = false }: { order: Order; wide?: boolean }) {
+  const { t } = useLingui();
+  const { act } = useOrderCommands();
+  const step = nextStep(order);
+  if (!step) return null;
+  const Icon = step.kind === "start" ? Play : Check;
+  return (
+    <Button
+      look={step.kind === "complete" || wide ? "primary" : "plain"}
+      className={wide ? "min-h-16 text-lg" : undefined}
+      aria-label={step.kind === "start" ? t`Start ${order.id}` : t`Done ${order.id}`}
+      onClick={() => void act(step.rpc, { p_order_id: order.id } as never, order.id)}
+    >
+      <Icon aria-hidden className="size-5" />
+      {step.kind === "start" ? t`Start` : t`Done`}
+    </Button>
+  );
+}

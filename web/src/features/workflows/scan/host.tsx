@@ -1,0 +1,44 @@
+import { useLingui } from "@lingui/react/macro";
+import { useNavigate } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
+import { usePlant } from "@/features/core/queries";
+import { useSetting } from "@/features/settings/queries";
+import { flash } from "@/lib/feedback";
+import { WEDGE_DEFAULTS } from "@/lib/scan/machine";
+import { captureWedge } from "@/lib/scan/wedge";
+import { useStore } from "@/lib/store";
+import { cutScan, openScan, submitScan } from "./state";
+
+/** Hears a keyboard scanner wherever the focus is, and the one-key shortcuts. Renders the colour at the screen's edge. */
+export function ScanHost({ onHelp }: { onHelp: () => void }) {
+  const { t } = useLingui();
+  const navigate = useNavigate();
+  const site = usePlant().data?.sites[0]?.code;
+  const keyGapMs = useSetting<number>({ site }, "scan.key_gap_ms", WEDGE_DEFAULTS.keyGapMs);
+  const cut = t`Only a part of the code was read. Scan again.`;
+  const latest = useRef({ onHelp, cut });
+  latest.current = { onHelp, cut };
+  useEffect(() => {
+    const keys: Record<string, () => void> = {
+      s: openScan,
+      "/": () => document.querySelector<HTMLElement>("#search-box")?.focus(),
+      b: () => void navigate({ to: "/board" }),
+      q: () => void navigate({ to: "/queue" }),
+      d: () => void navigate({ to: "/dashboard" }),
+      "?": () => latest.current.onHelp(),
+    };
+    return captureWedge(
+      { onScan: submitScan, onCut: () => cutScan(latest.current.cut), onKey: (key) => keys[key]?.() },
+      { ...WEDGE_DEFAULTS, keyGapMs },
+    );
+  }, [navigate, keyGapMs]);
+  return <EdgeFlash />;
+}
+
+const COLOURS = { read: "", ok: "text-ok", ask: "text-warn", bad: "text-bad" };
+
+function EdgeFlash() {
+  const last = useStore(flash);
+  if (!last) return null;
+  return <div key={last.n} aria-hidden className={`edge-flash ${COLOURS[last.tone]}`} />;
+}

@@ -1,0 +1,116 @@
+import { newRequestId } from "@/lib/commands";
+import { signal, type Tone } from "@/lib/feedback";
+import { queries } from "@/lib/query";
+import { refetchAfter } from "@/lib/refetch";
+import { RpcError, rpc } from "@/lib/rpc";
+import { may, session } from "@/lib/session";
+import { createStore, rememberedStore } from "@/lib/store";
+import type { ScanResult } from "@/lib/types";
+
+export interface ScanEntry {
+  n: number;
+  code: string;
+  /** ms since 1970. */
+  at: number;
+  state: "reading" | "done" | "failed";
+  tone: Tone;
+  result: ScanResult | null;
+  error: unknown;
+}
+
+export interface Console {
+  open: boolean;
+  camera: boolean;
+  /** The ticket that the next scan must be; another one is refused with both names. */
+  expected: string | null;
+  /** Newest first. */
+  entries: ScanEntry[];
+}
+
+export const scanConsole = createStore<Console>({ open: false, camera: false, expected: null, entries: [] });
+/** The station of this browser: a code of public.stations, or null. */
+export const station = rememberedStore<string | null>("takt.station", null);
+/** work: a scan does the next step; look: it only shows the ticket. */
+export const scanMode = rememberedStore<"work" | "look">("takt.scan-mode", "work");
+
+const KEPT = 20;
+let count = 0;
+let line: Promise<void> = Promise.resolve();
+
+const change = (n: number, fields: Partial<ScanEntry>) =>
+  scanConsole.set((old) => ({ ...old, entries: old.entries.map((e) => (e.n === n ? { ...e, ...fields } : e)) }));
+
+function toneOf(result: ScanResult): Tone {
+  if (result.action === "refused") return "bad";
+  return result.action === "ask" || result.action === "ignored" ? "ask" : "ok";
+}
+
+async function ask(code: string): Promise<ScanResult> {
+  const looks = scanMode.get() === "look" || !may(session.get().who, "orders.scan");
+  if (looks) return rpc<ScanResult>("get_order_for_scan", { p_scan: code });
+  const p_expected_order = scanConsole.get().expected;
+  const given = { p_code: code, p_station: station.get(), p_expected_order, p_request_id: newRequestId() };
+  try {
+    return await rpc<ScanResult>("scan", given);
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    if (error.scan) return error.scan; // refused, remembered, and answered in full
+    if (error.canRepeat && navigator.onLine) return rpc<ScanResult>("scan", given); // the same request id: the same scan
+    throw error;
+  }
+}
+
+async function run(entry: ScanEntry): Promise<void> {
+  try {
+    const result = await ask(entry.code);
+    const tone = toneOf(result);
+    change(entry.n, { state: "done", tone, result });
+    if (result.order_row) queries.setQueryData(["order", result.order_row.id], result.order_row);
+    if (result.order_row) refetchAfter([{ stream: "order", stream_id: result.order_row.id }]);
+    if (tone === "ok") scanConsole.set((old) => ({ ...old, expected: null }));
+    signal(tone);
+  } catch (error) {
+    change(entry.n, { state: "failed", tone: "bad", error });
+    signal("bad");
+  }
+}
+
+/** A code was read: shown at once, asked one after the other, none dropped. */
+export function submitScan(code: string): void {
+  const newest = scanConsole.get().entries[0];
+  if (newest?.code === code && newest.state === "reading") return; // a reader that fires twice
+  count += 1;
+  const entry: ScanEntry = {
+    n: count,
+    code,
+    at: Date.now(),
+    state: "reading",
+    tone: "read",
+    result: null,
+    error: null,
+  };
+  scanConsole.set((old) => ({ ...old, open: true, entries: [entry, ...old.entries].slice(0, KEPT) }));
+  signal("read");
+  line = line.then(() => run(entry));
+}
+
+/** The capture lost the beginning of a code. */
+export function cutScan(problem: string): void {
+  count += 1;
+  const entry: ScanEntry = {
+    n: count,
+    code: "…",
+    at: Date.now(),
+    state: "failed",
+    tone: "bad",
+    result: null,
+    error: new Error(problem),
+  };
+  scanConsole.set((old) => ({ ...old, open: true, entries: [entry, ...old.entries].slice(0, KEPT) }));
+  signal("bad");
+}
+
+export const openScan = () => scanConsole.set((old) => ({ ...old, open: true }));
+export const expectScan = (id: string) => scanConsole.set((old) => ({ ...old, open: true, expected: id }));
+export const closeScan = () => scanConsole.set((old) => ({ ...old, open: false, camera: false, expected: null }));
+export const forgetScans = () => scanConsole.set({ open: false, camera: false, expected: null, entries: [] });

@@ -1,0 +1,82 @@
+import { indexedStorage } from "./local-db";
+import { isQueueable, Outbox, type SendOutcome, type Waiting } from "./outbox";
+import { type RpcArgs, RpcError, type RpcName, rpc } from "./rpc";
+import { session } from "./session";
+
+export type Answer<T> = { state: "done"; data: T } | { state: "queued" };
+
+async function send(entry: Waiting): Promise<SendOutcome> {
+  try {
+    await rpc(entry.rpc as RpcName, { ...entry.args, p_request_id: entry.id });
+    return { kind: "done" };
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    if (error.canRepeat || error.kind === "signed-out") return { kind: "later" };
+    return { kind: "refused", hint: error.hint, message: error.message, details: error.details };
+  }
+}
+
+export const outbox = new Outbox(indexedStorage, send, () => session.get().who?.user_id ?? null);
+
+/** Only one tab sends; the others see the rest when they are shown again. */
+export async function drainOutbox(): Promise<void> {
+  if (!navigator.locks) return outbox.drain();
+  await navigator.locks.request("takt.outbox", { ifAvailable: true }, async (lock) => {
+    if (!lock) return;
+    await outbox.load();
+    await outbox.drain();
+  });
+}
+
+export function startOutbox(): void {
+  const wake = () => {
+    if (outbox.entries.get().some((e) => e.state === "waiting")) void drainOutbox();
+  };
+  void outbox.load().then(wake);
+  window.addEventListener("online", wake);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake());
+  setInterval(wake, 3000);
+}
+
+/** `crypto.randomUUID` exists on secure origins only; a station may reach the server by plain http on the LAN. */
+export function newRequestId(): string {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/**
+ * Gives a command with a request id. `entity`: the ticket it is about; with it, and when the command may wait, a missing
+ * network puts it into the outbox (state "queued") instead of failing. Throws RpcError when it is refused or cannot wait.
+ */
+export async function command<T, N extends RpcName = RpcName>(
+  name: N,
+  given: Omit<RpcArgs<N>, "p_request_id">,
+  entity?: string,
+): Promise<Answer<T>> {
+  const id = newRequestId();
+  const mayWait = entity !== undefined && isQueueable(name);
+  const wait = async (): Promise<Answer<T>> => {
+    const user_id = session.get().who?.user_id ?? "";
+    await outbox.add({
+      id,
+      entity: entity ?? "",
+      rpc: name,
+      args: given as Record<string, unknown>,
+      user_id,
+      at: Date.now(),
+    });
+    return { state: "queued" };
+  };
+  if (mayWait && outbox.holds(entity)) return wait();
+  try {
+    return { state: "done", data: await rpc<T>(name, { ...given, p_request_id: id }) };
+  } catch (error) {
+    if (mayWait && error instanceof RpcError && error.canRepeat) return wait();
+    if (!(error instanceof RpcError && error.canRepeat && navigator.onLine)) throw error;
+    return { state: "done", data: await rpc<T>(name, { ...given, p_request_id: id }) }; // once more: the id makes it safe
+  }
+}

@@ -1,0 +1,40 @@
+import { i18n, type Messages } from "@lingui/core";
+import { messages as english } from "@/locales/en.po";
+import { createStore } from "./store";
+
+/** Every language with a complete catalogue in src/locales; add one there and here. */
+export const LANGUAGES = { en: "English", "pt-BR": "Português (Brasil)", pl: "Polski" } as const;
+export type Language = keyof typeof LANGUAGES;
+
+const LOADERS: Record<Exclude<Language, "en">, () => Promise<{ messages: Messages }>> = {
+  "pt-BR": () => import("@/locales/pt-BR.po"),
+  pl: () => import("@/locales/pl.po"),
+};
+
+export const language = createStore<Language>("en");
+
+function preferred(): Language {
+  const wishes = [localStorage.getItem("takt.language") ?? "", ...navigator.languages];
+  const codes = Object.keys(LANGUAGES) as Language[];
+  for (const wish of wishes) {
+    const exact = codes.find((code) => code.toLowerCase() === wish.toLowerCase());
+    const base = exact ?? codes.find((code) => code.split("-")[0] === wish.split("-")[0]);
+    if (base) return base;
+  }
+  return "en";
+}
+
+/** Switches the language; what has no translation stays English. */
+export async function setLanguage(code: Language, remember = true): Promise<void> {
+  const messages = code === "en" ? english : (await LOADERS[code]()).messages;
+  i18n.loadAndActivate({ locale: code, messages });
+  document.documentElement.lang = code;
+  if (remember) localStorage.setItem("takt.language", code);
+  language.set(code);
+}
+
+export async function startLanguage(): Promise<void> {
+  await setLanguage("en", false);
+  const wish = preferred();
+  if (wish !== "en") await setLanguage(wish, false).catch(() => undefined);
+}

@@ -1,0 +1,96 @@
+import type { RealtimeChannel } from "@supabase/realtime-js";
+import { Follower } from "./cursor";
+import { RpcError, rows, rpc } from "./rpc";
+import { createStore } from "./store";
+import { db } from "./supabase";
+import type { EventEntry } from "./types";
+
+export interface Live {
+  /** True while every channel is joined. */
+  joined: boolean;
+  /** When the server last said that we have seen everything; ms since 1970, 0 = never. */
+  freshAt: number;
+}
+
+export const live = createStore<Live>({ joined: false, freshAt: 0 });
+
+const STREAMS = ["order", "settings"];
+const POLL_MS = 20_000;
+
+interface Heard {
+  event_id: number;
+  stream: string;
+  stream_id: string;
+}
+type Listener = (events: { stream: string; stream_id: string }[]) => void;
+
+/**
+ * Follows every site of the signed-in person until the returned function is called. `onFresh`: the server was reached and
+ * everything up to now was told, so what could not be read before can be read again.
+ */
+export function follow(onEvents: Listener, onReset: () => void, onFresh: () => void): () => void {
+  const channels: RealtimeChannel[] = [];
+  const joined = new Set<string>();
+  let stopped = false;
+  const follower = new Follower(
+    {
+      now: () => rpc<string>("events_cursor"),
+      since: (p_cursor, p_limit) => rpc<EventEntry[]>("events_since", { p_cursor, p_limit, p_streams: STREAMS }),
+    },
+    onEvents,
+    onReset,
+    (error) => error instanceof RpcError && error.hint === "events.cursor_ahead",
+  );
+
+  async function catchUp(): Promise<void> {
+    try {
+      await follower.catchUp();
+      if (stopped) return;
+      live.set((old) => ({ ...old, freshAt: Date.now() }));
+      onFresh();
+    } catch {
+      // Not reached: the banner shows the age, and the next tick or join tries again.
+    }
+  }
+
+  function join(topic: string): void {
+    const channel = db().realtime.channel(topic, { config: { private: true } });
+    channels.push(channel);
+    channel
+      .on("broadcast", { event: "*" }, ({ payload }) => {
+        follower.hear(payload as Heard);
+        live.set((old) => ({ ...old, freshAt: Date.now() }));
+      })
+      .subscribe((status) => {
+        if (status === "SUBSCRIBED") joined.add(topic);
+        else joined.delete(topic);
+        if (stopped) return;
+        live.set((old) => ({ ...old, joined: joined.size > 0 && joined.size === channels.length }));
+        if (status === "SUBSCRIBED") void catchUp();
+      });
+  }
+
+  async function start(): Promise<void> {
+    await catchUp(); // the cursor first: what is read after it can only be newer
+    const sites = await rows<{ code: string }[]>(db().from("sites").select("code")).catch(() => []);
+    if (stopped) return;
+    if (sites.length === 0) setTimeout(() => !stopped && void start(), 3000);
+    for (const site of sites) for (const stream of STREAMS) join(`site:${site.code}:${stream}`);
+  }
+
+  const tick = () => {
+    if (document.visibilityState === "visible") void catchUp();
+  };
+  const timer = setInterval(tick, POLL_MS);
+  window.addEventListener("online", tick);
+  document.addEventListener("visibilitychange", tick);
+  void db().realtime.setAuth().then(start, start);
+  return () => {
+    stopped = true;
+    clearInterval(timer);
+    window.removeEventListener("online", tick);
+    document.removeEventListener("visibilitychange", tick);
+    for (const channel of channels) void db().realtime.removeChannel(channel);
+    live.set({ joined: false, freshAt: 0 });
+  };
+}

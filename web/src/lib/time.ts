@@ -1,0 +1,68 @@
+import { i18n } from "@lingui/core";
+import { msg, plural } from "@lingui/core/macro";
+
+/** The locale for dates and numbers: the browser's own variant (en-AU) when it is of the chosen language. */
+export function formatLocale(): string {
+  const base = i18n.locale.split("-")[0];
+  return navigator.languages?.find((code) => code.split("-")[0] === base) ?? i18n.locale;
+}
+
+/** Today in a plant's time zone, as YYYY-MM-DD. */
+export function plantDay(zone: string, now = new Date()): string {
+  return new Intl.DateTimeFormat("en-CA", { timeZone: zone, dateStyle: "short" }).format(now);
+}
+
+/** Whole days from `from` to `to`, both YYYY-MM-DD; negative when `to` is earlier. */
+export function daysBetween(from: string, to: string): number {
+  return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / 86_400_000);
+}
+
+/** A calendar day (YYYY-MM-DD, no zone) like "Sat 21 Nov". */
+export function formatDay(day: string): string {
+  const format = new Intl.DateTimeFormat(formatLocale(), {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    timeZone: "UTC",
+  });
+  return format.format(new Date(`${day}T00:00:00Z`));
+}
+
+/** An instant in the plant's zone. */
+export function formatInstant(at: string, zone: string): string {
+  const format = new Intl.DateTimeFormat(formatLocale(), { dateStyle: "medium", timeStyle: "short", timeZone: zone });
+  return format.format(new Date(at));
+}
+
+export function formatNumber(value: number): string {
+  return new Intl.NumberFormat(formatLocale()).format(value);
+}
+
+/** "12 s", "5 min", "3 h", "2 days". */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 60) return i18n._(msg`${seconds} s`);
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return i18n._(msg`${minutes} min`);
+  const hours = Math.round(minutes / 60);
+  if (hours < 48) return i18n._(msg`${hours} h`);
+  const days = Math.round(hours / 24);
+  return i18n._(msg`${plural(days, { one: "# day", other: "# days" })}`);
+}
+
+/** Due date in words with the urgency it has today. */
+export function dueInWords(
+  due: string | null,
+  today: string,
+): { text: string; level: "late" | "today" | "soon" | "later" } {
+  if (!due) return { text: i18n._(msg`No due date`), level: "later" };
+  const days = daysBetween(today, due);
+  if (days < 0) {
+    const late = -days;
+    return { text: i18n._(msg`${plural(late, { one: "# day late", other: "# days late" })}`), level: "late" };
+  }
+  if (days === 0) return { text: i18n._(msg`Due today`), level: "today" };
+  if (days === 1) return { text: i18n._(msg`Due tomorrow`), level: "soon" };
+  const day = formatDay(due);
+  return { text: i18n._(msg`Due ${day}`), level: days <= 3 ? "soon" : "later" };
+}
