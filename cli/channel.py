@@ -8,11 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from cli.connect import Client, given
-from cli.output import Exit, Failure, Json, group, report, show
+from cli.output import Exit, Failure, Json, fail, group, report, say, show
 from takt import logs
 
 app = group("Sales channels: webhooks in, secrets, replay.")
 
+_STATES = {
+    "unreadable": "{store}: its secret was encrypted with another key, so webhooks are refused. "
+    "Bring that key back (TAKT_SECRETS_KEY, .takt/secrets.json), or set the secret again: "
+    "`takt channel secret {store}`.",
+    "unknown": "{store}: whether its secret can be read is not known without TAKT_SECRETS_KEY.",
+}
 _INBOX = ("id", "store", "topic", "status", "attempts", "received_at", "error")
 Store = Annotated[str | None, typer.Option(help="Only this store.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Inbox ids.")]
@@ -23,7 +29,11 @@ Limit = Annotated[int, typer.Option(min=1, max=500)]
 def status(as_json: Json = False) -> None:
     """Each store: last event, what waits, failed and dead."""
     with Client() as client:
-        show(client.call("channel_status", safe=True), as_json)
+        rows = client.call("channel_status", safe=True)
+    show(rows, as_json)
+    for row in rows:
+        if row["secret_state"] in _STATES:
+            say(_STATES[row["secret_state"]].format(store=row["store"]))
 
 
 @app.command()
@@ -50,8 +60,13 @@ def dead(
         _list_inbox(given(p_store=store, p_status="dead", p_limit=limit), as_json)
         return
     with Client() as client:
+        wrong = [text for wanted in requeue if (text := _not_dead(client, wanted))]
+        if len(wrong) == len(requeue):
+            raise Failure("\n".join(wrong))
         answer = client.call("requeue_dead_webhooks", p_ids=requeue)
-    show(_record(answer, "requeued"), as_json)
+    show({"requeued": answer}, as_json)
+    if wrong:
+        fail("\n".join(wrong), Exit.PARTIAL)
 
 
 @app.command()
@@ -68,6 +83,8 @@ def replay(
     arguments = given(p_ids=ids or None, p_store=store, p_since=since)
     with Client() as client:
         rows = client.call("replay_webhooks", p_dry_run=not apply, **arguments)
+    found = {row["inbox_id"] for row in rows}
+    rows += [_unknown(wanted) for wanted in ids or () if wanted not in found]
     report(rows, as_json, ("inbox_id", "topic", "ok", "result", "changes", "error"), apply)
 
 
@@ -91,7 +108,7 @@ def secret(
             p_secret=value,
             p_overlap_minutes=overlap_minutes,
         )
-    show(_record(answer, "result"), as_json)
+    show(answer, as_json)
 
 
 @app.command()
@@ -108,17 +125,30 @@ def resume(store: Annotated[str | None, typer.Argument()] = None, as_json: Json 
 
 def _switch(rpc: str, store: str | None, as_json: bool) -> None:
     with Client() as client:
-        show(_record(client.call(rpc, **given(p_store=store)), "stores"), as_json)
+        stores = client.call(rpc, **given(p_store=store))
+    show({"stores": stores}, as_json)
+    if not stores:
+        say("No store was changed: see `takt channel status`.")
+
+
+def _not_dead(client: Client, inbox_id: int) -> str | None:
+    """Why this webhook cannot be tried again; None when it is a dead letter."""
+    newest = client.call("list_inbox", safe=True, p_before=inbox_id + 1, p_limit=1)
+    if not newest or newest[0]["id"] != inbox_id:
+        return f"There is no webhook {inbox_id}."
+    state = newest[0]["status"]
+    return None if state == "dead" else f"Webhook {inbox_id} is {state}, not dead."
+
+
+def _unknown(inbox_id: int) -> dict[str, Any]:
+    """A row of `replay` for a webhook that was not found."""
+    text = f"There is no webhook {inbox_id} here, or its content is gone."
+    return {"inbox_id": inbox_id, "ok": False, "result": "unknown", "error": text}
 
 
 def _list_inbox(arguments: dict[str, Any], as_json: bool) -> None:
     with Client() as client:
         show(client.call("list_inbox", safe=True, **arguments), as_json, _INBOX)
-
-
-def _record(answer: Any, name: str) -> Any:
-    """Rows and records as they are; a bare value under a name."""
-    return answer if isinstance(answer, dict | list) else {name: answer}
 
 
 def _secret(from_stdin: bool) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
+from cli.output import say
 from takt import logs
 from takt.auth_admin import AuthAdmin
 from takt.device import Credentials, DeviceSession
@@ -57,6 +58,23 @@ class Client(SyncRpcClient):
     def auth_admin(self) -> AuthAdmin:
         """Use it inside `run`, as an async context. Errors: ConfigError without a secret key."""
         return AuthAdmin(self.settings.supabase_url, self.settings.secret_key)
+
+    def set_banned(self, user_id: str | None, *, banned: bool) -> None:
+        """Let Auth refuse a user, or let them in again; the RPC before it decided.
+
+        Without a secret key only a word about it: to Takt itself the user is nobody already.
+        """
+        if user_id is None:
+            return
+        if self.settings.supabase_secret_key is None:
+            done = "refuses the sign-in" if banned else "allows the sign-in"
+            say(f"There is no secret key here: check that Auth {done} too.")
+            return
+        self.run(self._set_banned(user_id, banned))
+
+    async def _set_banned(self, user_id: str, banned: bool) -> None:
+        async with self.auth_admin() as auth:
+            await auth.ban_user(user_id, banned=banned)
 
 
 def given(**arguments: Any) -> dict[str, Any]:

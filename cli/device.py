@@ -44,9 +44,10 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def revoke(code: str, as_json: Json = False) -> None:
-    """A device is lost or retired; works at its next call."""
+    """A device is lost or retired; works at its next call, and Auth gives it no session."""
     with Client() as client:
         device = client.call("revoke_device", p_code=code, p_request_id=str(uuid4()))
+        client.set_banned(device.get("user_id"), banned=True)
     show({name: device.get(name) for name in _COLUMNS}, as_json)
 
 

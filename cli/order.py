@@ -13,11 +13,12 @@ import typer
 
 from cli.connect import Client
 from cli.output import Exit, Failure, Json, group, report, show
+from takt.errors import RpcError
 
 app = group("Orders: import, show, explain.")
 
 _BATCH = 200
-_RESULT = ("row", "ok", "result", "order_ids", "changes", "error")
+_RESULT = ("row", "ok", "result", "order_ids", "needs_review", "changes", "error")
 Row = dict[str, Any]
 
 
@@ -112,4 +113,37 @@ def _send(
         p_rows=[row for _, row in batch],
         p_dry_run=not apply,
     )
-    return [{**result, "row": batch[int(result["row"]) - 1][0]} for result in answer]
+    reasons = _reasons(client, store, source, batch, answer)
+    return [
+        {**result, "row": batch[n][0], "needs_review": reasons.get(n, [])}
+        for result in answer
+        for n in [int(result["row"]) - 1]
+    ]
+
+
+def _reasons(
+    client: Client, store: str, source: str, batch: list[tuple[int, Row]], answer: list[Row]
+) -> dict[int, list[str]]:
+    """Why a person must look at what came new or changed, by place in the batch.
+
+    Empty for somebody who may import but not look into channels.
+    """
+    orders: dict[str, list[int]] = defaultdict(list)
+    for result in answer:
+        if result["result"] in ("created", "updated"):
+            # Generic rows of one order are its lines, and have its tickets in common.
+            orders[json.dumps(result["order_ids"])].append(int(result["row"]) - 1)
+    found: dict[int, list[str]] = {}
+    for places in orders.values():
+        rows = [batch[n][1] for n in places]
+        payload: Any = rows if source == "generic" else rows[0]
+        arguments = {"p_store": store, "p_payload": payload, "p_source": source}
+        try:
+            seen = client.call("try_extraction", safe=True, **arguments)
+        except RpcError as error:
+            if error.status == 403:
+                return {}
+            raise
+        wrong = {reason for unit in seen["units"] for reason in unit["fields"]["needs_review"]}
+        found |= dict.fromkeys(places, sorted(wrong))
+    return found

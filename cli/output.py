@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn
@@ -44,17 +48,31 @@ class Group(TyperGroup):
     """A command group that turns every known error into a sentence and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        as_json = "--json" in ctx.args  # what is left for the command that is invoked now
         try:
             return super().invoke(ctx)
         except RpcError as error:
-            say(error.message + _facts(error))
-            raise typer.Exit(exit_code(error)) from error
+            said = error.message + _facts(error) + _remedy(error)
+            _end(said, exit_code(error), as_json, error.code)
         except ConfigError as error:
-            say(str(error))
-            raise typer.Exit(Exit.CONFIG_MISSING) from error
+            _end(str(error), Exit.CONFIG_MISSING, as_json)
         except Failure as error:
-            say(str(error))
-            raise typer.Exit(error.code) from error
+            _end(str(error), error.code, as_json)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # whoever read our output has gone; Typer ends quietly
+            refused = isinstance(error, PermissionError)
+            _end(sentence(error), Exit.NOT_ALLOWED if refused else Exit.FAILED, as_json)
+
+
+def sentence(error: OSError) -> str:
+    """What went wrong with a file, for a person."""
+    where = f": {error.filename}" if error.filename else ""
+    if isinstance(error, PermissionError):
+        return f"No permission{where}. Use another place, or another user."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full{where}. Free some space and try again."
+    return f"{error.strerror or error}{where}."
 
 
 def group(help_text: str) -> typer.Typer:
@@ -80,6 +98,11 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """End the command with a sentence and an exit code."""
     say(message)
     raise typer.Exit(code)
+
+
+def prompts() -> contextlib.AbstractContextManager[Any]:
+    """Around a question: Typer writes the last letter of each to stdout."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def data(facts: Any) -> None:
@@ -134,6 +157,23 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
     return str(value)
+
+
+def _end(message: str, code: Exit, as_json: bool, reason: str = "") -> NoReturn:
+    """The sentence on stderr and, with --json, the error on stdout; `reason`: an RPC's code."""
+    say(message)
+    if as_json:
+        error = {"message": message, "code": reason or code.name.lower()}
+        typer.echo(json.dumps({"version": JSON_VERSION, "error": error}, ensure_ascii=False))
+    raise typer.Exit(code)
+
+
+def _remedy(error: RpcError) -> str:
+    """What to do about silence: is it the stack of this computer, or one elsewhere?"""
+    if error.status != 0 or error.sqlstate != UNREACHABLE:
+        return ""
+    elsewhere = os.environ.get("SUPABASE_URL")
+    return f" Is {elsewhere} right (SUPABASE_URL)?" if elsewhere else " `takt up` starts it."
 
 
 def _facts(error: RpcError) -> str:

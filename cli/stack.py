@@ -120,6 +120,8 @@ def _start(paths: Paths, *, demo: bool, timeout: float) -> bool:
         started = control.up(paths, demo=demo, timeout=timeout, notice=lambda s: say(f"  {s}"))
     except (control.ControlError, binaries.MissingProgram) as error:
         raise Failure(f"{error}\n`takt doctor` looks for the cause.") from error
+    except SettingsError as error:
+        raise Failure(str(error), Exit.CONFIG_MISSING) from error
     except PermissionError as error:
         raise Failure(
             f"No permission for {error.filename}. `takt doctor` says more.", Exit.NOT_ALLOWED

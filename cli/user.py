@@ -82,8 +82,25 @@ def role(email: Email, new_role: str, store: Stores = None, as_json: Json = Fals
 
 
 @app.command()
+def password(
+    email: Email,
+    password_stdin: Stdin = False,
+    generate_password: Generate = False,
+    as_json: Json = False,
+) -> None:
+    """Give a person a new password; signs them out on the embedded stack."""
+    chosen = _password(password_stdin, generate_password)
+    with Client() as client:
+        person = _find(client, email)
+        client.run(_set_password(client, person["user_id"], chosen))
+    _show_person(person, as_json, {"password": chosen} if generate_password else {})
+    if generate_password:
+        say("The password is shown only this once.")
+
+
+@app.command()
 def disable(email: Email, as_json: Json = False) -> None:
-    """Shut a person out; works at their next call."""
+    """Shut a person out; works at their next call, and Auth gives them no session."""
     _set_active(email, False, as_json)
 
 
@@ -102,6 +119,7 @@ def _set_active(email: str, active: bool, as_json: bool) -> None:
             p_is_active=active,
             p_request_id=str(uuid4()),
         )
+        client.set_banned(person["user_id"], banned=not active)
         _show_person(saved, as_json)
 
 
@@ -142,6 +160,11 @@ def _create(
 async def _create_user(client: Client, email: str, password: str) -> str:
     async with client.auth_admin() as auth:
         return await auth.create_user(email, password)
+
+
+async def _set_password(client: Client, user_id: str, password: str) -> None:
+    async with client.auth_admin() as auth:
+        await auth.set_password(user_id, password)
 
 
 async def _delete_user(client: Client, user_id: str) -> None:

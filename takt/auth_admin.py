@@ -10,10 +10,11 @@ import httpx
 from takt.errors import RpcError, from_response, unreachable
 
 _PAGE = 200
+_FOR_EVER = "876000h"  # 100 years: Auth knows no ban without an end
 
 
 class AuthAdmin:
-    """Create, find and delete Auth users. Errors of every method: RpcError."""
+    """Create, find, change, ban and delete Auth users. Errors of every method: RpcError."""
 
     def __init__(self, url: str, secret_key: str, timeout: float = 15.0) -> None:
         headers = {"apikey": secret_key, "authorization": f"Bearer {secret_key}"}
@@ -41,6 +42,19 @@ class AuthAdmin:
         """Gone for good. A user who is gone already is no error."""
         try:
             await self._send("DELETE", f"users/{user_id}")
+        except RpcError as error:
+            if error.status != 404:
+                raise
+
+    async def set_password(self, user_id: str, password: str) -> None:
+        """Give the user another password."""
+        await self._send("PUT", f"users/{user_id}", json={"password": password})
+
+    async def ban_user(self, user_id: str, *, banned: bool) -> None:
+        """No session for the user any more; or again. An unknown user is no error."""
+        try:
+            duration = _FOR_EVER if banned else "none"
+            await self._send("PUT", f"users/{user_id}", json={"ban_duration": duration})
         except RpcError as error:
             if error.status != 404:
                 raise

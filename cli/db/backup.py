@@ -29,10 +29,13 @@ def backup(
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Where to.")] = None,
     format_: Format = "auto",
     db_url: target.DbUrl = "",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a consistent backup of the database to a file."""
     where, paths = target.find(db_url), Paths.find()
+    if file is not None and file.exists() and not force:
+        raise Failure(f"{file} exists already. Choose another name, or --force overwrites it.")
     with where.connect() as connection:
         major = connection.info.server_version // 10000
     chosen, folder, why = _choose(format_, major)
@@ -40,9 +43,7 @@ def backup(
     now = datetime.datetime.now(datetime.UTC)
     path = (file or _default_file(paths, where, chosen, now)).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary, facts = Path(name), {}
+    temporary, facts = _beside(path), {}
     try:
         if folder is not None:
             pgdump.dump(folder, where.superuser_url or where.url, temporary)
@@ -50,7 +51,7 @@ def backup(
             manifest = archive.write(where.url, temporary, now.isoformat(), lambda s: say(f"  {s}"))
             facts = {"tables": len(manifest["tables"]), "rows": _rows(manifest)}
         temporary.replace(path)
-    except (OSError, psycopg.Error) as error:
+    except psycopg.Error as error:
         raise Failure(f"No backup was made: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -91,7 +92,9 @@ def restore(
     show({"database": where.shown, "format": "custom" if custom else "takt", **result}, as_json)
     say(
         "The history was restored: every client has to start anew from events_cursor (events_since "
-        "refuses a cursor that is ahead by events.cursor_ahead), and everybody signs in again."
+        "refuses a cursor that is ahead by events.cursor_ahead), and everybody signs in again.\n"
+        "Shop secrets of another stack stay closed without its key (.takt/secrets.json): set each "
+        "again by `takt channel secret STORE`. `takt channel status` shows which."
     )
 
 
@@ -120,6 +123,16 @@ def _default_file(paths: Paths, where: target.Target, chosen: str, now: datetime
     folder = paths.state / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder / f"{database}_{now:%Y%m%dT%H%M%SZ}.{ending}"
+
+
+def _beside(path: Path) -> Path:
+    """A new file of ours in the same folder. Errors: OSError that names `path`."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    os.close(handle)
+    return Path(name)
 
 
 def _rows(manifest: dict[str, Any]) -> int:

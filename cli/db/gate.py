@@ -52,7 +52,8 @@ def gate(  # noqa: PLR0917  # options of the command line, never positional
 ) -> None:
     """Check the backup, list what is pending, pause webhooks, push, smoke test, resume.
 
-    Exit code 6: it stopped before changing anything. Exit code 1: push or smoke test failed.
+    Exit code 6: it stopped before changing anything. Exit code 1: push or smoke test failed;
+    webhooks then stay paused, unless nothing was changed.
     """
     if env not in ("staging", "prod"):
         raise Failure("--env is staging or prod.", Exit.USAGE)
@@ -70,7 +71,7 @@ def gate(  # noqa: PLR0917  # options of the command line, never positional
         _end(facts, steps, as_json, Exit.OK)
         return
     target.confirm(f"Run {len(pending)} migrations on {env}?", yes=yes, as_json=as_json)
-    passed = _change(where, steps)
+    passed = _change(where, pending, steps)
     _end(facts, steps, as_json, Exit.OK if passed else Exit.FAILED)
 
 
@@ -93,6 +94,7 @@ def _before(
         with where.connect() as connection:
             found = history.read(connection, target.migrations_dir())
         schema.refuse_dirty(found)
+        schema.refuse_unsafe([m.file for m in found.pending])
         files.extend(m.file for m in found.pending)
         return ", ".join(files) or "none"
 
@@ -101,22 +103,48 @@ def _before(
     return files if backed_up and clean else None
 
 
-def _change(where: target.Target, steps: Steps) -> bool:
-    """Pause, push, try, and resume whatever happens; True when all went well."""
+def _change(where: target.Target, pending: list[str], steps: Steps) -> bool:
+    """Pause, push, try; True when all went well.
+
+    Webhooks are resumed after that, or when nothing was changed; otherwise they stay paused:
+    they are kept, and a schema that failed its test would make a mess of them.
+    """
     paused: list[str] = []
+    went = tried = False
     try:
-        went = (
-            steps.run("pause webhooks", lambda: _pause(where, paused))
-            and steps.run("push", lambda: _push(where))
-            and steps.run("smoke test", lambda: _smoke(where))
-        )
+        if steps.run("pause webhooks", lambda: _pause(where, paused)) and steps.run(
+            "push", lambda: _push(where, pending)
+        ):
+            tried = True
+            went = steps.run("smoke test", lambda: _smoke(where))
     finally:
-        resumed = steps.run("resume webhooks", lambda: _resume(where, paused))
-    return went and resumed
+        if went or not (tried or _is_changed(where, pending)):
+            went = steps.run("resume webhooks", lambda: _resume(where, paused)) and went
+        else:
+            steps.note("resume webhooks", None, _stay(paused))
+    return went
 
 
-def _push(where: target.Target) -> str:
-    schema.apply(where)
+def _is_changed(where: target.Target, pending: list[str]) -> bool:
+    """May a push that failed have changed something? Yes, when that cannot be known."""
+    try:
+        with where.connect() as connection:
+            found = history.read(connection, target.migrations_dir())
+    except (Failure, psycopg.Error):
+        return True
+    still = [m.file for m in found.pending]
+    return still != pending or any(not schema.is_transaction(name) for name in still[:1])
+
+
+def _stay(paused: list[str]) -> str:
+    if not paused:
+        return "none were paused"
+    resume = ", ".join(f"`takt channel resume {store}`" for store in paused)
+    return f"they stay paused and are kept: mend what failed, then {resume}"
+
+
+def _push(where: target.Target, pending: list[str]) -> str:
+    schema.apply(where, pending)
     with where.connect() as connection:
         found = history.read(connection, target.migrations_dir())
     if found.pending:

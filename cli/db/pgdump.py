@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from cli.output import Exit, Failure
@@ -17,6 +19,55 @@ _DATA = re.compile(
     r"^\d+; \d+ \d+ (?:TABLE DATA|SEQUENCE SET) "
     r"(?:(?:public|private) \S+|auth (?:users|identities)|storage (?:buckets|objects)) "
 )
+# Whoever reads a backup must not be signed in by it.
+_SIGNED_IN = ("sessions", "refresh_tokens", "one_time_tokens", "flow_state")
+
+MAGIC = b"PGDMP"
+_CUSTOM = 1  # the format byte
+_ONE_BYTE_COMPRESSION = (1, 15)  # archive version from which compression is a byte
+_SANE = 8  # bytes of an integer
+
+
+def made_at(file: Path) -> datetime.datetime:
+    """When pg_dump made this file (format custom), from its header.
+
+    The header has the local time of the computer that made it; it is taken for one of ours.
+    Errors: Failure when the file is no such dump.
+    """
+    with file.open("rb") as opened:
+        try:
+            return _header_time(opened)
+        except (ValueError, IndexError, OverflowError) as error:
+            raise Failure(
+                f"{file} is no dump of pg_dump (format custom), or is cut off."
+            ) from error
+
+
+def _header_time(opened: BinaryIO) -> datetime.datetime:
+    """Errors: ValueError or IndexError when this is not a whole header."""
+    head = opened.read(len(MAGIC) + 6)
+    major, minor, _, size, _, form = head[len(MAGIC) :]
+    if not head.startswith(MAGIC) or form != _CUSTOM or not 1 <= size <= _SANE:
+        raise ValueError
+    opened.read(1 if (major, minor) >= _ONE_BYTE_COMPRESSION else size + 1)
+    second, minute, hour, day, month, year, _ = (_integer(opened, size) for _ in range(7))
+    for _ in range(3):  # the names of database, server version and pg_dump version
+        length = _integer(opened, size)
+        if len(opened.read(max(length, 0))) < length:
+            raise ValueError
+    if _integer(opened, size) <= 0 or not opened.read(1):  # entries of the table of contents
+        raise ValueError
+    moment = datetime.datetime(1900 + year, 1 + month, day, hour, minute, min(second, 59))
+    return moment.astimezone(datetime.UTC)
+
+
+def _integer(opened: BinaryIO, size: int) -> int:
+    """A sign byte, then the magnitude, lowest byte first."""
+    content = opened.read(1 + size)
+    value = int.from_bytes(content[1:], "little")
+    if len(content) <= size:
+        raise ValueError
+    return -value if content[0] else value
 
 
 def _versions() -> Iterator[tuple[int, Path]]:
@@ -51,7 +102,8 @@ def find(server_major: int) -> tuple[Path | None, str]:
 def dump(folder: Path, url: str, file: Path) -> None:
     """`pg_dump -Fc` of the whole database. Errors: Failure."""
     # By the root: the partitions of another month or server may not be there at a restore.
-    how = ("--format=custom", "--load-via-partition-root", "--no-password")
+    how = ["--format=custom", "--load-via-partition-root", "--no-password"]
+    how += [f"--exclude-table-data=auth.{name}" for name in _SIGNED_IN]
     _run([folder / "pg_dump", *how, "--file", file], url)
 
 

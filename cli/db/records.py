@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli.db import archive
+from cli.db import archive, pgdump
+from cli.output import Failure
 from services.local.paths import Paths, write_atomic
 
 _KEPT = 200
+_GZIP = b"\x1f\x8b"
+_AHEAD = datetime.timedelta(hours=15)  # a dump's own time is local, and zones lie that far apart
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def problem(
 ) -> str | None:
     """Why there is no fresh backup of this database; None when there is one.
 
-    `file` names a backup made elsewhere (by the hosting, or by pg_dump): its time counts.
+    `file` names a backup made elsewhere, by `takt db backup` or pg_dump: the time in it counts.
     """
     limit = datetime.timedelta(hours=hours)
     if file is not None:
@@ -78,10 +81,32 @@ def problem(
 
 
 def _file_problem(file: Path, limit: datetime.timedelta, now: datetime.datetime) -> str | None:
-    if not file.is_file() or file.stat().st_size == 0:
-        return f"{file} is no file with a backup in it."
-    made = datetime.datetime.fromtimestamp(file.stat().st_mtime, datetime.UTC)
-    return None if now - made <= limit else f"{file} is {_hours(now - made)} old."
+    if not file.is_file():
+        return f"There is no file {file}."
+    try:
+        age = now - made_at(file)
+    except Failure as error:
+        return str(error)
+    if age < -_AHEAD:
+        return f"{file} says that it was made in the future: mend the clock, or make it again."
+    return None if age <= limit else f"{file} is {_hours(age)} old."
+
+
+def made_at(file: Path) -> datetime.datetime:
+    """When a backup was made, from its own manifest or header.
+
+    Errors: Failure when the file is not a whole backup: a dump of format custom, or a takt archive.
+    """
+    with file.open("rb") as opened:
+        first = opened.read(len(pgdump.MAGIC))
+    if first == pgdump.MAGIC:
+        return pgdump.made_at(file)
+    if not first.startswith(_GZIP):
+        raise Failure(f"{file} is no backup: neither of `takt db backup` nor of `pg_dump -Fc`.")
+    try:
+        return datetime.datetime.fromisoformat(archive.verify(file)["made_at"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise Failure(f"{file} is no backup of `takt db backup`.") from error
 
 
 def _hours(age: datetime.timedelta) -> str:

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from cli.db import target
-from cli.output import Exit, Failure, Json, say, show
+from cli.output import Exit, Failure, Json, prompts, say, show
 from services.local import control, seed
 from services.local.binaries import MissingProgram
 from services.local.paths import Paths
-from services.local.settings import Settings
+from services.local.settings import Settings, SettingsError
 
 _TIMEOUT = 180.0
 _WORD = "reset"
@@ -59,7 +59,7 @@ def reset(
             seed.load_dev_seed(Settings.load(paths))
         if live is None:
             control.down(paths)
-    except (control.ControlError, MissingProgram, seed.SeedError) as error:
+    except (control.ControlError, MissingProgram, seed.SeedError, SettingsError) as error:
         raise Failure(str(error)) from error
     running = live is not None
     show({"database": where.shown, "seeded": seeded or demo, "running": running}, as_json)
@@ -72,7 +72,9 @@ def _confirm(where: target.Target, *, yes: bool, as_json: bool) -> None:
         raise Failure("With --json nothing is asked: add --yes.", Exit.USAGE)
     say(f"Every row of {where.shown} will be gone.")
     try:
-        typed = typer.prompt(f"Type `{_WORD}` to go on", default="", show_default=False, err=True)
+        with prompts():
+            question = f"Type `{_WORD}` to go on"
+            typed = typer.prompt(question, default="", show_default=False, err=True)
     except typer.Abort:
         typed = ""
     if typed.strip() != _WORD:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from cli.db import checks, drafts, history, sources, target
-from cli.output import Exit, Failure, Json, say, show
+from cli.db import checks, drafts, history, sources, statements, target
+from cli.output import Exit, Failure, Json, fail, say, show
 from services.local import migrations
 from services.local.binaries import MissingProgram
 from services.local.paths import Paths
@@ -39,7 +39,7 @@ def build(
     if not names:
         say("Every migration says what sql/ says.")
     elif check:
-        raise Failure("Stale: run `takt db build`.", Exit.DRIFT)
+        fail("Stale: run `takt db build`.", Exit.DRIFT)
     else:
         say("Written. A database that has the old text needs `takt db reset`.")
 
@@ -68,12 +68,13 @@ def push(db_url: target.DbUrl = "", yes: target.Yes = False, as_json: Json = Fal
         found = history.read(connection, target.migrations_dir())
     refuse_dirty(found)
     names = [m.file for m in found.pending]
+    refuse_unsafe(names)
     if names:
         say(f"To run on {where.shown}:")
         for name in names:
             say(f"  {name}")
         target.confirm("Run them?", yes=yes, as_json=as_json)
-        apply(where)
+        apply(where, names)
     else:
         say("Nothing is pending.")
     if as_json:
@@ -140,12 +141,53 @@ def refuse_dirty(found: history.History) -> None:
         raise Failure("\n".join(found.complaints), Exit.DRIFT)
 
 
-def apply(where: target.Target) -> None:
-    """Run the Supabase CLI, and let PostgREST read the catalog again. Errors: Failure."""
+def refuse_unsafe(names: list[str]) -> None:
+    """Errors: Failure with file and line of what would leave half of a pending file behind."""
+    found = [text for name in names for text in statements.problems(name, _text(name))]
+    if found:
+        raise Failure("\n".join([*found, "Nothing was pushed."]))
+
+
+def apply(where: target.Target, names: list[str]) -> None:
+    """Run the Supabase CLI on the pending files `names`, and let PostgREST read the catalog again.
+
+    Errors: Failure that says what was applied, and whether anything of the failed file is there.
+    """
     try:
         migrations.push(where.url)
-    except (migrations.MigrationError, MissingProgram, psycopg.Error) as error:
-        raise Failure(str(error)) from error
+    except MissingProgram as error:
+        raise Failure(str(error), Exit.CONFIG_MISSING) from error
+    except (migrations.MigrationError, psycopg.Error) as error:
+        raise Failure("\n".join([str(error).strip(), *_left(where, names)])) from error
+
+
+def is_transaction(name: str) -> bool:
+    """Is all of this migration kept, or nothing?"""
+    return statements.is_transaction(_text(name))
+
+
+def _left(where: target.Target, names: list[str]) -> list[str]:
+    """What a failed push of `names` left behind, in sentences."""
+    try:
+        with where.connect() as connection:
+            found = history.read(connection, target.migrations_dir())
+    except (Failure, psycopg.Error):
+        return ["What was applied is not known: ask `takt db status` when the database answers."]
+    still = [m.file for m in found.pending]
+    done = [name for name in names if name not in still]
+    lines = [f"Applied before it: {', '.join(done)}."] if done and still else []
+    if still and is_transaction(still[0]):
+        lines.append(f"Nothing of {still[0]} was kept; correct it and push again.")
+    elif still:
+        lines.append(
+            f"{still[0]} runs in no transaction, so a part of it may be there, such as an invalid "
+            "index: remove that, then push again."
+        )
+    return lines
+
+
+def _text(name: str) -> str:
+    return (target.migrations_dir() / name).read_text(encoding="utf-8")
 
 
 def _facts(where: target.Target, found: history.History) -> dict[str, Any]:

@@ -12,6 +12,14 @@ from psycopg import sql
 # Rows of the platform that are ours to keep. Sessions are not: people sign in again.
 _PLATFORM = ("auth.users", "auth.identities", "storage.buckets", "storage.objects")
 
+# Whoever reads a backup must not be able to sign in with it: codes and links that are under way.
+_BLANK = {
+    "auth.users": frozenset(
+        {"confirmation_token", "recovery_token", "reauthentication_token", "phone_change_token"}
+        | {"email_change_token_new", "email_change_token_current"}
+    )
+}
+
 _TABLES = """\
 select n.nspname, c.relname, array(
     select a.attname::text from pg_catalog.pg_attribute a
@@ -82,6 +90,16 @@ class Table:
     def column_list(self) -> sql.Composed:
         return sql.SQL(", ").join(sql.Identifier(c) for c in self.columns)
 
+    @property
+    def read_list(self) -> sql.Composed:
+        """Like `column_list`, with an empty text where the value must not leave the database."""
+        blank = _BLANK.get(self.shown, frozenset())
+        return sql.SQL(", ").join(
+            # Auth cannot read a null where it wrote none.
+            sql.SQL("left({}, 0)").format(sql.Identifier(c)) if c in blank else sql.Identifier(c)
+            for c in self.columns
+        )
+
 
 def set_text(connection: psycopg.Connection) -> None:
     """Make every value read and write the same on every server, for this session."""
@@ -96,8 +114,8 @@ def tables(connection: psycopg.Connection) -> list[Table]:
 
 
 def lines(connection: psycopg.Connection, table: Table) -> Iterator[bytes]:
-    """The rows as COPY text, one at a time."""
-    query = sql.SQL("copy (select {} from {}) to stdout").format(table.column_list, table.quoted)
+    """The rows as COPY text, one at a time; secrets that are under way are blank."""
+    query = sql.SQL("copy (select {} from {}) to stdout").format(table.read_list, table.quoted)
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         for piece in copy:
             yield bytes(piece)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import typer
 
-from cli.output import Exit, Failure
+from cli.output import Exit, Failure, prompts
 from services.local.paths import Paths
 from services.local.postgres import SUPERUSER
 from services.local.processes import HOST
@@ -88,7 +88,7 @@ def connect(url: str, **options: Any) -> psycopg.Connection:
         where = _parts(url)
         raise Failure(
             f"Cannot connect to {where.hostname}:{where.port or 5432}{where.path}: "
-            f"{str(error).strip().splitlines()[-1]}",
+            f"{' '.join(str(error).split())}",
             Exit.NOT_ALLOWED if refused else Exit.UNREACHABLE,
         ) from error
 
@@ -100,7 +100,8 @@ def confirm(question: str, *, yes: bool, as_json: bool) -> None:
     if as_json:
         raise Failure("With --json nothing is asked: add --yes.", Exit.USAGE)
     try:
-        agreed = typer.confirm(question, err=True)
+        with prompts():
+            agreed = typer.confirm(question, err=True)
     except typer.Abort:
         agreed = False
     if not agreed:

@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.api.answers import problem, refusal
-from services.api.limits import TokenBucket, TooLarge, read_limited
+from services.api.limits import TooLarge, read_limited
 from services.api.settings import ApiSettings
 from takt.auth_admin import AuthAdmin
 from takt.errors import RpcError
+from takt.limits import TokenBucket
 from takt.rpc import RpcClient
 
 log = logging.getLogger(__name__)

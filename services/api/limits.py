@@ -1,14 +1,8 @@
-"""Limits on what a stranger may send: bytes per body, calls per address."""
+"""Limits on what a stranger may send: bytes per body."""
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable
-
 from starlette.requests import Request
-
-_MOST_ADDRESSES = 10_000
 
 
 class TooLarge(Exception):
@@ -37,26 +31,3 @@ async def read_limited(request: Request, limit: int) -> bytes:
             raise TooLarge(endless=not announced)
         parts.append(chunk)
     return b"".join(parts)
-
-
-class TokenBucket:
-    """`burst` calls at once per key, then `per_minute`. Forgets the keys idle for longest."""
-
-    def __init__(
-        self, burst: int, per_minute: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._burst = burst
-        self._per_second = per_minute / 60
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, key: str) -> float:
-        """0 when the call may go on, otherwise the seconds to wait."""
-        now = self._clock()
-        tokens, at = self._buckets.pop(key, (float(self._burst), now))
-        tokens = min(float(self._burst), tokens + (now - at) * self._per_second)
-        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._per_second
-        self._buckets[key] = (tokens if wait else tokens - 1, now)
-        if len(self._buckets) > _MOST_ADDRESSES:
-            self._buckets.popitem(last=False)
-        return wait

@@ -13,6 +13,9 @@ from services.local.paths import project_root
 
 NPM_HINT = "Run `npm ci` in the checkout (or `make setup`)."
 
+OLDEST_NODE = 20
+_GET_NODE = f"Install Node {OLDEST_NODE} or newer and put it on PATH."
+
 
 class MissingProgram(RuntimeError):
     """A program of the stack is not there; the message says which one and how to get it."""
@@ -70,8 +73,22 @@ def node() -> str:
     """The `node` program."""
     found = shutil.which("node")
     if found is None:
-        raise MissingProgram("Node.js is not installed. Install Node 20 or newer.")
+        raise MissingProgram(f"Node.js is not installed. {_GET_NODE}")
     return found
+
+
+def check_node() -> str:
+    """Version of the `node` program, e.g. v20.1.0. Errors: MissingProgram (none, or too old)."""
+    program = node()
+    try:
+        done = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    except (subprocess.CalledProcessError, OSError) as error:
+        raise MissingProgram(f"{program} does not run: {error}. {_GET_NODE}") from error
+    version = done.stdout.strip()
+    major = version.lstrip("v").split(".")[0]
+    if not major.isdigit() or int(major) < OLDEST_NODE:
+        raise MissingProgram(f"Node {version or '(unknown)'} is too old. {_GET_NODE}")
+    return version
 
 
 def _npm_file(root: Path | None, relative: str, what: str) -> Path:

@@ -15,7 +15,7 @@ import psycopg
 
 from services.local import binaries, lite, prepare
 from services.local.paths import Paths
-from services.local.postgres import SUPERUSER, PostgresServer
+from services.local.postgres import SUPERUSER, PostgresServer, tail
 from services.local.processes import HOST, port_is_open
 from services.local.settings import Settings
 
@@ -45,6 +45,9 @@ class Child(Protocol):
     def stop(self, seconds: float) -> None:
         """Stop it: politely, by force after `seconds`."""
 
+    def log_tail(self) -> str:
+        """The last lines that it wrote since its last start."""
+
 
 class PostgresChild:
     """The database server."""
@@ -72,6 +75,9 @@ class PostgresChild:
         # Never by force: a checkpoint may take its time, and nothing is lost by waiting.
         self.server.stop("fast", timeout=max(seconds, 60))
 
+    def log_tail(self) -> str:
+        return self.server.log_tail()
+
 
 class ProcessChild:
     """Any other service: a command, and a question that tells whether it works."""
@@ -92,6 +98,7 @@ class ProcessChild:
         self._command, self._env, self._cwd, self._log = command, dict(env), cwd, log
         self._ready, self._after_start = ready, after_start
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_from = 0  # bytes of the log that are of earlier starts
 
     @property
     def pid(self) -> int | None:
@@ -100,6 +107,7 @@ class ProcessChild:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
+            self._log_from = log.tell()
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._cwd,
@@ -127,6 +135,9 @@ class ProcessChild:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def log_tail(self) -> str:
+        return tail(self._log, self._log_from)
 
 
 def postgres(settings: Settings) -> PostgresChild:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,13 +11,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from services.local import external, processes
+from services.local import binaries, external, processes
 from services.local.guards import StartFailed, end_orphans
 from services.local.paths import Paths
 from services.local.seed import read_demo
-from services.local.settings import Settings, SettingsError
+from services.local.settings import Settings, SettingsError, refuse_lost_secrets
 from services.local.state import EXTERNAL, ServiceState, StackState, read_state
 from services.local.supervisor import ALREADY_RUNNING
+
+_LEAST_FREE = 100 * 1024**2  # bytes; a new database takes about 60 MB
+_NOTHING_LEFT = 1024**2
+_STOP_SECONDS = 90
 
 
 class ControlError(RuntimeError):
@@ -32,9 +37,9 @@ def live_state(paths: Paths) -> StackState | None:
 def up(paths: Paths, *, demo: bool, timeout: float, notice: Callable[[str], None]) -> bool:
     """Start the stack, or see that it runs; True when this call started it.
 
-    `notice` hears each step. Errors: ControlError.
+    `notice` hears each step. A Ctrl-C while it starts stops what this call started.
+    Errors: ControlError, SettingsError, MissingProgram.
     """
-    paths.create()
     state = live_state(paths)
     deadline = time.monotonic() + timeout
     if state is not None and state.state == "stopping":
@@ -44,19 +49,26 @@ def up(paths: Paths, *, demo: bool, timeout: float, notice: Callable[[str], None
         state = None
     process, tries = None, 0
     if state is None:
+        _preflight(paths)
         process = _spawn(paths, demo=demo)
     elif demo and not state.demo:
         tries = state.demo_tries
         os.kill(state.pid, signal.SIGUSR1)
-    _await_running(paths, process, deadline=deadline, notice=notice)
-    if process is None:
-        _refuse_another_database(paths)
-    if demo:
-        _await_demo(paths, tries, deadline)
+    try:
+        _await_running(paths, process, deadline=deadline, notice=notice)
+        if process is None:
+            _refuse_another_database(paths)
+        if demo:
+            _await_demo(paths, tries, deadline)
+    except KeyboardInterrupt:
+        if process is not None:
+            notice("stopping")
+            _end(process)
+        raise
     return process is not None
 
 
-def down(paths: Paths, timeout: float = 90) -> bool:
+def down(paths: Paths, timeout: float = _STOP_SECONDS) -> bool:
     """Stop the stack in order; False when nothing ran. Errors: ControlError."""
     state = live_state(paths)
     if state is None:
@@ -129,7 +141,37 @@ def _refuse_another_database(paths: Paths) -> None:
         )
 
 
+def _preflight(paths: Paths) -> None:
+    """What is looked at before anything is started or written."""
+    refuse_lost_secrets(paths)
+    binaries.check_node()
+    free = _free(paths)
+    if free < _LEAST_FREE:
+        raise ControlError(
+            f"The disk is full: {free // 1024**2} MB are left for {paths.state}. Free at least "
+            f"{_LEAST_FREE // 1024**2} MB."
+        )
+
+
+def _free(paths: Paths) -> int:
+    """Bytes left on the disk of the state folder."""
+    there = (p for p in (paths.state, paths.home, *paths.home.parents) if p.exists())
+    return shutil.disk_usage(next(there)).free
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop the supervisor that was just started, and all of its services with it."""
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ControlError(
+            f"The supervisor (pid {process.pid}) did not stop in {_STOP_SECONDS} s."
+        ) from error
+
+
 def _spawn(paths: Paths, *, demo: bool) -> subprocess.Popen[bytes]:
+    paths.create()
     command = [sys.executable, "-m", "services.local", *(["--demo"] if demo else [])]
     with (paths.logs / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
@@ -160,11 +202,19 @@ def _await_running(
             if state.state == "running":
                 return
         elif process is None or process.poll() not in (None, ALREADY_RUNNING):
-            ended = read_state(paths)
-            reason = ended.error if ended and ended.error else "it ended without a reason"
-            raise ControlError(f"The stack did not start: {reason}")
+            raise ControlError(f"The stack did not start: {_reason(paths, process)}")
         time.sleep(0.05)
     raise ControlError("The stack was not ready in time; it goes on starting. See `takt status`.")
+
+
+def _reason(paths: Paths, process: subprocess.Popen[bytes] | None) -> str:
+    """Why it ended: in its own words, unless it could not even write them."""
+    if _free(paths) < _NOTHING_LEFT:
+        return f"the disk of {paths.state} is full. Free some space and try again."
+    ended = read_state(paths)
+    if ended is None or not ended.error or (process is not None and ended.pid != process.pid):
+        return "it ended without a reason. `takt logs supervisor` may show more."
+    return ended.error
 
 
 def _await_demo(paths: Paths, tries: int, deadline: float) -> None:

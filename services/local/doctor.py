@@ -17,18 +17,18 @@ from typing import Literal
 import httpx
 import psycopg
 
-from services.local import binaries, control, external, migrations
+from services.local import binaries, control, data_directory, external, migrations
 from services.local.guards import StartFailed
 from services.local.paths import Paths
+from services.local.postgres import PostgresError
 from services.local.processes import HOST, is_same, port_is_free
-from services.local.settings import Ports, Settings, SettingsError, read_secrets
+from services.local.settings import Ports, Settings, SettingsError, has_data, read_secrets
 from services.local.state import EXTERNAL, read_state
 
 Result = Literal["ok", "warn", "fail"]
 _DISK_FAIL = 500 * 1024**2
 _DISK_WARN = 2 * 1024**3
 _PYTHON = (3, 11)
-_NODE = 20
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,9 @@ def run_checks(paths: Paths) -> list[Check]:
         except OSError as error:
             fix = f"Make {error.filename or 'the file'} accessible to this user."
             found.append(Check(group.__name__.strip("_"), "fail", str(error), fix))
+        except PostgresError as error:
+            fix = "Run takt as an ordinary user, or add the account `postgres`."
+            found.append(Check(group.__name__.strip("_"), "fail", str(error), fix))
         except StartFailed as error:
             fix = f"Correct {external.VARIABLE}, or unset it."
             found.append(Check(group.__name__.strip("_"), "fail", str(error), fix))
@@ -81,17 +84,9 @@ def _python(_: Paths) -> Iterator[Check]:
 
 def _node(_: Paths) -> Iterator[Check]:
     try:
-        shown = subprocess.run(
-            [binaries.node(), "--version"], check=True, capture_output=True, text=True
-        ).stdout.strip()
-    except (binaries.MissingProgram, subprocess.CalledProcessError, OSError) as error:
+        yield Check("node", "ok", binaries.check_node())
+    except binaries.MissingProgram as error:
         yield Check("node", "fail", str(error), "Install Node 20 or newer and put it on PATH.")
-        return
-    major = shown.lstrip("v").split(".")[0]
-    if major.isdigit() and int(major) >= _NODE:
-        yield Check("node", "ok", shown)
-    else:
-        yield Check("node", "fail", f"{shown} is too old.", "Install Node 20 or newer.")
 
 
 def _packages(paths: Paths) -> Iterator[Check]:
@@ -132,24 +127,30 @@ def _clock(paths: Paths) -> Iterator[Check]:
 
 
 def _secrets(paths: Paths) -> Iterator[Check]:
-    if not paths.secrets_file.exists():
-        if paths.pgdata.exists() or paths.database_file.exists():
+    file = paths.secrets_file
+    if not file.exists():
+        if has_data(paths):
             fix = "Restore .takt/secrets.json from a backup: the data's passwords are in it."
             yield Check("secrets", "fail", "The file is gone, the data is there.", fix)
         else:
             yield Check("secrets", "warn", "The stack was never started.", "Run `takt up`.")
         return
-    mode = stat.S_IMODE(paths.secrets_file.stat().st_mode)
-    if mode & 0o077:
-        reason = f"Other users can read {paths.secrets_file}."
-        yield Check("secrets", "fail", reason, f"chmod 600 {paths.secrets_file}")
-        return
-    try:
-        read_secrets(paths)
-    except SettingsError as error:
-        yield Check("secrets", "fail", str(error), "Restore .takt/secrets.json from a backup.")
+    found, me = file.stat(), os.geteuid()
+    mode = stat.S_IMODE(found.st_mode)
+    if me not in (0, found.st_uid):
+        reason = f"{file} belongs to the user with id {found.st_uid}."
+        fix = f"Run takt as that user, or chown -R {me} {paths.state}"
+        yield Check("secrets", "fail", reason, fix)
+    elif mode & 0o077:
+        reason = f"Other users can read {file}."
+        yield Check("secrets", "fail", reason, f"chmod 600 {file}")
     else:
-        yield Check("secrets", "ok", str(paths.secrets_file))
+        try:
+            read_secrets(paths)
+        except SettingsError as error:
+            yield Check("secrets", "fail", str(error), "Restore .takt/secrets.json from a backup.")
+        else:
+            yield Check("secrets", "ok", str(file))
 
 
 def _external_url(paths: Paths) -> str | None:
@@ -189,18 +190,9 @@ def _data_directory(paths: Paths) -> Iterator[Check]:
     if not folder.exists():
         yield Check("data directory", "warn", "There is none yet.", "Run `takt up`.")
         return
-    owner, me = folder.stat().st_uid, os.geteuid()
-    if me == 0 and owner == 0:
-        fix = f"chown -R postgres {folder} (or nobody, when there is no user postgres)"
-        yield Check("data directory", "fail", "Owned by root, as which Postgres never runs.", fix)
-        return
-    if me not in (0, owner):
-        fix = f"Run takt as the user with id {owner}, or chown -R {me} {folder}"
-        yield Check("data directory", "fail", f"Owned by the user with id {owner}.", fix)
-        return
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        fix = f"chmod 700 {folder}"
-        yield Check("data directory", "fail", f"{folder} is not readable and writable.", fix)
+    found = data_directory.problem(folder)
+    if found is not None:
+        yield Check("data directory", "fail", found.reason, found.fix)
         return
     yield _data_version(folder)
 
@@ -286,6 +278,7 @@ def _migrations(paths: Paths) -> Iterator[Check]:
     else:
         yield Check("migrations", "ok", "all applied")
     yield _api(settings)
+    yield from _shop_secrets(settings)
 
 
 def _api(settings: Settings) -> Check:
@@ -298,6 +291,26 @@ def _api(settings: Settings) -> Check:
     if answer.status_code == 200:
         return Check("API", "ok", settings.api_url)
     return Check("API", "fail", f"HTTP {answer.status_code}", "See `takt logs postgrest`.")
+
+
+def _shop_secrets(settings: Settings) -> Iterator[Check]:
+    """Does the key of this stack open the shops' secrets?"""
+    query = "select s.store, private.secret_state(s.store) from public.shop_tokens as s"
+    key = settings.secrets.secrets_key
+    try:
+        with psycopg.connect(settings.db_url()) as connection:
+            connection.execute("select set_config('takt.secrets_key', %s, false)", (key,))
+            states: dict[str, str] = dict(connection.execute(query).fetchall())
+    except psycopg.Error as error:  # a schema that does not have it yet, for one
+        yield Check("shop secrets", "warn", str(error).strip(), "See the check `migrations`.")
+        return
+    closed = sorted(store for store, state in states.items() if state == "unreadable")
+    if closed:
+        reason = f"Encrypted with another key, so webhooks are refused: {', '.join(closed)}"
+        fix = f"Set each again: `takt channel secret {closed[0]}`"
+        yield Check("shop secrets", "fail", reason, fix)
+    else:
+        yield Check("shop secrets", "ok", f"of {len(states)} shops")
 
 
 def _listens(port: int | None) -> bool:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.local import binaries, processes
+from services.local import binaries, data_directory, processes
 from services.local.paths import Paths
 from services.local.postgres import PostgresServer
 from services.local.state import read_state
@@ -45,7 +45,11 @@ def end_orphans(paths: Paths) -> list[str]:
     return ended
 
 
-def check_version(server: PostgresServer) -> None:
+def check_data(server: PostgresServer) -> None:
+    """Errors: StartFailed when this Postgres, or its account, cannot use the data directory."""
+    found = data_directory.problem(server.data_dir)
+    if found is not None:
+        raise StartFailed(f"{server.data_dir}: {found.reason} Mend it: {found.fix}")
     made_by = server.data_version()
     has = binaries.postgres_major(server.bin_dir)
     if made_by is not None and made_by != has:
@@ -54,13 +58,6 @@ def check_version(server: PostgresServer) -> None:
             f"Postgres {has}. Set TAKT_PG_BIN to the bin folder of a Postgres {made_by}, or move "
             "the data folder away and restore a backup."
         )
-
-
-def log_tail(file: Path, lines: int = 12) -> str:
-    try:
-        return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-    except OSError:
-        return "(no log)"
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from services.local.processes import HOST, free_port, port_is_open, wait_until
 
 ROLE = "supabase_lite"
 _START_SECONDS = 30.0
+_PRELOADED = ("lite_log.mjs", "lite_streams.mjs")
 
 
 class LiteError(RuntimeError):
@@ -58,6 +59,7 @@ minimum_password_length = 8
 [auth.email]
 enable_signup = true
 enable_confirmations = false
+otp_expiry = 300
 
 [storage]
 enabled = true
@@ -68,8 +70,9 @@ file_size_limit = "50MiB"
 
 def command() -> list[str]:
     """How to start lite; loopback, and no admin mode (it would serve keyless requests)."""
-    preload = f"--import={(Path(__file__).parent / 'lite_streams.mjs').as_uri()}"
-    return [binaries.node(), preload, str(binaries.lite_script()), "start", "--no-admin"]
+    here = Path(__file__).parent
+    preload = [f"--import={(here / name).as_uri()}" for name in _PRELOADED]
+    return [binaries.node(), *preload, str(binaries.lite_script()), "start", "--no-admin"]
 
 
 def environment() -> dict[str, str]:

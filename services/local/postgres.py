@@ -81,6 +81,7 @@ class PostgresServer:
         self.passwords = dict(passwords or {r: secrets.token_urlsafe(24) for r in LOGIN_ROLES})
         self.log_file = log_file or self.data_dir.parent / f"{self.data_dir.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_from = 0  # bytes of the log that are of earlier starts
 
     # -- facts ------------------------------------------------------------------------------
 
@@ -180,12 +181,8 @@ class PostgresServer:
         wait_until(lambda: self._gone(pid), 10.0)
 
     def log_tail(self, lines: int = 15) -> str:
-        """The last lines of the server's log."""
-        try:
-            text = self.log_file.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return "(no log)"
-        return "\n".join(text.splitlines()[-lines:])
+        """The last lines that the server wrote since its last start by this object."""
+        return tail(self.log_file, self._log_from, lines)
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -239,6 +236,8 @@ class PostgresServer:
             "logging_collector": "off",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            # No DETAIL: it shows the row that a constraint refused.
+            "log_error_verbosity": "terse",
             **self.settings,
         }
         command = [str(self.bin_dir / "postgres"), "-D", str(self.data_dir)]
@@ -246,6 +245,7 @@ class PostgresServer:
             command += ["-c", f"{name}={value}"]
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
+            self._log_from = log.tell()
             self._process = subprocess.Popen(
                 self._as_user(command),
                 stdin=subprocess.DEVNULL,
@@ -288,7 +288,7 @@ class PostgresServer:
 
     def _own(self, path: Path) -> None:
         if os.geteuid() == 0:
-            user = _unprivileged_user()
+            user = unprivileged_user()
             os.chown(path, user.pw_uid, user.pw_gid)
 
     def _as_user(self, command: list[str]) -> list[str]:
@@ -301,10 +301,20 @@ class PostgresServer:
                 "Postgres refuses to run as root and `setpriv` (package util-linux) is missing. "
                 "Install it, or run takt as an ordinary user."
             )
-        user = _unprivileged_user()
+        user = unprivileged_user()
         login = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
         blocked = [p for p in (self.bin_dir, self.data_dir.parent) if not _may_enter(user, p)]
         return [setpriv, *login, *(_PASSAGE if blocked else _PLAIN), "--", *command]
+
+
+def tail(log: Path, start: int = 0, lines: int = 12) -> str:
+    """The last lines of a log from byte `start` on; from its beginning when it got shorter."""
+    try:
+        content = log.read_bytes()
+    except OSError:
+        return "(no log)"
+    fresh = content[start if start <= len(content) else 0 :]
+    return "\n".join(fresh.decode(errors="replace").splitlines()[-lines:])
 
 
 def _may_enter(user: pwd.struct_passwd, folder: Path) -> bool:
@@ -320,7 +330,8 @@ def _may_enter(user: pwd.struct_passwd, folder: Path) -> bool:
     return True
 
 
-def _unprivileged_user() -> pwd.struct_passwd:
+def unprivileged_user() -> pwd.struct_passwd:
+    """The account that runs Postgres when we are root. Errors: PostgresError (there is none)."""
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)

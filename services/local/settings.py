@@ -66,7 +66,11 @@ class Settings:
 
     @classmethod
     def prepare(cls, paths: Paths) -> Settings:
-        """Make what is missing, and move each taken port to a free one."""
+        """Make what is missing, and move each taken port to a free one.
+
+        Errors: SettingsError; nothing is written when the secrets of existing data are lost.
+        """
+        refuse_lost_secrets(paths)
         paths.create()
         if not paths.secrets_file.exists():
             text = json.dumps(asdict(_new_secrets()), indent=2)
@@ -112,12 +116,36 @@ def choose_ports(wanted: Ports) -> Ports:
     return Ports(**chosen)
 
 
+def refuse_lost_secrets(paths: Paths) -> None:
+    """New secrets would fit neither the data's passwords nor its encrypted shop secrets.
+
+    Errors: SettingsError when there is data and no secrets file.
+    """
+    if paths.secrets_file.exists() or not has_data(paths):
+        return
+    raise SettingsError(
+        f"The file is gone, the data is there: restore {paths.secrets_file} from a backup. The "
+        "data's passwords and the key of the shop secrets are in it. (To begin anew instead, move "
+        f"the whole folder {paths.state} away.)"
+    )
+
+
+def has_data(paths: Paths) -> bool:
+    """Is there a database that was made with stored secrets: our own, or a remembered one?"""
+    try:
+        own = (paths.pgdata / "PG_VERSION").exists()
+    except PermissionError:  # of another account; so there is something
+        own = True
+    return own or paths.database_file.exists()
+
+
 def read_secrets(paths: Paths) -> Secrets:
     """The stored secrets. Errors: SettingsError when missing or damaged."""
     try:
         stored = json.loads(paths.secrets_file.read_text(encoding="utf-8"))
         return Secrets(**{field.name: stored[field.name] for field in fields(Secrets)})
     except FileNotFoundError as error:
+        refuse_lost_secrets(paths)
         raise SettingsError("The stack was never started here. Run `takt up`.") from error
     except PermissionError as error:
         raise SettingsError(f"{paths.secrets_file} belongs to another user.") from error

@@ -11,16 +11,9 @@ import time
 
 import psycopg
 
-from services.local import children, external, migrations, processes, seed
+from services.local import binaries, children, external, migrations, processes, seed
 from services.local.children import Child
-from services.local.guards import (
-    StartFailed,
-    check_version,
-    end_orphans,
-    lock,
-    log_tail,
-    port_lock,
-)
+from services.local.guards import StartFailed, check_data, end_orphans, lock, port_lock
 from services.local.paths import Paths
 from services.local.postgres import PostgresError
 from services.local.prepare import prepare_database
@@ -128,6 +121,7 @@ class Supervisor:
     def _start_all(self) -> None:
         # Before the first save: the old state file is the only list of what was left running.
         end_orphans(self._paths)
+        binaries.check_node()
         # Until the ports are in use nobody else of this user may choose ports.
         with port_lock():
             settings = self._settings = self._with_database(Settings.prepare(self._paths))
@@ -167,7 +161,7 @@ class Supervisor:
 
     def _start_database(self, database: children.PostgresChild) -> None:
         server = database.server
-        check_version(server)
+        check_data(server)
         self._step(
             "creating the database" if server.data_version() is None else "starting postgres"
         )
@@ -201,8 +195,7 @@ class Supervisor:
             return
         if not child.ready():
             ended = "ended at once" if child.pid is None else "does not answer"
-            tail = log_tail(self._paths.logs / f"{child.name}.log")
-            raise StartFailed(f"{child.name} {ended}. The end of its log:\n{tail}")
+            raise StartFailed(f"{child.name} {ended}. The end of its log:\n{child.log_tail()}")
         child.after_start()
         watched.record.state = "running"
         self._save()

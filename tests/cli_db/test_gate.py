@@ -1,15 +1,16 @@
-"""`takt db gate`: nothing happens without a backup, and webhooks are resumed whatever happens."""
+"""`takt db gate`: nothing happens without a backup, and webhooks meet no half-made schema."""
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from cli.db import archive, smoke
 from cli.db import gate as gates
-from cli.db import smoke
 from cli.output import Failure
 from tests.cli_db.conftest import Ran, Takt
 from tests.support.databases import Clone
@@ -30,9 +31,10 @@ def plant(clone: Clone) -> Clone:
 
 
 @pytest.fixture
-def backup(tmp_path: Path) -> Path:
-    file = tmp_path / "hosted.dump"
-    file.write_bytes(b"PGDMP")
+def backup(clone: Clone, tmp_path: Path) -> Path:
+    file = tmp_path / "kept.tar.gz"
+    now = datetime.datetime.now(datetime.UTC).isoformat()
+    archive.write(clone.url(), file, now, lambda _: None)
     return file
 
 
@@ -109,19 +111,52 @@ def test_a_dry_run_changes_nothing(takt: Takt, checkout: Path, plant: Clone, bac
     assert takt("db", "status", "--json", "--db-url", plant.url()).data["pending"] == 1
 
 
-def test_webhooks_are_resumed_after_a_failed_push(
+def test_webhooks_are_resumed_after_a_push_that_changed_nothing(
     takt: Takt, checkout: Path, plant: Clone, backup: Path
 ) -> None:
-    add_migration(checkout, "select 1 / 0;\n")
+    name = add_migration(checkout, "select 1 / 0;\n")
     ran = run(takt, plant, backup, "--yes")
     assert ran.code == 1
     assert results(ran)["push"] is False
+    assert f"Nothing of {name} was kept" in ran.err
     assert "smoke test" not in results(ran)
     assert results(ran)["resume webhooks"] is True
     assert shops(plant) == {"bannos": "active", "flourlane": "paused"}
 
 
-def test_a_failed_smoke_test_is_code_1_and_webhooks_are_resumed(
+def stays_paused(ran: Ran, plant: Clone) -> bool:
+    return (
+        results(ran)["resume webhooks"] is None
+        and "mend what failed, then `takt channel resume bannos`" in ran.err
+        and shops(plant) == {"bannos": "paused", "flourlane": "paused"}
+    )
+
+
+def test_webhooks_stay_paused_when_the_first_of_two_was_applied(
+    takt: Takt, checkout: Path, plant: Clone, backup: Path
+) -> None:
+    name = add_migration(checkout, "comment on schema private is 'Next.';\n")
+    bad = checkout / "supabase" / "migrations" / "20990101000001_bad.sql"
+    bad.write_text("select 1 / 0;\n")
+    ran = run(takt, plant, backup, "--yes")
+    assert ran.code == 1
+    assert f"Applied before it: {name}." in ran.err
+    assert f"Nothing of {bad.name} was kept; correct it and push again." in ran.err
+    assert stays_paused(ran, plant)
+
+
+def test_webhooks_stay_paused_when_a_file_without_a_transaction_failed(
+    takt: Takt, checkout: Path, plant: Clone, backup: Path
+) -> None:
+    text = "create unique index concurrently one_site on public.stores (site);\n"
+    add_migration(checkout, text)
+    ran = run(takt, plant, backup, "--yes")
+    assert ran.code == 1
+    assert "invalid index" in ran.err
+    assert stays_paused(ran, plant)
+
+
+def test_a_failed_smoke_test_is_code_1_and_webhooks_stay_paused(
     takt: Takt, checkout: Path, plant: Clone, backup: Path
 ) -> None:
     add_migration(checkout, "revoke execute on function public.start_packing from authenticated;\n")
@@ -130,15 +165,24 @@ def test_a_failed_smoke_test_is_code_1_and_webhooks_are_resumed(
     assert results(ran)["smoke test"] is False
     reason = next(s["reason"] for s in ran.data["steps"] if s["step"] == "smoke test")
     assert reason.startswith("start_packing: permission denied")
-    assert shops(plant) == {"bannos": "active", "flourlane": "paused"}
+    assert stays_paused(ran, plant)
 
 
-def test_webhooks_are_resumed_when_somebody_presses_ctrl_c(
+def test_a_file_that_could_stay_half_applied_stops_it(
+    takt: Takt, checkout: Path, plant: Clone, backup: Path
+) -> None:
+    name = add_migration(checkout, "create table public.half (id int);\ncommit;\n")
+    ran = run(takt, plant, backup, "--yes")
+    assert ran.code == 6
+    assert f"{name}:2: COMMIT" in ran.data["steps"][1]["reason"]
+
+
+def test_webhooks_are_resumed_when_ctrl_c_comes_before_a_change(
     takt: Takt, plant: Clone, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[dict[str, str]] = []
 
-    def interrupted(_: Any) -> str:
+    def interrupted(*_: Any) -> str:
         seen.append(shops(plant))
         raise KeyboardInterrupt
 

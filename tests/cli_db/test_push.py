@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psycopg
@@ -47,7 +48,8 @@ def test_status_and_push_on_a_fresh_project(takt: Takt, checkout: Path, url: str
 
 def test_push_asks_and_a_no_changes_nothing(takt: Takt, url: str) -> None:
     ran = takt("db", "push", "--db-url", url, input_text="n\n")
-    assert ran.code == 1
+    assert (ran.code, ran.out) == (1, "")
+    assert "Run them? [y/N]: " in ran.err
     assert "Nothing was changed." in ran.err
     assert takt("db", "status", "--json", "--db-url", url).data["schema_version"] is None
 
@@ -56,6 +58,8 @@ def test_push_never_asks_with_json(takt: Takt, url: str) -> None:
     ran = takt("db", "push", "--json", "--db-url", url)
     assert ran.code == 2
     assert "--yes" in ran.err
+    error = json.loads(ran.out)["error"]
+    assert (error["code"], error["message"] in ran.err) == ("usage", True)
 
 
 def test_an_edited_applied_migration_is_refused_by_name(
@@ -109,8 +113,31 @@ def test_a_migration_that_fails_is_said_and_leaves_the_history_alone(
     ran = takt("db", "push", "--yes", "--db-url", clone.url())
     assert ran.code == 1
     assert "division by zero" in ran.err
+    assert f"Nothing of {bad.name} was kept; correct it and push again." in ran.err
     with psycopg.connect(clone.url()) as connection:
         row = connection.execute("select to_regclass('public.half')").fetchone()
+    assert row == (None,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create table public.half (id int);\ncommit;\nselect 1;\n",
+        "create table public.half (id int);\nvacuum public.half;\n",
+    ],
+)
+def test_what_could_stay_half_applied_is_refused_before_anything_runs(
+    takt: Takt, checkout: Path, clone: Clone, text: str
+) -> None:
+    good = checkout / "supabase" / "migrations" / "20990101000000_good.sql"
+    good.write_text("create table public.good (id int);\n")
+    bad = checkout / "supabase" / "migrations" / "20990101000001_bad.sql"
+    bad.write_text(text)
+    ran = takt("db", "push", "--yes", "--db-url", clone.url())
+    assert ran.code == 1
+    assert f"{bad.name}:2: " in ran.err
+    with psycopg.connect(clone.url()) as connection:
+        row = connection.execute("select to_regclass('public.good')").fetchone()
     assert row == (None,)
 
 
@@ -122,6 +149,8 @@ def test_codes_for_no_database_nobody_there_and_a_wrong_password(
     ran = takt("db", "status", "--db-url", nobody)
     assert ran.code == 4
     assert "secret-word" not in ran.err
+    assert "Connection refused" in ran.err  # the whole sentence, not its last line
+    assert "accepting TCP/IP connections?" in ran.err
     wrong = prepared.url("postgres", "postgres", "wrong")
     assert takt("db", "status", "--db-url", wrong).code == 5
     assert takt("db", "status", "--db-url", "mysql://x").code == 2

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from services.local import clone_database, lite, migrations, prepare_database
+from services.local import clone_database, control, lite, migrations, prepare_database
 from services.local.gateway.admin_users import BadInput, parse_ban
 from services.local.gateway.timestamps import repair, rfc3339
+from services.local.paths import Paths
 from services.local.postgres import PostgresError, PostgresServer
 from services.local.processes import free_port
 from services.local.settings import Ports, choose_ports
+from tests.local.support import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,18 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(PostgresError, match="not empty"):
         PostgresServer(tmp_path, free_port()).init()
     assert (tmp_path / "precious").read_text() == "x"
+
+
+def test_a_start_that_fails_shows_its_own_log_only(server: PostgresServer) -> None:
+    server.stop()
+    assert "shut down" in server.log_tail()
+    broken = PostgresServer(
+        server.data_dir, server.port, settings={"work_mem": "no"}, passwords=server.passwords
+    )
+    with pytest.raises(PostgresError, match="work_mem") as caught:
+        broken.start()
+    assert "shut down" not in str(caught.value)
+    server.start()
 
 
 def test_passwords_are_asked_for(server: PostgresServer) -> None:
@@ -144,6 +159,16 @@ def test_a_broken_migration_is_reported(server: PostgresServer, tmp_path: Path) 
     prepare_database(server, "broken")
     with pytest.raises(migrations.MigrationError, match="nonsense"):
         migrations.push(server.url(dbname="broken"), tmp_path)
+
+
+def test_a_full_disk_is_said_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5 * 1024**2))
+    with pytest.raises(control.ControlError, match="The disk is full: 5 MB are left"):
+        control.up(Paths(ROOT, tmp_path), demo=False, timeout=5, notice=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_taken_ports_move_by_ten(server: PostgresServer) -> None:

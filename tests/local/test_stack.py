@@ -197,6 +197,31 @@ def test_demo_runs_until_ctrl_c(own_stack: Stack) -> None:
     assert own_stack.status()["state"] == "stopped"
 
 
+@pytest.mark.parametrize("reached", ["", "starting lite", "loading the demo data"])
+def test_ctrl_c_while_the_demo_starts_stops_it(own_stack: Stack, reached: str) -> None:
+    demo = own_stack.spawn("demo")
+    assert wait_until(lambda: f'"step": "{reached}' in own_stack.state_text(), 60, 0.02)
+    supervisor = own_stack.supervisor_pid()
+    demo.send_signal(signal.SIGINT)
+    _, said = demo.communicate(timeout=60)
+    assert "stopping" in said
+    assert "Traceback" not in said
+    assert start_time(supervisor) is None
+    assert own_stack.status()["state"] == "stopped"
+    assert all(s["pid"] is None for s in own_stack.status()["services"])
+
+
+def test_only_the_log_of_this_start_is_shown(own_stack: Stack) -> None:
+    own_stack.env = {"TAKT_POSTGREST": "/bin/false"}
+    log = own_stack.home / ".takt" / "logs" / "postgrest.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("an error of yesterday\n")
+    refused = own_stack.takt("up")
+    assert refused.returncode == 1
+    assert "postgrest ended at once" in refused.stderr
+    assert "yesterday" not in refused.stderr
+
+
 def test_a_port_lost_after_choosing_is_chosen_again(own_stack: Stack) -> None:
     """Somebody takes lite's port between the choice and lite's start."""
     thief = f"""

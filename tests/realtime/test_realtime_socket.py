@@ -153,6 +153,29 @@ async def test_channels_of_a_socket_are_limited(
     assert second[4]["response"]["reason"].startswith("ChannelRateLimitReached")
 
 
+async def test_13_who_may_no_longer_listen_hears_nothing_more(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token stays valid for an hour; the account does not."""
+    monkeypatch.setattr(session, "RECHECK_SECONDS", 0.1)
+    user, topic = stack.allow("listen")
+    _, kept = stack.allow("listen", user=user)
+    async with connect(address(stack)) as socket:
+        for number, name in (("1", topic), ("2", kept)):
+            joined = await ask(
+                socket, number, number, f"realtime:{name}", "phx_join", private(user)
+            )
+            assert joined[4]["status"] == "ok"
+        stack.sql("delete from public.allowed where user_id = %s and topic = %s", user, topic)
+        told = await receive(socket)
+        assert (told[2], told[3]) == (f"realtime:{topic}", "system")
+        assert told[4]["message"].startswith("Unauthorized")
+        assert (await receive(socket))[2:4] == [f"realtime:{topic}", "phx_close"]
+        stack.send(topic, n=1)
+        stack.send(kept, n=2)
+        assert (await receive(socket))[2] == f"realtime:{kept}"
+
+
 def has(channel: PythonChannel, count: int) -> bool:
     return len(channel.messages) == count
 

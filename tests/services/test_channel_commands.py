@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -46,25 +47,63 @@ def test_the_inbox_shows_what_arrived_and_a_replay_changes_nothing(
         assert row["ok"] is True
     assert tickets(db, wanted) == 1
     assert takt(stack, "channel", "replay").returncode == 2
+    unknown = takt(stack, "channel", "replay", "999999999")
+    assert (unknown.returncode, "no webhook 999999999" in unknown.stdout) == (1, True)
+    assert takt(stack, "channel", "replay", entry, "999999999").returncode == 7
+    wanted_dead = takt(stack, "channel", "dead", "--requeue", entry, "--requeue", "999999999")
+    assert (wanted_dead.returncode, wanted_dead.stdout) == (1, "")
+    assert f"Webhook {entry} is done, not dead." in wanted_dead.stderr
+    assert "There is no webhook 999999999." in wanted_dead.stderr
 
 
 def test_status_tells_stores_apart(stack: Stack) -> None:
     rows = {row["store"]: row for row in data(takt(stack, "channel", "status", "--json"))}
-    assert rows[STORE]["has_secret"] is True
+    assert (rows[STORE]["has_secret"], rows[STORE]["secret_state"]) == (True, "ok")
+
+
+def test_a_secret_of_another_key_is_said_with_its_remedy(
+    stack: Stack, db: psycopg.Connection
+) -> None:
+    kept = db.execute(
+        "update private.shop_secrets set ciphertext ="
+        " extensions.pgp_sym_encrypt('x', 'another key of 32 characters ....')"
+        " from (select ctid as place, ciphertext as was from private.shop_secrets"
+        "   where store = %s and kind = 'webhook' and slot = 1) old"
+        " where ctid = old.place returning was",
+        (STORE,),
+    ).fetchone()
+    assert kept is not None
+    try:
+        shown = takt(stack, "channel", "status", "--json")
+        state = next(row["secret_state"] for row in data(shown) if row["store"] == STORE)
+        assert state == "unreadable"
+        assert f"`takt channel secret {STORE}`" in shown.stderr
+        doctor = takt(stack, "doctor", "--json")
+        checks = {check["name"]: check for check in json.loads(doctor.stdout)["checks"]}
+        assert (doctor.returncode, checks["shop secrets"]["result"]) == (1, "fail")
+        assert STORE in checks["shop secrets"]["reason"]
+    finally:
+        db.execute(
+            "update private.shop_secrets set ciphertext = %s"
+            " where store = %s and kind = 'webhook' and slot = 1",
+            (kept[0], STORE),
+        )
 
 
 def test_pause_keeps_webhooks_and_resume_processes_them(
     stack: Stack, db: psycopg.Connection
 ) -> None:
     wanted, delivery_id = number(), delivery()
-    assert data(takt(stack, "channel", "pause", STORE, "--json")) == [STORE]
+    paused = takt(stack, "channel", "pause", STORE)
+    assert (paused.returncode, paused.stdout.split()) == (0, ["stores", STORE]), paused.stderr
+    assert data(takt(stack, "channel", "pause", STORE, "--json")) == {"stores": []}
     try:
         answer = stack.shop().send("orders/create", order(wanted), delivery_id=delivery_id)
         assert answer.status_code == 200
         assert inbox_entry(stack, delivery_id)["status"] == "new"
         assert tickets(db, wanted) == 0
     finally:
-        assert data(takt(stack, "channel", "resume", STORE, "--json")) == [STORE]
+        assert data(takt(stack, "channel", "resume", STORE, "--json")) == {"stores": [STORE]}
     wait_for(lambda: tickets(db, wanted) == 1, "the ticket is there")
 
 
@@ -124,7 +163,9 @@ def test_an_import_is_a_dry_run_until_told(
 ) -> None:
     file, numbers = csv_file
     command = ("order", "import", str(file), "--store", STORE, "--json")
-    assert [row["ok"] for row in data(takt(stack, *command))] == [True, True]
+    tried = data(takt(stack, *command))
+    assert [row["ok"] for row in tried] == [True, True]
+    assert [row["needs_review"] for row in tried] == [[], []]
     assert sum(tickets(db, n) for n in numbers) == 0
     for _ in range(2):
         assert [row["row"] for row in data(takt(stack, *command, "--apply"))] == [1, 2]
@@ -132,16 +173,31 @@ def test_an_import_is_a_dry_run_until_told(
     assert takt(stack, "order", "import", str(file)).returncode == 2
 
 
+def test_an_import_says_what_a_person_must_look_at(
+    stack: Stack, csv_file: tuple[Path, list[int]]
+) -> None:
+    """A row that is a further line of an order has the reasons of the whole order."""
+    file, numbers = csv_file
+    with file.open("a", encoding="utf-8") as more:
+        more.write(f"\r\nx{numbers[0]};{numbers[0]};;Plain cake;1;;\r\n")
+    command = ("order", "import", str(file), "--store", STORE)
+    rows = data(takt(stack, *command, "--json"))
+    reasons = ["no_flavour", "no_size"]
+    assert [row["needs_review"] for row in rows] == [reasons, [], reasons]
+    assert "no_flavour, no_size" in takt(stack, *command).stdout
+
+
 def test_every_bad_row_is_named_and_the_good_ones_come_in(
     stack: Stack, db: psycopg.Connection, csv_file: tuple[Path, list[int]]
 ) -> None:
     file, numbers = csv_file
     with file.open("a", encoding="utf-8") as more:
-        more.write("\r\n;;not a date;;many;;\r\n")
+        more.write("\r\nx1;;;;many;;\r\n")
     command = ("order", "import", str(file), "--store", STORE, "--apply")
     result = takt(stack, *command)
     assert result.returncode == 7, result.stdout + result.stderr
     assert "2 fine, 1 with errors" in result.stderr
+    assert "quantity must be a whole number" in result.stdout
     assert [tickets(db, n) for n in numbers] == [1, 1]
 
 

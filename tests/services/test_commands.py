@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +73,9 @@ def test_bootstrap_works_only_while_there_is_no_admin(stack: Stack, db: psycopg.
     refused = takt(stack, "user", "bootstrap", second, *arguments)
     assert refused.returncode == 1
     assert "staff.admin_exists" in refused.stderr
-    assert refused.stdout == ""
+    error = json.loads(refused.stdout)["error"]
+    assert error["code"] == "staff.admin_exists"
+    assert error["message"] in refused.stderr
     assert auth_users(db, second) == 0
 
 
@@ -118,6 +121,50 @@ def test_a_device_is_added_enrolled_listed_and_revoked(stack: Stack, tmp_path: P
     assert takt(stack, *arguments).returncode == 1
 
 
+def test_13_a_disabled_person_gets_no_session_either(stack: Stack) -> None:
+    who = email()
+    add(stack, who)
+    before = sign_in(stack, who, "pass-word-1").json()
+    data(takt(stack, "user", "disable", who, "--json"))
+    refused = sign_in(stack, who, "pass-word-1")
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "user_banned")
+    url = f"{stack.url}/auth/v1/token?grant_type=refresh_token"
+    body, key = {"refresh_token": before["refresh_token"]}, {"apikey": stack.publishable_key}
+    assert httpx.post(url, json=body, headers=key).status_code == 400
+    data(takt(stack, "user", "enable", who, "--json"))
+    assert sign_in(stack, who, "pass-word-1").status_code == 200
+
+
+def test_13_a_revoked_device_gets_no_session_either(stack: Stack, tmp_path: Path) -> None:
+    code, file = f"kiosk-{secrets.token_hex(3)}", tmp_path / "device.json"
+    made = data(takt(stack, "device", "add", code, "--kind", "kiosk", "--site", "main", "--json"))
+    # One that was never enrolled has no user to ban.
+    spare = f"kiosk-{secrets.token_hex(3)}"
+    data(takt(stack, "device", "add", spare, "--kind", "kiosk", "--site", "main", "--json"))
+    data(takt(stack, "device", "revoke", spare, "--json"))
+    arguments = ("device", "enroll", made["enrolment_code"], "--url", stack.url)
+    data(takt(stack, *arguments, "--out", str(file), "--json"))
+    own = json.loads(file.read_text())
+    assert sign_in(stack, own["email"], own["password"]).status_code == 200
+    data(takt(stack, "device", "revoke", code, "--json"))
+    refused = sign_in(stack, own["email"], own["password"])
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "user_banned")
+
+
+def test_1_an_admin_gives_a_new_password(stack: Stack) -> None:
+    who = email()
+    add(stack, who)
+    assert takt(stack, "user", "password", email(), "--generate-password").returncode == 1
+    assert takt(stack, "user", "password", who).returncode == 2
+    changed = takt(stack, "user", "password", who, "--password-stdin", stdin="pass-word-2\n")
+    assert changed.returncode == 0
+    assert "pass-word-2" not in changed.stdout + changed.stderr
+    assert sign_in(stack, who, "pass-word-1").status_code == 400
+    assert sign_in(stack, who, "pass-word-2").status_code == 200
+    made = data(takt(stack, "user", "password", who, "--generate-password", "--json"))
+    assert sign_in(stack, who, made["password"]).status_code == 200
+
+
 def test_exit_codes_say_what_is_wrong(stack: Stack, tmp_path: Path) -> None:
     nowhere = {"SUPABASE_URL": "http://127.0.0.1:9"}
     assert takt(stack, "user", "list", env=nowhere).returncode == 4
@@ -125,6 +172,19 @@ def test_exit_codes_say_what_is_wrong(stack: Stack, tmp_path: Path) -> None:
     unset = {"SUPABASE_URL": "", "TAKT_HOME": str(tmp_path)}
     result = takt(stack, "user", "list", env=unset)
     assert (result.returncode, "takt up" in result.stderr) == (3, True)
+    assert result.stdout == ""
+
+
+def test_silence_is_explained(stack: Stack, tmp_path: Path) -> None:
+    """The stack of this folder is down: `takt up`. An address elsewhere: is it right?"""
+    elsewhere = takt(stack, "user", "list", env={"SUPABASE_URL": "http://127.0.0.1:9"})
+    assert "http://127.0.0.1:9" in elsewhere.stderr
+    state = tmp_path / ".takt"
+    state.mkdir()
+    shutil.copy(stack.home / ".takt" / "secrets.json", state)
+    (state / "ports.json").write_text('{"gateway": 9}')
+    here = takt(stack, "user", "list", env={"SUPABASE_URL": "", "TAKT_HOME": str(tmp_path)})
+    assert (here.returncode, "`takt up` starts it" in here.stderr) == (4, True)
 
 
 def test_a_person_may_do_what_their_role_may(stack: Stack) -> None:

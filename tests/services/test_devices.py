@@ -15,13 +15,13 @@ import psycopg
 import pytest
 
 from services.api.app import create_app
-from services.api.limits import TokenBucket
 from services.api.settings import ApiSettings
 from takt import device
 from takt.daemon import Run
 from takt.daemon import heartbeat as heartbeat_task
 from takt.device import Credentials, DeviceSession
 from takt.errors import RpcError
+from takt.limits import TokenBucket
 from takt.rpc import RpcClient
 from takt.settings import ConfigError
 from tests.services.stack import Stack

@@ -128,6 +128,32 @@ def test_a_missing_signature_and_an_unknown_shop_are_401(stack: Stack) -> None:
     assert stack.shop("wrong secret").send("orders/create", order(31003)).status_code == 401
 
 
+def test_11_without_a_signature_the_body_is_not_read(stack: Stack) -> None:
+    address = urlsplit(stack.api)
+    with socket.create_connection((address.hostname, address.port or 80), timeout=20) as sender:
+        sender.sendall(
+            f"POST /webhooks/shopify/{STORE} HTTP/1.1\r\nHost: x\r\n"
+            "Content-Length: 1000000\r\n\r\n".encode()
+        )
+        assert b" 401 " in sender.recv(1024)  # not a byte of the body was sent
+
+
+def test_11_bad_signatures_are_slowed_down(stack: Stack) -> None:
+    def send(address: str, shop: str, secret: str) -> httpx.Response:
+        sender = ShopifyShop(f"{stack.api}/webhooks/shopify/{shop}", secret)
+        # The gateway writes this header; here we stand in its place.
+        return sender.send("themes/publish", {}, headers={"x-forwarded-for": address})
+
+    attacker, other = "198.51.100.7", "198.51.100.8"
+    answers = [send(attacker, STORE, "wrong") for _ in range(24)]
+    assert [a.status_code for a in answers[:20]] == [401] * 20
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert send(attacker, STORE, SECRET).status_code == 429  # no oracle either
+    assert send(attacker, "flourlane", "wrong").status_code == 401
+    assert send(other, STORE, SECRET).status_code == 200
+
+
 def test_nothing_is_parsed_before_it_is_verified(stack: Stack, db: psycopg.Connection) -> None:
     delivery_id = delivery()
     for poison in (b"\xff\xfe not json", b'{"a": "\\u0000"}', b"[" * 5000):
@@ -163,7 +189,7 @@ def test_an_endless_body_is_refused_before_it_is_buffered(stack: Stack) -> None:
     with socket.create_connection((address.hostname, address.port or 80), timeout=20) as sender:
         sender.sendall(
             f"POST /webhooks/shopify/{STORE} HTTP/1.1\r\nHost: x\r\n"
-            "Transfer-Encoding: chunked\r\n\r\n".encode()
+            "X-Shopify-Hmac-Sha256: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         )
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             sender.sendall(chunk * (20 * BODY_LIMIT // len(chunk)))
@@ -174,7 +200,7 @@ def test_an_announced_length_is_refused_without_reading(stack: Stack) -> None:
     with socket.create_connection((address.hostname, address.port or 80), timeout=20) as sender:
         sender.sendall(
             f"POST /webhooks/shopify/{STORE} HTTP/1.1\r\nHost: x\r\n"
-            f"Content-Length: {BODY_LIMIT + 1}\r\n\r\n".encode()
+            f"X-Shopify-Hmac-Sha256: x\r\nContent-Length: {BODY_LIMIT + 1}\r\n\r\n".encode()
         )
         assert b" 413 " in sender.recv(1024)
 

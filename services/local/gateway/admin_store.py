@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -30,6 +31,16 @@ _BANNED = """
     )
   ) as banned
 """
+# After a moment, in which two tabs may refresh at once, an old token is a stolen one.
+_END_REUSED = """
+  with reused as (
+    select t.session_id from auth.refresh_tokens as t
+    where t.token = %s and t.revoked and t.updated_at < now() - interval '10 seconds'
+  ),
+  ended as (delete from auth.sessions where id in (select session_id from reused))
+  select exists (select from reused) as found
+"""
+_MOST_CONNECTIONS = 8
 # The hash keeps the address unique without keeping it.
 _FORGET = """
   update auth.users
@@ -52,6 +63,7 @@ class UserStore:
 
     def __init__(self, db_url: str) -> None:
         self._db_url = db_url
+        self._free = asyncio.Semaphore(_MOST_CONNECTIONS)
 
     async def page(self, limit: int, offset: int) -> tuple[list[Row], int]:
         """Users by age, newest first, and how many there are."""
@@ -122,16 +134,24 @@ class UserStore:
             row = await found.fetchone()
         return bool(row and row["banned"])
 
+    async def end_reused(self, refresh_token: str) -> bool:
+        """End the session of a refresh token that was exchanged before; was it one?"""
+        async with self._connect() as connection:
+            found = await connection.execute(_END_REUSED, (refresh_token,))
+            row = await found.fetchone()
+        return bool(row and row["found"])
+
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
-        connection = await psycopg.AsyncConnection.connect(
-            self._db_url, row_factory=dict_row, connect_timeout=5
-        )
-        async with connection:
-            try:
-                yield connection
-            except psycopg.errors.UniqueViolation as error:
-                raise EmailTaken from error
+        async with self._free:
+            connection = await psycopg.AsyncConnection.connect(
+                self._db_url, row_factory=dict_row, connect_timeout=5
+            )
+            async with connection:
+                try:
+                    yield connection
+                except psycopg.errors.UniqueViolation as error:
+                    raise EmailTaken from error
 
 
 async def _get(connection: psycopg.AsyncConnection[DictRow], user_id: UUID) -> Row | None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
+import psycopg
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -73,7 +74,7 @@ def build_app(settings: Settings) -> Starlette:
         routes=routes,
         middleware=middleware(),
         lifespan=lifespan,
-        exception_handlers={KeyRefused: _refuse_key},
+        exception_handlers={KeyRefused: _refuse_key, psycopg.OperationalError: _no_database},
     )
 
 
@@ -102,6 +103,12 @@ def _realtime(settings: Settings) -> RealtimeSettings:
 
 async def _healthy(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
+
+
+async def _no_database(_: Request, __: Exception) -> Response:
+    return problem(
+        503, "The database cannot be reached. Try again in a moment.", service="postgres"
+    )
 
 
 async def _refuse_key(_: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jwt
 from starlette.requests import HTTPConnection
@@ -41,6 +41,8 @@ class KeyRing:
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         bearer = bearer.strip() if scheme.lower() == "bearer" else ""
         key = request.headers.get("apikey") or request.query_params.get("apikey") or ""
+        if not bearer.isascii():
+            raise KeyRefused("Invalid JWT")
         bearer_role = self._role_of(bearer) if bearer else None
         role = bearer_role or (self._role_of(key) if key else None)
         if role is None:
@@ -65,6 +67,20 @@ class KeyRing:
         """The publishable or secret key of a role."""
         return self._secrets.secret_key if role == "service_role" else self._secrets.publishable_key
 
+    def is_signed(self, token: str) -> bool:
+        """Is this a JWT of this stack that has not expired, whatever it is for?"""
+        try:
+            self._claims(token)
+        except jwt.PyJWTError:
+            return False
+        return True
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
+            token, self._secrets.jwt_secret, algorithms=["HS256"], options={"verify_aud": False}
+        )
+        return claims
+
     def _role_of(self, key: str) -> Role | None:
         if hmac.compare_digest(key.encode(), self._secrets.publishable_key.encode()):
             return "anon"
@@ -77,9 +93,7 @@ class KeyRing:
         if key.count(".") != 2:
             return None
         try:
-            claims = jwt.decode(
-                key, self._secrets.jwt_secret, algorithms=["HS256"], options={"verify_aud": False}
-            )
+            claims = self._claims(key)
         except jwt.PyJWTError:
             return None
         if claims.get("sub"):

@@ -10,19 +10,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.local.gateway.admin_users import AdminUsers, auth_error
+from services.local.gateway.auth_routes import (
+    SignIns,
+    closed,
+    is_sign_in,
+    read_object,
+    refuse_body,
+)
 from services.local.gateway.keys import Caller, KeyRefused, KeyRing
 from services.local.gateway.proxy import (
     Header,
     Upstream,
     forward,
+    problem,
     request_headers,
     response_headers,
     send,
 )
 from services.local.gateway.timestamps import repair
 
-# Followed from an e-mail or an <img>, so no key can come along: these count as anonymous.
-_OPEN_AUTH = ("/verify", "/health", "/settings", "/.well-known/jwks.json")
+# Asked by monitors or followed from an <img>, so no key can come along: these are anonymous.
+_OPEN_AUTH = ("/health", "/settings", "/.well-known/jwks.json")
+_STORAGE = ("/bucket", "/object/", "/render/image/", "/status")
 _OPEN_STORAGE = ("/object/public/", "/object/sign/", "/object/info/public/", "/render/image/")
 # Answers about objects; everything else may be an object itself, and is streamed.
 _STORAGE_JSON = ("/bucket", "/object/list", "/object/info/")
@@ -37,14 +46,34 @@ class Lite:
         self._keys = keys
         self._upstream = upstream
         self._users = users
+        self._sign_ins = SignIns()
 
     async def auth(self, request: Request) -> Response:
         """Auth. Errors: KeyRefused."""
-        path = request.url.path.removeprefix("/auth/v1")
-        caller = self._caller(request, path.startswith(_OPEN_AUTH))
+        path = _path(request).removeprefix("/auth/v1")
+        caller = self._caller(request, path in _OPEN_AUTH)
         if path.startswith("/admin/"):
             return await self._users.handle(request, path.removeprefix("/admin"), caller)
-        body = await self._auth_body(request, path)
+        if refusal := closed(request, path):
+            return refusal
+        body = await request.body()
+        if refusal := refuse_body(request, path, body):
+            return refusal
+        if not is_sign_in(request, path):
+            return await self._auth(request, path, caller, body)
+        if refusal := self._sign_ins.refuse(request, body):
+            return refusal
+        answer = await self._auth(request, path, caller, body)
+        if answer.status_code == 200:
+            self._sign_ins.succeeded(request, body)
+        return answer
+
+    async def _auth(self, request: Request, path: str, caller: Caller, body: bytes) -> Response:
+        token = (read_object(body) or {}).get("refresh_token") if path == "/token" else None
+        # lite answers with the newest token, whoever brings an old one.
+        if token and await self._users.store.end_reused(str(token)):
+            text = "Invalid Refresh Token: Already Used"
+            return auth_error(400, "refresh_token_already_used", text)
         answer = await send(
             request, self._upstream, _path(request), self._headers(request, caller), body
         )
@@ -57,11 +86,17 @@ class Lite:
 
     async def storage(self, request: Request) -> Response:
         """Storage; objects are streamed. Errors: KeyRefused."""
-        path = request.url.path.removeprefix("/storage/v1")
+        path = _path(request).removeprefix("/storage/v1")
         reading = request.method in ("GET", "HEAD")
         caller = self._caller(request, reading and path.startswith(_OPEN_STORAGE))
+        if not path.startswith(_STORAGE):
+            return problem(404, "The embedded Storage has no such route.")
         headers = self._headers(request, caller)
         signing = request.method == "POST" and path.startswith(_SIGNING)
+        token = request.query_params.get("token", "")
+        # lite answers 500 to a token that it cannot read.
+        if path.startswith(_SIGNING) and not signing and not self._keys.is_signed(token):
+            return problem(400, "The signed address is not valid, or not any more.")
         if not signing and not path.startswith(_STORAGE_JSON):
             return await forward(request, self._upstream, _path(request), headers)
         answer = await send(request, self._upstream, _path(request), headers)
@@ -81,25 +116,17 @@ class Lite:
         headers = request_headers(request, drop=dropped)
         headers.append((b"apikey", self._keys.opaque(caller.role).encode("ascii")))
         token = caller.user_jwt
-        if token is None and request.url.path.startswith("/storage/"):
+        if token is None and _path(request).startswith("/storage/"):
             token = self._keys.role_jwt(caller.role)
         if token is not None:
             headers.append((b"authorization", b"Bearer " + token.encode("ascii")))
-        if "content-length" in request.headers and request.url.path.startswith("/storage/"):
+        if "content-length" in request.headers and _path(request).startswith("/storage/"):
             headers.append((b"content-length", request.headers["content-length"].encode("ascii")))
         return headers
 
-    async def _auth_body(self, request: Request, path: str) -> bytes:
-        body = await request.body()
-        if request.method != "POST" or path not in ("/otp", "/magiclink"):
-            return body
-        # lite makes a user for every new address here, although sign-ups are off.
-        asked = _object(body)
-        return body if asked is None else json.dumps({**asked, "create_user": False}).encode()
-
     async def _is_banned(self, body: bytes) -> bool:
         """lite answers 500 when the database refuses the session of a banned person."""
-        asked = _object(body) or {}
+        asked = read_object(body) or {}
         email, token = asked.get("email"), asked.get("refresh_token")
         return await self._users.store.is_banned(
             email=email if isinstance(email, str) else None,
@@ -110,14 +137,6 @@ class Lite:
 def _path(request: Request) -> str:
     raw: bytes = request.scope["raw_path"]
     return raw.decode("ascii")
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _signed(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Security headers and CORS for everything that leaves the gateway."""
+"""What surrounds every route: security headers, CORS, and the guard."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.local.gateway.guard import Guard
 
 # A page on this computer, such as the web client's development server.
 _LOOPBACK = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
@@ -19,6 +21,7 @@ _ALWAYS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
 }
+_PRIVATE = ("/auth/v1", "/rest/v1")  # tokens and data: not for a cache
 _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
@@ -42,6 +45,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _ALWAYS.items():
                     headers.setdefault(name, value)
+                if scope["path"].startswith(_PRIVATE):
+                    headers.setdefault("cache-control", "no-store")
                 if headers.get("content-type", "").startswith("text/html"):
                     headers.setdefault("content-security-policy", _PAGE_POLICY)
             await send(message)
@@ -63,4 +68,5 @@ def middleware() -> list[Middleware]:
             expose_headers=list(_EXPOSED),
             max_age=3600,
         ),
+        Middleware(Guard),
     ]

@@ -54,10 +54,17 @@ def problem(status: int, message: str, **facts: object) -> JSONResponse:
     return JSONResponse({"code": status, "message": message, "msg": message, **facts}, status)
 
 
-def request_headers(request: Request, drop: Iterable[str] = ()) -> list[Header]:
-    """Headers to pass on: no hop-by-hop ones, and X-Forwarded-* set by us alone."""
+def request_headers(
+    request: Request, drop: Iterable[str] = (), *, server: bool = False
+) -> list[Header]:
+    """Headers to pass on: no hop-by-hop ones, and X-Forwarded-* set by us alone.
+
+    `server`: the caller has the secret key, so it may name the key of the shops' secrets.
+    """
     nominated = request.headers.get("connection", "").lower().split(",")
     unwanted = _HOP_BY_HOP | {"host", *drop, *(name.strip() for name in nominated)}
+    if not server:
+        unwanted |= {"x-takt-secrets-key"}
     kept = [
         (name, value)
         for name, value in request.headers.raw
@@ -140,8 +147,11 @@ async def forward(
 ) -> Response:
     """Like `send`, with the answer streamed back to the caller."""
     answer = await send(request, upstream, path, headers, body)
-    if isinstance(answer, Response):
-        return answer
+    return answer if isinstance(answer, Response) else stream(answer)
+
+
+def stream(answer: httpx.Response) -> Response:
+    """The upstream's open answer as ours, passed on as it arrives."""
     response = StreamingResponse(
         answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose)
     )

@@ -60,7 +60,8 @@ begin
     ('authenticator', 'lock_timeout = ''8s'''),
     ('postgres', 'search_path = "$user", public, extensions'),
     -- lite reads pg_class to find tables with row level security; schemas.sql shows it none.
-    ('supabase_lite', 'search_path = lite, pg_catalog, public')
+    ('supabase_lite', 'search_path = lite, pg_catalog, public'),
+    ('supabase_lite', 'statement_timeout = ''15s''')
   loop
     continue when v_role = any (v_foreign);
     execute format('alter role %I set %s', v_role, v_setting);

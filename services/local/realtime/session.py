@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ MOST_CHANNELS = 100
 JOIN_BURST, JOINS_PER_SECOND = 100, 10.0
 ERROR_DELAY = 1.0  # seconds; a refused client tries again at once otherwise
 READY_SECONDS = 5.0
+RECHECK_SECONDS = 60.0  # an account may be shut out, a role changed, while a channel is open
 
 _NO_POSTGRES_CHANGES = (
     "postgres_changes is not offered here: changes are announced by broadcast; "
@@ -76,6 +78,7 @@ class Session:
         self._hub = backend.hub
         self._members: dict[str, Member] = {}
         self._expiries: dict[Member, asyncio.TimerHandle] = {}
+        self._claims: dict[Member, Claims] = {}
         self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE_FRAMES)
         self._tasks: set[asyncio.Task[None]] = set()
         self._reader: asyncio.Task[None] | None = None
@@ -86,6 +89,7 @@ class Session:
         """Serve the socket until either side ends it."""
         self._reader = self._spawn(self._read())
         writer = self._spawn(self._write())
+        self._spawn(self._recheck())
         try:
             await asyncio.wait((self._reader, writer), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -182,7 +186,7 @@ class Session:
         self._remove(frame.topic)  # a second join replaces the first
         self._members[frame.topic] = member
         self._hub.join(member)
-        self._expire_with(member, claims)
+        self._keep(member, claims)
         self._reply(frame, {"postgres_changes": []})
         if member.presence and member.rights.presence_read:
             self._hub.send_presence_state(member)
@@ -226,10 +230,7 @@ class Session:
         )
         rights = await self._backend.authoriser.rights(claims, topic) if private else FULL_RIGHTS
         if not rights.read:
-            raise Unauthorised(
-                "Unauthorized: You do not have permissions to read from this "
-                f"Channel topic: {topic}"
-            )
+            raise Unauthorised(_no_reading(topic))
         return claims, rights
 
     async def _renew(self, member: Member, token: object) -> None:
@@ -243,9 +244,31 @@ class Session:
             member.send("phx_error", {"reason": str(error)})  # clients join again by themselves
         else:
             member.rights = rights
-            self._expire_with(member, claims)
+            self._keep(member, claims)
 
-    def _expire_with(self, member: Member, claims: Claims) -> None:
+    async def _recheck(self) -> None:
+        """Ask the policies again, now and then; a channel that may not be read is closed."""
+        while True:
+            # Spread out: after a restart all sockets are equally old.
+            await asyncio.sleep(RECHECK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+            for member, claims in tuple(self._claims.items()):
+                if member.private:
+                    await self._ask_again(member, claims)
+
+    async def _ask_again(self, member: Member, claims: Claims) -> None:
+        try:
+            rights = await self._backend.authoriser.rights(claims, member.topic)
+        except Unavailable:
+            return  # no reason to close: the listener tells when the database is gone
+        if self._claims.get(member) is not claims:
+            return  # left, or renewed with another token meanwhile
+        member.rights = rights
+        if not rights.read:
+            self._shut(member, _no_reading(member.topic))
+
+    def _keep(self, member: Member, claims: Claims) -> None:
+        """Remember whose channel it is, and close it when the token expires."""
+        self._claims[member] = claims
         if member in self._expiries:
             self._expiries.pop(member).cancel()
         if "exp" in claims:
@@ -270,6 +293,7 @@ class Session:
         member = self._members.pop(topic, None)
         if member is None:
             return
+        self._claims.pop(member, None)
         if member in self._expiries:
             self._expiries.pop(member).cancel()
         self._hub.leave(member)
@@ -316,6 +340,10 @@ class _Bucket:
             return False
         self._left -= 1
         return True
+
+
+def _no_reading(topic: str) -> str:
+    return f"Unauthorized: You do not have permissions to read from this Channel topic: {topic}"
 
 
 def _object(value: object) -> dict[str, Any]:
