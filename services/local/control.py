@@ -15,11 +15,12 @@ from services.local import binaries, external, processes
 from services.local.guards import StartFailed, end_orphans
 from services.local.paths import Paths
 from services.local.seed import read_demo
-from services.local.settings import Settings, SettingsError, refuse_lost_secrets
+from services.local.settings import Settings, SettingsError, has_data, refuse_lost_secrets
 from services.local.state import EXTERNAL, ServiceState, StackState, read_state
 from services.local.supervisor import ALREADY_RUNNING
 
-_LEAST_FREE = 100 * 1024**2  # bytes; a new database takes about 60 MB
+# Bytes that must be free: a new database takes about 60 MB, an old one a further piece of its WAL.
+_FREE_FOR_NEW, _FREE_FOR_OLD = 100 * 1024**2, 20 * 1024**2
 _NOTHING_LEFT = 1024**2
 _STOP_SECONDS = 90
 
@@ -145,11 +146,11 @@ def _preflight(paths: Paths) -> None:
     """What is looked at before anything is started or written."""
     refuse_lost_secrets(paths)
     binaries.check_node()
-    free = _free(paths)
-    if free < _LEAST_FREE:
+    free, needed = _free(paths), _FREE_FOR_OLD if has_data(paths) else _FREE_FOR_NEW
+    if free < needed:
         raise ControlError(
             f"The disk is full: {free // 1024**2} MB are left for {paths.state}. Free at least "
-            f"{_LEAST_FREE // 1024**2} MB."
+            f"{needed // 1024**2} MB."
         )
 
 
