@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections import Counter, deque
 from ipaddress import IPv6Address, ip_address
@@ -95,14 +96,20 @@ class Guard:
 def is_odd(scope: Scope) -> bool:
     """Could two services read this path as two different ones?"""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return _ODD.search(raw) is not None or _ODD.search(_spaced(unquote_to_bytes(raw))) is not None
+    if _ODD.search(raw) is not None:
+        return True
+    return b"%" in raw and _ODD.search(_spaced(unquote_to_bytes(raw))) is not None
 
 
 def client_key(scope: Scope) -> str | None:
     """Whose requests are counted together: an address, a network of IPv6 (/64), or None for this
     computer, whose daemons and TLS proxy speak for many.
     """
-    host = scope["client"][0] if scope.get("client") else ""
+    return _counted_as(scope["client"][0] if scope.get("client") else "")
+
+
+@functools.lru_cache(maxsize=4096)
+def _counted_as(host: str) -> str | None:
     try:
         address = ip_address(host)
     except ValueError:
