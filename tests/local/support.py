@@ -14,7 +14,11 @@ from typing import Any
 from services.local.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-_ENTRY = "from cli.main import main; main()"
+# A shell that starts CI in the background lets its children ignore Ctrl-C; a terminal does not.
+_ENTRY = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from cli.main import main; main()"
+)
 
 
 @dataclass
