@@ -1,12 +1,8 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { violations } from "./axe";
 import { pages, setTheme, shoot, visit } from "./shots";
 import { call, enter, launch, type Person } from "./stack";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 let browser: Browser;
 let admin: Person;
@@ -20,23 +16,6 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-/** Rules broken on the page, each with the places. */
-async function violations(): Promise<string[]> {
-  // evaluate() goes round the page's Content-Security-Policy, which forbids the script tag that axe would like.
-  await admin.page.evaluate(AXE);
-  return admin.page.evaluate(async (tags) => {
-    const { axe } = window as unknown as { axe: { run(options: object): Promise<{ violations: AxeFinding[] }> } };
-    interface AxeFinding {
-      id: string;
-      nodes: { target: unknown; failureSummary?: string }[];
-    }
-    const found = await axe.run({ runOnly: tags });
-    return found.violations.flatMap((one) =>
-      one.nodes.map((n) => `${one.id}: ${String(n.target)}: ${n.failureSummary ?? ""}`),
-    );
-  }, TAGS);
-}
-
 test.for(["light", "dark"] as const)(
   "every page is accessible in the %s theme",
   { timeout: 180_000 },
@@ -47,7 +26,7 @@ test.for(["light", "dark"] as const)(
     for (const { name, path, ready } of pages(order)) {
       await visit(page, path, ready);
       await shoot(page, `${name}-${theme}`);
-      const found = await violations();
+      const found = await violations(page);
       if (found.length) broken[name] = found;
     }
     expect(broken).toEqual({});
@@ -60,7 +39,7 @@ test("dialogs are accessible", async () => {
   const look = async (name: string) => {
     await page.getByRole("dialog").waitFor();
     await shoot(page, name);
-    const found = await violations();
+    const found = await violations(page);
     if (found.length) broken[name] = found;
     await page.keyboard.press("Escape");
   };

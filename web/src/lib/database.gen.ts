@@ -942,7 +942,7 @@ export type Database = {
         };
       };
       cancel_order: {
-        Args: { p_order_id: string; p_reason: string; p_request_id?: string };
+        Args: { p_order_id: string; p_reason?: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
         SetofOptions: {
           from: "*";
@@ -1306,6 +1306,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      identify_by_badge: {
+        Args: { p_badge: string };
+        Returns: Database["public"]["CompositeTypes"]["person_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "person_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      identify_by_pin: {
+        Args: { p_pin: string; p_user_id: string };
+        Returns: Database["public"]["CompositeTypes"]["person_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "person_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       import_orders: {
         Args: { p_dry_run?: boolean; p_request_id?: string; p_rows: Json; p_source: string; p_store: string };
         Returns: Database["public"]["CompositeTypes"]["import_result"][];
@@ -1316,6 +1336,9 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      issue_badge: { Args: { p_user_id: string }; Returns: string };
+      keep_person: { Args: Record<PropertyKey, never>; Returns: string };
+      leave_station: { Args: Record<PropertyKey, never>; Returns: boolean };
       list_devices: {
         Args: Record<PropertyKey, never>;
         Returns: {
@@ -1382,7 +1405,7 @@ export type Database = {
       pause_webhooks: { Args: { p_request_id?: string; p_store?: string }; Returns: string[] };
       process_webhook: { Args: { p_inbox_id: number }; Returns: Json };
       qc_return_to_decorating: {
-        Args: { p_notes?: string; p_order_id: string; p_reason: string; p_request_id?: string };
+        Args: { p_notes?: string; p_order_id: string; p_reason?: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
         SetofOptions: {
           from: "*";
@@ -1585,7 +1608,7 @@ export type Database = {
         };
       };
       scan: {
-        Args: { p_code: string; p_expected_order?: string; p_request_id?: string; p_station?: string };
+        Args: { p_code?: string; p_expected_order?: string; p_request_id?: string; p_station?: string };
         Returns: Database["public"]["CompositeTypes"]["scan_result"];
         SetofOptions: {
           from: "*";
@@ -1604,6 +1627,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      set_pin: { Args: { p_pin: string; p_user_id?: string }; Returns: boolean };
       set_priority: {
         Args: { p_order_id: string; p_priority?: Database["public"]["Enums"]["priority_level"]; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
@@ -1909,6 +1933,19 @@ export type Database = {
         offer: string | null;
         order_row: Database["public"]["Tables"]["orders"]["Row"] | null;
       };
+      person_answer: {
+        ok: boolean | null;
+        token: string | null;
+        user_id: string | null;
+        full_name: string | null;
+        role: string | null;
+        expires_at: string | null;
+        message: string | null;
+        status: number | null;
+        code: string | null;
+        hint: string | null;
+        details: Json | null;
+      };
       queue_page: {
         orders: Database["public"]["Tables"]["orders"]["Row"][] | null;
         next_cursor: string | null;
@@ -1977,6 +2014,7 @@ export type Database = {
         failed: number | null;
         dead: number | null;
         oldest_waiting_seconds: number | null;
+        secret_state: string | null;
       };
       stage_count: {
         store: string | null;

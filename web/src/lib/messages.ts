@@ -9,6 +9,15 @@ const text = (value: unknown) => (Array.isArray(value) ? value.join(", ") : stag
 
 /** Sentences for the stable codes of sql/ERRORS.md that people at a bench meet; the others keep the server's words. */
 const SENTENCES: Record<string, Sentence> = {
+  "station.locked": () => msg`The station is locked. Scan your badge or type your PIN.`,
+  "station.not_a_station": () => msg`This works at a shared station only.`,
+  "person.wrong_pin": (f) => msg`Wrong PIN. ${text(f.left)} more tries before it locks.`,
+  "person.locked": () => msg`Too many wrong PINs. Wait a few minutes, or ask a manager for a new one.`,
+  "person.no_pin": () => msg`You have no PIN yet. Set one in your own account, or ask a manager.`,
+  "person.unknown_badge": () => msg`This badge is not known here. Ask a manager for a new one.`,
+  "person.not_here": () => msg`You do not work at this site. Ask a manager.`,
+  "person.weak_pin": () => msg`Choose 4 to 8 digits that are not all equal and not in a row.`,
+  "device.bad_code": () => msg`The code is wrong, used, or too old. Ask for a new one.`,
   "auth.required": () => msg`Sign in first.`,
   "auth.not_staff": () => msg`This account is not active here. Ask an admin.`,
   "auth.forbidden": () => msg`Your role does not allow this. Ask a supervisor.`,
@@ -55,6 +64,7 @@ export function sentence(code: string | null, facts: Facts, fallback: string): s
 export function explain(error: unknown): string {
   if (!(error instanceof RpcError)) return error instanceof Error ? error.message : String(error);
   if (error.kind === "offline") return i18n._(msg`No connection to the server. Try again when the network is back.`);
+  if (error.hint in SENTENCES) return sentence(error.hint, error.details, error.message);
   if (error.kind === "busy") return i18n._(msg`The server is busy. Try again in a moment.`);
   if (error.kind === "signed-out") return i18n._(msg`You were signed out. Sign in again.`);
   return sentence(error.hint, error.details, error.message || i18n._(msg`Something went wrong.`));

@@ -1,4 +1,5 @@
 import type { Database, Json } from "./database.gen";
+import { person } from "./person";
 import { db } from "./supabase";
 import type { ScanResult } from "./types";
 
@@ -77,11 +78,17 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** The error of an answer; a station whose session has ended forgets who stood there. */
+function failed(error: Refusal, status: number): RpcError {
+  if (error.hint === "station.locked") person.set(null);
+  return toRpcError(error, status);
+}
+
 /** Calls an RPC once. Returns its answer as `T`; throws RpcError. */
 export async function rpc<T>(name: RpcName, args: object = {}, options: CallOptions = {}): Promise<T> {
   const request = db().rpc(name, args as never);
   const { data, error, status } = await (options.signal ? request.abortSignal(options.signal) : request);
-  if (error) throw toRpcError(error, status);
+  if (error) throw failed(error, status);
   return data as T;
 }
 
@@ -95,6 +102,6 @@ export async function rows<T>(
   answer: PromiseLike<{ data: unknown; error: Refusal | null; status: number }>,
 ): Promise<T> {
   const { data, error, status } = await answer;
-  if (error) throw toRpcError(error, status);
+  if (error) throw failed(error, status);
   return data as T;
 }

@@ -1,53 +1,66 @@
+import { person } from "./person";
 import { RpcError, rpc } from "./rpc";
 import { createStore, rememberedStore } from "./store";
 import { db } from "./supabase";
 import type { Who } from "./types";
 
 export interface Session {
-  status: "starting" | "out" | "in";
-  /** The account this browser is signed in with: a person, or the device of a station. */
+  /** locked: this is a shared station and nobody has identified. */
+  status: "starting" | "out" | "locked" | "in";
+  /** Who acts: the person who signed in, or who stands at the station. */
   who: Who | null;
-  /** The person at a shared station; null while the account itself acts. Set by the station mode once there is one. */
-  acting: { user_id: string; name: string } | null;
+  /** The device, where this browser is a shared station. */
+  station: Who | null;
   /** Why there is no `who` although somebody signed in, as thrown. */
   problem: unknown;
 }
 
-export const session = createStore<Session>({ status: "starting", who: null, acting: null, problem: null });
-/** Who it was last time, so that the shell opens without a network. Decides nothing: the server asks again. */
+const OUT: Session = { status: "out", who: null, station: null, problem: null };
+export const session = createStore<Session>({ ...OUT, status: "starting" });
+/** The account it was last time, so that the shell opens without a network. Decides nothing: the server asks again. */
 const remembered = rememberedStore<Who | null>("takt.who", null);
 
 const leaving = new Set<() => void | Promise<void>>();
-/** `forget` runs at every sign-out, before the next person can sign in. */
+/** `forget` runs at every sign-out and when a station locks, before the next person can begin. */
 export function onLeave(forget: () => void | Promise<void>): void {
   leaving.add(forget);
 }
 
-async function identify(): Promise<void> {
+export const isStation = (who: Who | null): boolean => who?.role === "device.kiosk";
+
+function begin(who: Who): void {
+  const { station } = session.get();
+  if (isStation(who)) session.set({ status: "locked", who: null, station: who, problem: null });
+  else session.set({ status: "in", who, station: person.get() ? station : null, problem: null });
+  if (!person.get()) remembered.set(who);
+}
+
+/** Asks the server who this browser is; without an answer it is whoever it was. */
+export async function identify(): Promise<void> {
   try {
-    const who = await rpc<Who>("whoami");
-    remembered.set(who);
-    session.set((old) => ({ ...old, status: "in", who, problem: null }));
+    begin(await rpc<Who>("whoami"));
   } catch (problem) {
-    const kept = remembered.get();
-    if (problem instanceof RpcError && problem.canRepeat && kept) {
-      session.set((old) => ({ ...old, status: "in", who: kept, problem: null }));
-    } else if (problem instanceof RpcError && problem.kind === "signed-out") {
-      session.set({ status: "out", who: null, acting: null, problem: null });
-    } else {
-      session.set({ status: "out", who: null, acting: null, problem });
-    }
+    const kept = session.get().who ?? remembered.get();
+    if (problem instanceof RpcError && problem.canRepeat && kept) begin(kept);
+    else if (problem instanceof RpcError && problem.hint === "station.locked")
+      return; // rpc() has locked the station
+    else if (problem instanceof RpcError && problem.kind === "signed-out") session.set(OUT);
+    else session.set({ ...OUT, problem });
   }
 }
 
 /** Finds out who is signed in; call once after connect(). */
 export async function startSession(): Promise<void> {
   const { data, error } = await db().auth.getSession();
+  const kept = remembered.get();
   if (data.session) await identify();
-  else if (error && remembered.get()) session.set((old) => ({ ...old, status: "in", who: remembered.get() }));
-  else session.set((old) => ({ ...old, status: "out" }));
+  else if (error && kept) begin(kept);
+  else session.set(OUT);
   db().auth.onAuthStateChange((event) => {
-    if (event === "SIGNED_OUT" && session.get().status === "in") void leave();
+    if (event === "SIGNED_OUT" && session.get().status !== "out") void leave();
+  });
+  person.subscribe(() => {
+    if (person.get() === null && session.get().station) void lockNow();
   });
 }
 
@@ -58,10 +71,20 @@ export async function signIn(email: string, password: string): Promise<void> {
   await identify();
 }
 
-async function leave(): Promise<void> {
-  session.set({ status: "out", who: null, acting: null, problem: null });
-  remembered.set(null);
+async function forgetAll(): Promise<void> {
   for (const forget of leaving) await forget();
+}
+
+async function lockNow(): Promise<void> {
+  session.set((old) => ({ ...old, status: "locked", who: null }));
+  await forgetAll();
+}
+
+async function leave(): Promise<void> {
+  session.set(OUT);
+  remembered.set(null);
+  person.set(null);
+  await forgetAll();
 }
 
 export async function signOut(): Promise<void> {

@@ -2,6 +2,7 @@ import { AuthClient } from "@supabase/auth-js";
 import { PostgrestClient } from "@supabase/postgrest-js";
 import { RealtimeClient } from "@supabase/realtime-js";
 import type { Database } from "./database.gen";
+import { person } from "./person";
 
 /**
  * The parts of supabase-js that this client uses, put together as supabase-js does it. Storage and functions stay out:
@@ -30,6 +31,8 @@ function compose(url: string, key: string): Client {
     const headers = new Headers(init?.headers);
     headers.set("apikey", key);
     headers.set("authorization", `Bearer ${(await token()) ?? key}`);
+    const standing = person.get();
+    if (standing) headers.set("x-takt-person", standing.token);
     return fetch(input, { ...init, headers });
   };
   const rest = new PostgrestClient<Database>(`${url}/rest/v1`, { fetch: signed });

@@ -7,6 +7,7 @@ import {
   type RouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { Shell } from "@/features/core/shell";
 import { SignInPage } from "@/features/core/sign-in";
 import { BoardPage } from "@/features/workflows/board";
@@ -16,9 +17,18 @@ import { useStore } from "@/lib/store";
 import { Loading } from "@/ui/states";
 import { Missing, RouteProblem } from "./problems";
 
+const LockPage = lazy(() => import("@/features/core/lock"));
+
 function Root() {
   const { status } = useStore(session);
   if (status === "starting") return <Loading />;
+  if (status === "locked") {
+    return (
+      <Suspense fallback={<Loading />}>
+        <LockPage />
+      </Suspense>
+    );
+  }
   return status === "out" ? <SignInPage /> : <Outlet />;
 }
 

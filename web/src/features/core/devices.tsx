@@ -7,6 +7,7 @@ import { explain } from "@/lib/messages";
 import { queries } from "@/lib/query";
 import { rpc } from "@/lib/rpc";
 import { may, session } from "@/lib/session";
+import { addressWith } from "@/lib/station";
 import { useStore } from "@/lib/store";
 import { formatAge } from "@/lib/time";
 import type { Device, Enrolment } from "@/lib/types";
@@ -87,7 +88,7 @@ function DeviceRow({ device, mayManage }: { device: Device; mayManage: boolean }
 function AddDialog({ onClose }: { onClose: () => void }) {
   const { t } = useLingui();
   const plant = usePlant();
-  const [made, setMade] = useState<Enrolment | null>(null);
+  const [made, setMade] = useState<(Enrolment & { kind: string }) | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   async function save(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -95,7 +96,7 @@ function AddDialog({ onClose }: { onClose: () => void }) {
     const text = (name: string) => String(form.get(name));
     try {
       const given = { p_code: text("code"), p_kind: text("kind"), p_name: text("name"), p_site: text("site") };
-      setMade(await rpc<Enrolment>("create_device", given));
+      setMade({ ...(await rpc<Enrolment>("create_device", given)), kind: given.p_kind });
       await queries.invalidateQueries({ queryKey: ["devices"] });
     } catch (error) {
       setProblem(explain(error));
@@ -110,8 +111,19 @@ function AddDialog({ onClose }: { onClose: () => void }) {
         note={t`The code works once, for 15 minutes, and is not shown again.`}
       >
         <div className="flex flex-col items-center gap-4">
-          <QrCode text={made.enrolment_code} label={t`Enrolment code`} className="size-56" />
+          <QrCode
+            text={made.kind === "kiosk" ? addressWith(made.enrolment_code) : made.enrolment_code}
+            label={t`Enrolment code`}
+            className="size-56"
+          />
           <p className="font-mono text-xl font-bold select-all">{made.enrolment_code}</p>
+          {made.kind === "kiosk" && (
+            <p className="text-center text-soft">
+              <Trans>
+                Scan it with the tablet's camera, or open this address there and choose “This is a shared station”.
+              </Trans>
+            </p>
+          )}
         </div>
       </Dialog>
     );

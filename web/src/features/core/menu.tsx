@@ -1,20 +1,22 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { LogOut, Monitor } from "lucide-react";
+import { LockKeyhole, LogOut, Monitor } from "lucide-react";
 import { outbox } from "@/lib/commands";
 import { soundOn } from "@/lib/feedback";
 import { LANGUAGES, type Language, language, setLanguage } from "@/lib/i18n";
 import { session, signOut } from "@/lib/session";
+import { lockStation } from "@/lib/station";
 import { useStore } from "@/lib/store";
 import { type Theme, theme } from "@/lib/theme";
 import { Button, LinkButton } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Select, Switch } from "@/ui/field";
+import { PinForm } from "./keys";
 import { useZone } from "./queries";
 
 /** Who I am, how this browser looks and sounds, shortcuts, and the way out. */
 export default function MenuDialog({ onClose }: { onClose: () => void }) {
   const { t } = useLingui();
-  const { who } = useStore(session);
+  const { who, station } = useStore(session);
   const chosen = useStore(language);
   const look = useStore(theme);
   const sound = useStore(soundOn);
@@ -73,9 +75,18 @@ export default function MenuDialog({ onClose }: { onClose: () => void }) {
             <Trans>Commands that are not sent yet stay on this device and go out when you sign in again.</Trans>
           </p>
         )}
-        <Button look="danger" onClick={() => void signOut()}>
-          <LogOut aria-hidden /> <Trans>Sign out</Trans>
-        </Button>
+        {station ? (
+          <Button look="danger" onClick={() => void lockStation()}>
+            <LockKeyhole aria-hidden /> <Trans>Lock the station</Trans>
+          </Button>
+        ) : (
+          <>
+            <PinForm user={null} />
+            <Button look="danger" onClick={() => void signOut()}>
+              <LogOut aria-hidden /> <Trans>Sign out</Trans>
+            </Button>
+          </>
+        )}
       </div>
     </Dialog>
   );

@@ -4,6 +4,7 @@ import {
   ChartColumn,
   CloudUpload,
   Ellipsis,
+  LockKeyhole,
   type LucideIcon,
   Plug,
   ScanBarcode,
@@ -20,9 +21,11 @@ import { queries } from "@/lib/query";
 import { follow } from "@/lib/realtime";
 import { refetchAfter, refetchFailed } from "@/lib/refetch";
 import { may, session } from "@/lib/session";
+import { lockStation } from "@/lib/station";
 import { useStore } from "@/lib/store";
 import { cx } from "@/ui/cx";
 import { Toasts } from "@/ui/toast";
+import { AutoLock } from "./auto-lock";
 import { LiveBanner } from "./live-banner";
 
 const MenuDialog = lazy(() => import("./menu"));
@@ -75,6 +78,7 @@ export function Shell() {
       <Navigation onMenu={() => setMenu(true)} />
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <LiveBanner />
+        <AutoLock />
         <main id="main" ref={main} tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
           <Outlet />
         </main>
@@ -129,11 +133,30 @@ function Navigation({ onMenu }: { onMenu: () => void }) {
       ))}
       <span className="hidden flex-1 lg:block" />
       <WaitingLink />
+      <LockButton />
       <button type="button" className={cx(ITEM, "text-soft hover:bg-sunk")} onClick={onMenu}>
         <Ellipsis aria-hidden className="size-6" />
         {t`Menu`}
       </button>
     </nav>
+  );
+}
+
+/** At a shared station: who stands here, and "not you?" in one tap. */
+function LockButton() {
+  const { t } = useLingui();
+  const { station, who } = useStore(session);
+  if (!station || !who) return null;
+  return (
+    <button
+      type="button"
+      aria-label={t`Lock: ${who.name} leaves the station`}
+      className={cx(ITEM, "bg-ok-bg font-semibold text-ok")}
+      onClick={() => void lockStation()}
+    >
+      <LockKeyhole aria-hidden className="size-6" />
+      <span className="line-clamp-2 text-center leading-tight">{who.name}</span>
+    </button>
   );
 }
 

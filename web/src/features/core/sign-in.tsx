@@ -1,11 +1,14 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, lazy, Suspense, useState } from "react";
 import { LANGUAGES, type Language, language, setLanguage } from "@/lib/i18n";
 import { explain } from "@/lib/messages";
 import { session, signIn } from "@/lib/session";
+import { codeInAddress } from "@/lib/station";
 import { useStore } from "@/lib/store";
 import { Button } from "@/ui/button";
 import { Input, Select } from "@/ui/field";
+
+const EnrolForm = lazy(() => import("./enrol"));
 
 export function SignInPage() {
   const { t } = useLingui();
@@ -13,6 +16,7 @@ export function SignInPage() {
   const chosen = useStore(language);
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const [enrolling, setEnrolling] = useState(codeInAddress() !== "");
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -41,18 +45,27 @@ export function SignInPage() {
             </p>
           </div>
         </div>
-        <form onSubmit={submit} className="flex flex-col gap-4 rounded-2xl border border-line bg-panel p-6">
-          <Input label={t`E-mail`} name="email" type="email" autoComplete="username" required />
-          <Input label={t`Password`} name="password" type="password" autoComplete="current-password" required />
-          {shown && (
-            <p role="alert" className="font-medium text-bad">
-              {shown}
-            </p>
-          )}
-          <Button look="primary" type="submit" className="min-h-14 text-lg" disabled={busy}>
-            {busy ? <Trans>Signing in …</Trans> : <Trans>Sign in</Trans>}
-          </Button>
-        </form>
+        {enrolling ? (
+          <Suspense fallback={null}>
+            <EnrolForm onBack={() => setEnrolling(false)} />
+          </Suspense>
+        ) : (
+          <form onSubmit={submit} className="flex flex-col gap-4 rounded-2xl border border-line bg-panel p-6">
+            <Input label={t`E-mail`} name="email" type="email" autoComplete="username" required />
+            <Input label={t`Password`} name="password" type="password" autoComplete="current-password" required />
+            {shown && (
+              <p role="alert" className="font-medium text-bad">
+                {shown}
+              </p>
+            )}
+            <Button look="primary" type="submit" className="min-h-14 text-lg" disabled={busy}>
+              {busy ? <Trans>Signing in …</Trans> : <Trans>Sign in</Trans>}
+            </Button>
+            <Button look="quiet" onClick={() => setEnrolling(true)}>
+              <Trans>This is a shared station</Trans>
+            </Button>
+          </form>
+        )}
         <div className="mt-4 w-56">
           <Select
             quiet

@@ -14,6 +14,7 @@ import { Input, Select, Switch } from "@/ui/field";
 import { Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
 import { toast } from "@/ui/toast";
+import { BadgeMaker, PinForm } from "./keys";
 import { usePlant, useRights, useStaff } from "./queries";
 
 export function StaffPart() {
@@ -118,6 +119,13 @@ function StaffDialog({ person, onClose }: { person: Staff; onClose: () => void }
           <Trans>Save</Trans>
         </Button>
       </form>
+      <section className="mt-4 flex flex-col gap-3 border-t border-line pt-4">
+        <h3 className="font-semibold">
+          <Trans>At shared stations</Trans>
+        </h3>
+        <PinForm user={person.user_id} />
+        <BadgeMaker user={person.user_id} name={person.full_name} />
+      </section>
     </Dialog>
   );
 }

@@ -36,7 +36,8 @@ function characterOf(event: KeyboardEvent): string | null {
 
 /**
  * Listens for a keyboard-wedge scanner wherever the focus is, until the returned function is called. Typing is left
- * alone; a recognised scan is taken back out of the field it went into. Passwords are never looked at.
+ * alone; a recognised scan is taken back out of the field it went into. Passwords are never looked at, except in a field
+ * with data-scan: a badge may be scanned over a PIN.
  */
 export function captureWedge(events: WedgeEvents, options: WedgeOptions = WEDGE_DEFAULTS): () => void {
   const machine = new WedgeMachine(options);
@@ -73,7 +74,7 @@ export function captureWedge(events: WedgeEvents, options: WedgeOptions = WEDGE_
 
   function onKeyDown(event: KeyboardEvent): void {
     const field = focusedField();
-    if (field instanceof HTMLInputElement && field.type === "password") return;
+    if (field instanceof HTMLInputElement && field.type === "password" && !field.dataset.scan) return;
     if (event.key === "Enter" || event.key === "Tab") {
       onEnd(event);
       return;

@@ -3,11 +3,15 @@ import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { usePlant } from "@/features/core/queries";
 import { useSetting } from "@/features/settings/queries";
-import { flash } from "@/lib/feedback";
+import { flash, signal } from "@/lib/feedback";
+import { explain } from "@/lib/messages";
 import { WEDGE_DEFAULTS } from "@/lib/scan/machine";
 import { captureWedge } from "@/lib/scan/wedge";
+import { session } from "@/lib/session";
+import { unlockByBadge } from "@/lib/station";
 import { useStore } from "@/lib/store";
-import { cutScan, openScan, submitScan } from "./state";
+import { toast } from "@/ui/toast";
+import { cutScan, openScan, submitScan, takeBadges } from "./state";
 
 /** Hears a keyboard scanner wherever the focus is, and the one-key shortcuts. Renders the colour at the screen's edge. */
 export function ScanHost({ onHelp }: { onHelp: () => void }) {
@@ -18,6 +22,7 @@ export function ScanHost({ onHelp }: { onHelp: () => void }) {
   const cut = t`Only a part of the code was read. Scan again.`;
   const latest = useRef({ onHelp, cut });
   latest.current = { onHelp, cut };
+  useBadges();
   useEffect(() => {
     const keys: Record<string, () => void> = {
       s: openScan,
@@ -33,6 +38,27 @@ export function ScanHost({ onHelp }: { onHelp: () => void }) {
     );
   }, [navigate, keyGapMs]);
   return <EdgeFlash />;
+}
+
+/** A badge at a station means: now it is me. Elsewhere it opens nothing. */
+function useBadges(): void {
+  const { t } = useLingui();
+  const { station } = useStore(session);
+  const elsewhere = t`That is a badge. Badges work at shared stations.`;
+  useEffect(() => {
+    takeBadges((badge) => {
+      if (!station) return refuse(elsewhere);
+      unlockByBadge(badge).then(
+        () => signal("ok"),
+        (error: unknown) => refuse(explain(error)),
+      );
+    });
+  }, [station, elsewhere]);
+}
+
+function refuse(why: string): void {
+  signal("bad");
+  toast("bad", why);
 }
 
 const COLOURS = { read: "", ok: "text-ok", ask: "text-warn", bad: "text-bad" };

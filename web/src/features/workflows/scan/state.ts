@@ -4,6 +4,7 @@ import { queries } from "@/lib/query";
 import { refetchAfter } from "@/lib/refetch";
 import { RpcError, rpc } from "@/lib/rpc";
 import { may, session } from "@/lib/session";
+import { isBadge } from "@/lib/station";
 import { createStore, rememberedStore } from "@/lib/store";
 import type { ScanResult } from "@/lib/types";
 
@@ -75,8 +76,18 @@ async function run(entry: ScanEntry): Promise<void> {
   }
 }
 
+let onBadge: (badge: string) => void = () => undefined;
+/** Who takes badges; they open a session and are never shown, kept or sent as a ticket. */
+export function takeBadges(take: (badge: string) => void): void {
+  onBadge = take;
+}
+
 /** A code was read: shown at once, asked one after the other, none dropped. */
 export function submitScan(code: string): void {
+  if (isBadge(code)) {
+    onBadge(code);
+    return;
+  }
   const newest = scanConsole.get().entries[0];
   if (newest?.code === code && newest.state === "reading") return; // a reader that fires twice
   count += 1;
