@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,8 +46,7 @@ def import_(
     results: list[Row] = []
     with Client() as client:
         for target, numbered in stores.items():
-            for start in range(0, len(numbered), _BATCH):
-                batch = numbered[start : start + _BATCH]
+            for batch in batches(numbered):
                 results += _send(client, target, kind, batch, apply)
     results.sort(key=lambda result: int(result["row"]))
     report(results, as_json, _RESULT, apply)
@@ -99,6 +100,24 @@ def _csv_rows(text: str) -> list[Row]:
         if any(cells.values()):
             rows.append(cells)
     return rows
+
+
+def batches(numbered: list[tuple[int, Row]], size: int = _BATCH) -> Iterator[list[tuple[int, Row]]]:
+    """Calls of about `size` rows. Rows that may be lines of one order stay together, wherever
+    they stand in the file: the database takes what comes in one call as the whole order."""
+    orders: dict[str, list[tuple[int, Row]]] = {}
+    for number, row in numbered:
+        name = row.get("external_order_id") or row.get("order_number") or number
+        together = re.sub(r"\W", "", str(name)).lower()
+        orders.setdefault(together, []).append((number, row))
+    batch: list[tuple[int, Row]] = []
+    for lines in orders.values():
+        if batch and len(batch) + len(lines) > size:
+            yield batch
+            batch = []
+        batch += lines
+    if batch:
+        yield batch
 
 
 def _send(
