@@ -9,6 +9,9 @@ import { shellWorker } from "./scripts/shell-worker.ts";
 // The gateway of a running stack, for `npm run dev`; see `takt status`.
 const GATEWAY = process.env.TAKT_URL ?? "http://127.0.0.1:54321";
 
+/** Tests in Chromium against one running stack: one after the other. */
+const browser = { environment: "node", testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false } as const;
+
 export default defineConfig({
   plugins: [
     react(),
@@ -22,7 +25,7 @@ export default defineConfig({
   server: {
     host: "127.0.0.1",
     proxy: Object.fromEntries(
-      ["/config.json", "/rest", "/auth", "/storage", "/realtime"].map((path) => [
+      ["/config.json", "/rest", "/auth", "/storage", "/realtime", "/api"].map((path) => [
         path,
         { target: GATEWAY, ws: path === "/realtime" },
       ]),
@@ -34,17 +37,8 @@ export default defineConfig({
         extends: true,
         test: { name: "unit", include: ["src/**/*.test.ts", "scripts/*.test.ts"], environment: "node" },
       },
-      {
-        extends: true,
-        test: {
-          name: "e2e",
-          include: ["e2e/**/*.test.ts"],
-          environment: "node",
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
-        },
-      },
+      { extends: true, test: { name: "e2e", include: ["e2e/**/*.test.ts"], ...browser } },
+      { extends: true, test: { name: "screenshots", include: ["e2e/screenshots.ts"], ...browser } },
     ],
   },
 });

@@ -27,7 +27,7 @@ interface Entry {
 const history = async (page: Page, id: string) =>
   (await call<Entry[]>(page, "get_order_timeline", { p_order_id: id })).map((entry) => entry.event);
 
-/, newOrder, open, type Person Scans within the double-scan window are one scan; the plant's setting says how long that is. */;
+/** Scans within the double-scan window are one scan; the plant's setting says how long that is. */
 async function noDoubleScanWindow(): Promise<void> {
   const admin = await enter(browser, "admin");
   await call(admin.page, "set_setting", { p_key: "scan.repeat_seconds", p_value: 0, p_site: "main" });
@@ -81,22 +81,47 @@ test("undo takes the last step back, from the message right after it", async () 
   expect(await history(page, id)).toContain("order.undone");
 });
 
+/** Notes in the page when it is clicked and when `text` is first shown; both browsers read the same clock. */
+async function notes(page: Page, text?: string): Promise<void> {
+  await page.evaluate((words) => {
+    const { dataset } = document.documentElement;
+    delete dataset.seenAt;
+    document.addEventListener("click", () => (dataset.clickedAt = String(Date.now())), { capture: true });
+    if (!words) return;
+    const look = () => document.querySelector("article")?.textContent?.includes(words);
+    const watch = new MutationObserver(() => {
+      if (!look()) return;
+      dataset.seenAt = String(Date.now());
+      watch.disconnect();
+    });
+    watch.observe(document.body, { childList: true, subtree: true, characterData: true });
+  }, text);
+}
+const noted = (page: Page, what: "clickedAt" | "seenAt") =>
+  page.evaluate((key) => Number(document.documentElement.dataset[key] ?? 0), what);
+
 test("two people see each other's change within a second", async () => {
   const { id } = await newOrder(planner.page);
   await open(planner.page, `/board?q=${id}`);
   const card = planner.page.getByRole("article", { name: id });
   await card.getByText("Nobody yet").waitFor();
   await open(operator.page, `/orders/${id}`);
-  await operator.page.getByRole("button", { name: "Assign", exact: true }).click();
-  await operator.page.getByRole("button", { name: "Me", exact: true }).click();
-  await operator.page
-    .getByRole("status")
-    .or(operator.page.getByText(`${id}: Assign`))
-    .first()
-    .waitFor();
-  const start = Date.now();
-  await card.getByText("Olga (operator)").waitFor({ timeout: 5000 });
-  expect(Date.now() - start).toBeLessThan(1500);
+  await notes(operator.page);
+  const delays: number[] = [];
+  for (const [choice, shown] of [1, 2, 3].flatMap(() => [
+    ["Me", "Olga (operator)"],
+    ["Back to the pool", "Nobody yet"],
+  ]) as [string, string][]) {
+    await notes(planner.page, shown);
+    await operator.page.getByRole("button", { name: "Assign", exact: true }).click();
+    await operator.page.getByRole("dialog").getByRole("button", { name: choice, exact: true }).click();
+    await card.getByText(shown).waitFor();
+    await expect.poll(() => noted(planner.page, "seenAt")).toBeGreaterThan(0);
+    delays.push((await noted(planner.page, "seenAt")) - (await noted(operator.page, "clickedAt")));
+  }
+  // From the tap to the picture in the other browser. The median: one delay is also that of a busy computer.
+  const median = delays.sort((a, b) => a - b)[Math.floor(delays.length / 2)];
+  expect(median, `${delays}`).toBeLessThanOrEqual(1000);
 });
 
 test("quality sends a ticket back with a reason", async () => {

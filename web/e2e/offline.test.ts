@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, enter, launch, newOrder, open, type Person } from "./stack";
@@ -62,6 +63,14 @@ test("a command that became impossible is shown as a card, and can be dropped", 
   await page.getByRole("link", { name: "Look here: 1" }).click();
   await page.getByRole("heading", { name: /was refused/ }).waitFor();
   await page.getByText("This order is cancelled. Set it aside.").waitFor();
+
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save as a file" }).click();
+  const file = JSON.parse(readFileSync(await (await saved).path(), "utf8")) as { commands: object[] };
+  const refusal = expect.objectContaining({ hint: "order.cancelled" });
+  const rpc = "handle_print_barcode";
+  expect(file.commands).toEqual([expect.objectContaining({ entity: id, rpc, state: "refused", refusal })]);
+
   await page.getByRole("button", { name: "Drop it" }).click();
   await page.getByText("Everything has reached the server.").waitFor();
 });

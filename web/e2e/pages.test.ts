@@ -23,11 +23,12 @@ test.for(["light", "dark"] as const)(
     const { page } = admin;
     await setTheme(page, theme);
     const broken: Record<string, string[]> = {};
-    for (const { name, path, ready } of pages(order)) {
-      await visit(page, path, ready);
-      await shoot(page, `${name}-${theme}`);
+    for (const shot of pages(order)) {
+      await visit(page, shot);
+      await shoot(page, `${shot.name}-${theme}`);
       const found = await violations(page);
-      if (found.length) broken[name] = found;
+      if (found.length) broken[shot.name] = found;
+      await shot.after?.(page);
     }
     expect(broken).toEqual({});
   },
@@ -43,12 +44,13 @@ test("dialogs are accessible", async () => {
     if (found.length) broken[name] = found;
     await page.keyboard.press("Escape");
   };
-  await visit(page, "/board", "article");
+  await page.goto("/board");
+  await page.getByRole("article").first().waitFor();
   await page.getByRole("button", { name: "New order" }).click();
   await look("dialog-new-order");
   await page.getByRole("button", { name: "Menu" }).click();
   await look("dialog-menu");
-  await visit(page, `/orders/${order}`, "dl");
+  await page.goto(`/orders/${order}`);
   for (const name of ["Assign", "Storage", "Priority", "Due date", "Edit", "Send back", "Cancel order"]) {
     await page.getByRole("button", { name, exact: true }).click();
     await look(`dialog-${name.toLowerCase().replaceAll(" ", "-")}`);
@@ -63,10 +65,11 @@ test("nothing complains, and nobody else is asked", () => {
 test("a tablet shows the same", async () => {
   const { page } = admin;
   await page.setViewportSize({ width: 820, height: 1180 });
-  for (const { name, path, ready } of pages(order)) {
-    await visit(page, path, ready);
-    await shoot(page, `${name}-tablet`);
+  for (const shot of pages(order)) {
+    await visit(page, shot);
+    await shoot(page, `${shot.name}-tablet`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    expect(wide, `${name} scrolls sideways`).toBeLessThanOrEqual(0);
+    expect(wide, `${shot.name} scrolls sideways`).toBeLessThanOrEqual(0);
+    await shot.after?.(page);
   }
 }, 120_000);

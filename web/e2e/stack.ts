@@ -9,20 +9,27 @@ import {
   type Page,
 } from "playwright-core";
 
-const ROOT = join(import.meta.dirname, "..", "..");
+export const ROOT = join(import.meta.dirname, "..", "..");
 export const PASSWORD = process.env.TAKT_DEMO_PASSWORD ?? "takt-demo-2026";
 
-let status: { web_url: string; publishable_key: string } | undefined;
-
-/** The running demo stack: TAKT_URL, else what `takt status --json` says about this checkout. */
-export function stack(): { url: string } {
-  if (process.env.TAKT_URL) return { url: process.env.TAKT_URL };
-  status ??= JSON.parse(
-    execFileSync(join(ROOT, ".venv", "bin", "takt"), ["status", "--json"], { encoding: "utf8" }),
-  ) as typeof status;
-  if (!status?.web_url) throw new Error("No demo stack runs. Start one with: takt up --demo");
-  return { url: status.web_url };
+interface Status {
+  web_url: string;
+  db_url: string;
+  demo_shops?: { shop: string; secret: string }[];
 }
+let known: Status | undefined;
+
+/** What `takt status --json` says about the running demo stack. */
+export function status(): Status {
+  known ??= JSON.parse(
+    execFileSync(join(ROOT, ".venv", "bin", "takt"), ["status", "--json"], { encoding: "utf8" }),
+  ) as Status;
+  if (!known.web_url) throw new Error("No demo stack runs. Start one with: takt up --demo");
+  return known;
+}
+
+/** The address of the client: TAKT_URL, else that of the running demo stack. */
+export const stack = (): { url: string } => ({ url: process.env.TAKT_URL ?? status().web_url });
 
 /** Debian's Chromium, or the one that TAKT_CHROMIUM names. */
 export function launch(): Promise<Browser> {
@@ -50,12 +57,12 @@ export interface Person {
 
 /** A browser window with somebody signed in. `role`: viewer, operator … of the demo seed. */
 export async function enter(browser: Browser, role: string, options: BrowserContextOptions = {}): Promise<Person> {
-  const { url } = stack();
+  const baseURL = options.baseURL ?? stack().url;
   const context = await browser.newContext({
-    baseURL: url,
     locale: "en-AU",
     viewport: { width: 1440, height: 900 },
     ...options,
+    baseURL,
   });
   const page = await context.newPage();
   const complaints: string[] = [];
@@ -69,7 +76,7 @@ export async function enter(browser: Browser, role: string, options: BrowserCont
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("request", (request) => {
     const { origin, protocol } = new URL(request.url());
-    if (/^(http|ws)/.test(protocol) && origin !== new URL(url).origin) complaints.push(`asked ${origin}`);
+    if (/^(http|ws)/.test(protocol) && origin !== new URL(baseURL).origin) complaints.push(`asked ${origin}`);
   });
   await page.goto("/");
   await page.getByLabel("E-mail").fill(`${role}@takt.localhost`);
@@ -113,6 +120,7 @@ export async function newOrder(planner: Page, fields: object = {}): Promise<{ id
   return made[0];
 }
 
+const ENTER = { windowsVirtualKeyCode: 13, code: "Enter" };
 const clocks = new WeakMap<Page, { session: Promise<CDPSession>; at: number }>();
 
 /**
@@ -124,19 +132,15 @@ export async function wedge(page: Page, code: string, gapMs = 2): Promise<void> 
   clocks.set(page, clock);
   const session = await clock.session;
   clock.at = Math.max(Date.now(), clock.at + gapMs);
+  const sent: Promise<unknown>[] = []; // one connection: they arrive in the order in which they are sent
   for (const key of [...code, "Enter"]) {
-    const timestamp = clock.at / 1000;
-    const enter = key === "Enter" ? { windowsVirtualKeyCode: 13, code: "Enter" } : {};
-    await session.send("Input.dispatchKeyEvent", {
-      type: "keyDown",
-      key,
-      text: key === "Enter" ? "\r" : key,
-      timestamp,
-      ...enter,
-    });
-    await session.send("Input.dispatchKeyEvent", { type: "keyUp", key, timestamp, ...enter });
+    const event = { key, timestamp: clock.at / 1000, ...(key === "Enter" && ENTER) };
+    const text = key === "Enter" ? "\r" : key;
+    sent.push(session.send("Input.dispatchKeyEvent", { type: "keyDown", text, ...event }));
+    sent.push(session.send("Input.dispatchKeyEvent", { type: "keyUp", ...event }));
     clock.at += gapMs;
   }
+  await Promise.all(sent);
 }
 
 /** Opens an address and waits until the page listens. */

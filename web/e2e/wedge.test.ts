@@ -59,6 +59,21 @@ test("a scan over a focused button presses nothing", async () => {
   expect(await codes(page)).toEqual(["#B1 2 3", "#B4 5 6"]);
 });
 
+test("the test sheet ticks what was read character for character", async () => {
+  const page = await checkPage();
+  const samples = page.locator("[data-sample]");
+  const printed = await samples.evaluateAll((list) => list.map((one) => one.getAttribute("data-sample") ?? ""));
+  const [first = "", second = "", ...others] = printed;
+  await wedge(page, first, 5);
+  await wedge(page, second.toLowerCase(), 5); // a scanner that swaps the case
+  for (const code of others) await wedge(page, code, 5);
+  await page.getByText(`${printed.length - 1} of ${printed.length} read exactly`).waitFor();
+  expect(await samples.nth(0).getByRole("img", { name: "Read exactly" }).count()).toBe(1);
+  expect(await samples.nth(1).getByRole("img", { name: "Read exactly" }).count()).toBe(0);
+  const paper = await page.pdf({ format: "A4" });
+  expect(paper.toString("latin1").match(/\/Type \/Page\b/g)?.length).toBe(1); // it fits on one sheet
+});
+
 test("a scan while a list has the focus chooses nothing in it", async () => {
   const { page } = operator;
   await open(page, "/board");

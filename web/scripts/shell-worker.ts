@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Plugin } from "vite";
 
+/** The label renderer: 9 MB that only printing pages load, when somebody wants a picture. */
+export const LARGE = /^assets\/worker-/;
+
 /** Writes sw.js next to the build: the worker's source with the list of this build's files in front. */
 export function shellWorker(source: string): Plugin {
   return {
@@ -10,7 +13,7 @@ export function shellWorker(source: string): Plugin {
     apply: "build",
     generateBundle(_options, bundle) {
       const files = Object.keys(bundle)
-        .filter((name) => /\.(js|css)$/.test(name))
+        .filter((name) => /\.(js|css)$/.test(name) && !LARGE.test(name))
         .sort()
         .map((name) => `/${name}`);
       const version = createHash("sha256").update(files.join("\n")).digest("hex").slice(0, 12);

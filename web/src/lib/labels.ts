@@ -40,6 +40,7 @@ const EVENT_NAMES: Record<string, MessageDescriptor> = {
   "order.change_acknowledged": msg`Change acknowledged`,
   "order.change_pending": msg`Customer changed the order`,
   "order.changed": msg`Order changed`,
+  "order.updated": msg`Changed by the customer before work began`,
   "scan.refused": msg`Scan refused`,
 };
 
@@ -48,10 +49,38 @@ const named = (names: Record<string, MessageDescriptor>) => (key: string) => {
   return known ? i18n._(known) : key;
 };
 
+/** The columns of a ticket that a customer's change may touch. */
+const FIELD_NAMES: Record<string, MessageDescriptor> = {
+  customer_name: msg`Customer`,
+  product_title: msg`Product`,
+  flavour: msg`Flavour`,
+  size: msg`Size`,
+  cake_writing: msg`Writing on the cake`,
+  notes: msg`Notes`,
+  accessories: msg`Goes with it`,
+  delivery_method: msg`Delivery`,
+  due_date: msg`Due date`,
+  due_time: msg`Time window`,
+  priority: msg`Priority`,
+};
+/** Why a ticket waits for a person before it is made. */
+const REVIEW_NAMES: Record<string, MessageDescriptor> = {
+  no_due_date: msg`It has no due date.`,
+  no_size: msg`It has no size.`,
+  no_flavour: msg`It has no flavour.`,
+  no_customer: msg`It has no customer.`,
+  no_method: msg`Pickup or delivery is not known.`,
+  unmatched: msg`The customer wrote something that no rule understands; it stands in the notes.`,
+  accessories_only: msg`Only accessories were ordered.`,
+  already_fulfilled: msg`The shop had sent it already when it arrived here.`,
+};
+
 export const stageName = named(STAGE_NAMES);
 export const priorityName = named(PRIORITY_NAMES);
 export const deliveryName = named(DELIVERY_NAMES);
 export const eventName = named(EVENT_NAMES);
+export const fieldName = named(FIELD_NAMES);
+export const reviewName = named(REVIEW_NAMES);
 
 const COMMAND_NAMES: Record<string, MessageDescriptor> = {
   handle_print_barcode: msg`Start Filling`,

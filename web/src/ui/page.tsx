@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useId } from "react";
 import { cx } from "./cx";
 
 /** The frame of a page: title, tools beside it, content below. */
@@ -15,11 +15,17 @@ export function Page({ title, tools, children }: { title: ReactNode; tools?: Rea
 }
 
 export function Panel(props: { title?: ReactNode; tools?: ReactNode; className?: string; children: ReactNode }) {
+  const id = useId();
   return (
-    <section className={cx("rounded-2xl border border-line bg-panel p-4", props.className)}>
+    <section
+      aria-labelledby={props.title ? id : undefined}
+      className={cx("rounded-2xl border border-line bg-panel p-4", props.className)}
+    >
       {(props.title || props.tools) && (
         <div className="mb-3 flex flex-wrap items-center gap-2">
-          <h2 className="mr-auto text-lg font-semibold">{props.title}</h2>
+          <h2 id={id} className="mr-auto text-lg font-semibold">
+            {props.title}
+          </h2>
           {props.tools}
         </div>
       )}

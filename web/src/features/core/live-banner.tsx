@@ -6,6 +6,7 @@ import { queries } from "@/lib/query";
 import { live } from "@/lib/realtime";
 import { useStore } from "@/lib/store";
 import { formatAge } from "@/lib/time";
+import { NewVersion } from "./new-version";
 
 const STALE_MS = 45_000;
 const JOIN_MS = 8000;
@@ -31,8 +32,17 @@ function newestData(): number {
   );
 }
 
-/** Says how old the screen is when it cannot be current. */
+/** What is true of every page: that a newer client is ready, and how old the screen is when it cannot be current. */
 export function LiveBanner() {
+  return (
+    <>
+      <NewVersion />
+      <Stale />
+    </>
+  );
+}
+
+function Stale() {
   const { joined, freshAt } = useStore(live);
   const online = useOnline();
   const now = useNow(1000);

@@ -1,24 +1,37 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Clock, RotateCw, Trash2, TriangleAlert } from "lucide-react";
+import { Clock, Download, RotateCw, Trash2, TriangleAlert } from "lucide-react";
 import { useNow } from "@/features/workflows/badges";
 import { drainOutbox, outbox } from "@/lib/commands";
 import { commandName } from "@/lib/labels";
 import { sentence } from "@/lib/messages";
 import type { Waiting } from "@/lib/outbox";
+import { saveJson } from "@/lib/save-file";
 import { useStore } from "@/lib/store";
 import { formatAge } from "@/lib/time";
 import { Button, LinkButton } from "@/ui/button";
 import { Page } from "@/ui/page";
 import { Empty } from "@/ui/states";
 
+/** Everything that waits on this device, whoever gave it, as a file for whoever helps. */
+function exportAll(entries: Waiting[]): void {
+  const exported_at = new Date().toISOString();
+  const name = `takt-outbox-${exported_at.slice(0, 19).replaceAll(":", "")}.json`;
+  saveJson(name, { exported_at, origin: location.origin, user_agent: navigator.userAgent, commands: entries });
+}
+
 /** What the server has not had yet, and what it refused. */
 export function OutboxPage() {
   const { t } = useLingui();
   const entries = useStore(outbox.entries);
   const tools = entries.length > 0 && (
-    <Button onClick={() => void drainOutbox()}>
-      <RotateCw aria-hidden /> <Trans>Send now</Trans>
-    </Button>
+    <>
+      <Button onClick={() => exportAll(entries)}>
+        <Download aria-hidden className="size-5" /> <Trans>Save as a file</Trans>
+      </Button>
+      <Button look="primary" onClick={() => void drainOutbox()}>
+        <RotateCw aria-hidden className="size-5" /> <Trans>Send now</Trans>
+      </Button>
+    </>
   );
   return (
     <Page title={t`Not sent yet`} tools={tools}>

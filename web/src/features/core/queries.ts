@@ -38,6 +38,12 @@ export function useZone(store?: string | null): string {
   return (data?.sites.find((one) => one.code === site) ?? data?.sites[0])?.time_zone ?? "UTC";
 }
 
+/** The name of a store by its code; the code where the person does not work there. */
+export function useStoreName(): (code: string) => string {
+  const { data } = usePlant();
+  return (code) => data?.stores.find((one) => one.code === code)?.name ?? code;
+}
+
 /** Everybody on the staff, by name. */
 export function useStaff() {
   return useQuery({ queryKey: ["staff"], queryFn: () => rpc<Staff[]>("list_staff"), staleTime: 5 * 60_000 });

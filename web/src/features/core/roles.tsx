@@ -28,16 +28,16 @@ export function RolesPart() {
     <Panel title={<Trans>What each role may do</Trans>}>
       <Pending of={rights} />
       {rights.data && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-        <section aria-label={t`What each role may do`} tabIndex={0} className="max-h-[70dvh] overflow-auto">
+        // biome-ignore lint/a11y: what scrolls must be reachable by keyboard, and the panel is the landmark already
+        <div role="group" aria-label={t`What each role may do`} tabIndex={0} className="max-h-[70dvh] overflow-auto">
           <table className="w-full border-collapse text-sm">
             <thead>
               <tr>
-                <th scope="col" className="sticky top-0 left-0 z-10 bg-panel p-2 text-left">
+                <th scope="col" className="sticky top-0 left-0 z-10 bg-panel py-2 pr-2 text-left font-semibold">
                   {t`Permission`}
                 </th>
                 {roles.map((role) => (
-                  <th key={role.role} scope="col" className="sticky top-0 bg-panel p-2">
+                  <th key={role.role} scope="col" className="sticky top-0 bg-panel px-1 py-2 font-semibold">
                     {role.title}
                   </th>
                 ))}
@@ -46,7 +46,7 @@ export function RolesPart() {
             <tbody>
               {rights.data.permissions.map(({ permission, description }) => (
                 <tr key={permission} className="border-t border-line">
-                  <th scope="row" className="sticky left-0 bg-panel p-2 text-left font-normal">
+                  <th scope="row" className="sticky left-0 bg-panel py-2 pr-2 text-left font-normal">
                     <span className="block font-mono">{permission}</span>
                     <span className="text-soft">{description}</span>
                   </th>
@@ -71,7 +71,7 @@ export function RolesPart() {
               ))}
             </tbody>
           </table>
-        </section>
+        </div>
       )}
     </Panel>
   );

@@ -122,7 +122,8 @@ function Control({ setting, error }: { setting: SettingValue; error: string | nu
   }
   if (type.endsWith("_list")) {
     const note = `${description} ${type === "date_list" ? t`One date per line, like 2026-12-25.` : t`One per line.`}`;
-    return <TextArea {...common} note={note} rows={5} defaultValue={(value as string[]).join("\n")} />;
+    const list = value as string[];
+    return <TextArea {...common} note={note} rows={Math.min(10, list.length + 2)} defaultValue={list.join("\n")} />;
   }
   return <Input {...common} maxLength={bounds.max_length} defaultValue={String(value)} />;
 }

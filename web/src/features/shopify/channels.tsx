@@ -1,6 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { KeyRound, TriangleAlert } from "lucide-react";
 import { useState } from "react";
+import { useStoreName } from "@/features/core/queries";
 import { useNow } from "@/features/workflows/badges";
 import { formatAge, formatNumber } from "@/lib/time";
 import type { ShopHealth } from "@/lib/types";
@@ -10,6 +11,7 @@ import { Page, Panel } from "@/ui/page";
 import { Empty, Pending } from "@/ui/states";
 import { Inbox } from "./inbox";
 import { useShops } from "./queries";
+import { failure, stateLook } from "./words";
 
 /** Is it working? Each shop, what arrived from it, and what did not get through. */
 export function ChannelsPage() {
@@ -33,6 +35,8 @@ export function ChannelsPage() {
 function ShopCard({ shop, onDead }: { shop: ShopHealth; onDead: () => void }) {
   const { t } = useLingui();
   const now = useNow(5000);
+  const storeName = useStoreName();
+  const { tone, text } = stateLook(shop.status);
   const age = shop.last_event_at ? formatAge(now - Date.parse(shop.last_event_at)) : null;
   const facts: [string, number, string][] = [
     [t`Waiting`, Number(shop.waiting), ""],
@@ -40,10 +44,8 @@ function ShopCard({ shop, onDead }: { shop: ShopHealth; onDead: () => void }) {
     [t`Dead`, Number(shop.dead), Number(shop.dead) ? "text-bad" : ""],
   ];
   return (
-    <Panel title={shop.store} tools={<Badge tone={shop.status === "active" ? "ok" : "warn"}>{shop.status}</Badge>}>
-      <p className="text-soft">
-        {shop.source} · {shop.shop_domain ?? "–"}
-      </p>
+    <Panel title={storeName(shop.store)} tools={<Badge tone={tone}>{text}</Badge>}>
+      <p className="text-soft">{[shop.store, shop.source, shop.shop_domain].filter(Boolean).join(" · ")}</p>
       <p className="mt-2 text-lg">
         {age ? <Trans>Last event {age} ago</Trans> : <Trans>Nothing has arrived yet</Trans>}
       </p>
@@ -63,7 +65,7 @@ function ShopCard({ shop, onDead }: { shop: ShopHealth; onDead: () => void }) {
       {shop.last_error && (
         <p className="mt-3 flex gap-2 rounded-lg bg-warn-bg p-3 text-warn">
           <TriangleAlert aria-hidden className="shrink-0" />{" "}
-          <span className="min-w-0 break-words">{shop.last_error}</span>
+          <span className="min-w-0 break-words">{failure(shop.last_error)}</span>
         </p>
       )}
       {Number(shop.dead) > 0 && (

@@ -5,20 +5,19 @@ import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { formatInstant } from "@/lib/time";
 import type { InboxEntry } from "@/lib/types";
-import { Badge, type BadgeTone } from "@/ui/badge";
+import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Select } from "@/ui/field";
 import { Panel } from "@/ui/page";
 import { Empty, Pending } from "@/ui/states";
 import { useInbox, useShops } from "./queries";
 import { ReplayDialog } from "./replay";
+import { failure, stateLook } from "./words";
 
 export interface InboxFilter {
   store?: string | undefined;
   status?: string | undefined;
 }
-
-const TONES: Record<string, BadgeTone> = { done: "ok", new: "info", failed: "warn", dead: "bad", ignored: "plain" };
 
 export function Inbox({ filter, onFilter }: { filter: InboxFilter; onFilter: (filter: InboxFilter) => void }) {
   const { t } = useLingui();
@@ -36,18 +35,11 @@ export function Inbox({ filter, onFilter }: { filter: InboxFilter; onFilter: (fi
       if (!fresh.delete(id)) fresh.add(id);
       return fresh;
     });
-  const states: [string, string][] = [
-    ["", t`Any state`],
-    ["new", t`Waiting`],
-    ["done", t`Done`],
-    ["failed", t`Failed`],
-    ["dead", t`Dead`],
-  ];
   const tools = (
     <>
       {mayReplay && (
         <Button look="primary" disabled={chosen.length === 0} onClick={() => setReplaying(true)}>
-          {t`Replay ${chosen.length}`}
+          {chosen.length === 0 ? t`Replay` : t`Replay ${chosen.length}`}
         </Button>
       )}
       <div className="w-40">
@@ -70,9 +62,10 @@ export function Inbox({ filter, onFilter }: { filter: InboxFilter; onFilter: (fi
           value={filter.status ?? ""}
           onChange={(e) => onFilter({ ...filter, status: e.target.value || undefined })}
         >
-          {states.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
+          <option value="">{t`Any state`}</option>
+          {["new", "done", "ignored", "failed", "dead"].map((state) => (
+            <option key={state} value={state}>
+              {stateLook(state).text}
             </option>
           ))}
         </Select>
@@ -110,6 +103,7 @@ export function Inbox({ filter, onFilter }: { filter: InboxFilter; onFilter: (fi
 function InboxRow(props: { entry: InboxEntry; zone: string; picked: boolean; onPick: (() => void) | undefined }) {
   const { t } = useLingui();
   const { entry } = props;
+  const { tone, text } = stateLook(entry.status);
   return (
     <li className="flex min-h-14 flex-wrap items-center gap-x-3 gap-y-1 py-1.5">
       {props.onPick && (
@@ -118,13 +112,13 @@ function InboxRow(props: { entry: InboxEntry; zone: string; picked: boolean; onP
           <input type="checkbox" className="size-6 accent-(--accent)" checked={props.picked} onChange={props.onPick} />
         </label>
       )}
-      <span className="w-20 font-mono text-soft">{entry.id}</span>
+      <span className="min-w-12 font-mono text-soft">{entry.id}</span>
       <span className="font-semibold">{entry.topic}</span>
-      <span className="text-soft">{entry.store}</span>
-      <span className="min-w-0 flex-1 truncate text-bad">{entry.error}</span>
+      <span className="mr-auto text-soft">{entry.store}</span>
       {entry.attempts > 1 && <Badge>{t`${entry.attempts} tries`}</Badge>}
       <span className="text-sm text-soft">{formatInstant(entry.received_at, props.zone)}</span>
-      <Badge tone={TONES[entry.status] ?? "plain"}>{entry.status}</Badge>
+      <Badge tone={tone}>{text}</Badge>
+      {entry.error && <span className="basis-full break-words text-bad sm:pl-15">{failure(entry.error)}</span>}
     </li>
   );
 }

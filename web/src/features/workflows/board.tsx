@@ -46,7 +46,7 @@ export function BoardPage() {
   return (
     <div className="flex h-full flex-col gap-3 p-3">
       <div className="flex flex-wrap items-center gap-3">
-        <h1 className="text-2xl font-bold">{t`Board`}</h1>
+        <h1 className="text-2xl font-bold max-lg:sr-only">{t`Board`}</h1>
         <StageTabs search={search} />
         {may(who, "orders.create") && (
           <Button className="ml-auto" onClick={() => setCreating(true)}>

@@ -32,7 +32,7 @@ export const OrderCard = memo(function OrderCard({ order, zone, assignee, canWor
     <article
       aria-label={order.id}
       className={cx(
-        "rounded-xl border border-l-8 border-line bg-panel p-3",
+        "flex h-full flex-col rounded-xl border border-l-8 border-line bg-panel p-3",
         EDGES[due.level],
         picked && "ring-3 ring-accent",
       )}
@@ -73,7 +73,7 @@ export const OrderCard = memo(function OrderCard({ order, zone, assignee, canWor
         {order.storage && <Badge icon={<MapPin aria-hidden />}>{order.storage}</Badge>}
         <NotSent id={order.id} />
       </div>
-      <div className="mt-2 flex items-center gap-2">
+      <div className="mt-auto flex items-center gap-2 pt-2">
         <span className="flex min-w-0 flex-1 items-center gap-1 text-sm text-soft">
           <User aria-hidden className="size-4 shrink-0" />
           <span className="truncate">{assignee ?? t`Nobody yet`}</span>

@@ -3,7 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useLayoutEffect, useMemo, useRef, useState } from "react";
 import { stageName } from "@/lib/labels";
 import { formatNumber } from "@/lib/time";
-import type { Stage } from "@/lib/types";
+import type { Order, Stage } from "@/lib/types";
 import { Empty, Pending } from "@/ui/states";
 import { STAGE_ICONS } from "./badges";
 import { OrderCard } from "./card";
@@ -21,7 +21,7 @@ interface Props {
 }
 
 const CARD_WIDTH = 340;
-const SHOWN = 6;
+const SHOWN = { narrow: 3, wide: 12 };
 
 /** One stage: how many, the all-day totals, and its tickets; only the visible cards exist. */
 export function StageColumn({ stage, filter, zoneOf, nameOf, canWork, picked, onPick }: Props) {
@@ -50,7 +50,7 @@ export function StageColumn({ stage, filter, zoneOf, nameOf, canWork, picked, on
           {formatNumber(query.data?.total ?? 0)}
         </span>
       </header>
-      <Totals orders={orders} label={t`All day, ${name}`} />
+      <Totals orders={orders} most={lanes > 1 ? SHOWN.wide : SHOWN.narrow} label={t`All day, ${name}`} />
       <div ref={scroller} className="min-h-0 flex-1 overflow-y-auto p-2" tabIndex={-1}>
         <Pending of={query} />
         {query.data && orders.length === 0 && (
@@ -105,19 +105,19 @@ function useLanes() {
   return [scroller, lanes] as const;
 }
 
-function Totals({ orders, label }: { orders: Parameters<typeof allDay>[0]; label: string }) {
+function Totals({ orders, most, label }: { orders: Order[]; most: number; label: string }) {
   const totals = useMemo(() => allDay(orders), [orders]);
   if (totals.length === 0) return null;
   return (
     <ul aria-label={label} className="flex flex-wrap gap-1.5 px-3 pb-2">
-      {totals.slice(0, SHOWN).map(({ key, count }) => (
-        <li key={key} className="rounded-md bg-panel px-2 py-0.5 text-sm">
+      {totals.slice(0, most).map(({ key, count }) => (
+        <li key={key} className="max-w-full truncate rounded-md bg-panel px-2 py-0.5 text-sm">
           <b>{formatNumber(count)}</b> × {key}
         </li>
       ))}
-      {totals.length > SHOWN && (
+      {totals.length > most && (
         <li className="px-1 py-0.5 text-sm text-soft">
-          <Plural value={totals.length - SHOWN} one="and # more kind" other="and # more kinds" />
+          <Plural value={totals.length - most} one="and # more kind" other="and # more kinds" />
         </li>
       )}
     </ul>

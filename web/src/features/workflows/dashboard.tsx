@@ -84,10 +84,11 @@ function StageTile({ stage, store, counts }: { stage: Stage; store: string | und
           <Icon aria-hidden /> {stageName(stage)}
         </span>
         <span className="block text-5xl leading-tight font-bold">{formatNumber(sum(counts, "tickets"))}</span>
-        <span className="mt-2 flex flex-wrap gap-x-4">
+        <span className="mt-2 flex justify-between gap-2">
           {facts.map(([label, value, look]) => (
             <span key={label} className={look}>
-              {label} <b>{formatNumber(value)}</b>
+              <b className="block text-xl leading-tight">{formatNumber(value)}</b>
+              <span className="text-sm">{label}</span>
             </span>
           ))}
         </span>

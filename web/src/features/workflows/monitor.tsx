@@ -61,7 +61,7 @@ function Wall({
   const query = useQueue({ store, stage });
   const orders = query.data?.orders ?? [];
   const Icon = STAGE_ICONS[stage];
-  const totals = allDay(orders).slice(0, compact ? 8 : 5);
+  const totals = allDay(orders).slice(0, compact ? 8 : 4);
   return (
     <section className="flex min-h-0 flex-col overflow-hidden rounded-2xl bg-sunk p-3" aria-label={stageName(stage)}>
       <h2 className="flex items-center gap-3 text-2xl font-bold">
@@ -71,12 +71,12 @@ function Wall({
       </h2>
       <ul className="mt-1 mb-2 flex flex-wrap gap-x-4 text-lg">
         {totals.map(({ key, count }) => (
-          <li key={key}>
+          <li key={key} className="max-w-full truncate">
             <b>{formatNumber(count)}</b> × {key}
           </li>
         ))}
       </ul>
-      <ul className={cx("flex min-h-0 flex-1 flex-col overflow-hidden", compact ? "gap-1" : "gap-2")}>
+      <ul className={cx("fade-out flex min-h-0 flex-1 flex-col overflow-hidden", compact ? "gap-1" : "gap-2")}>
         {orders.slice(0, 30).map((order) => (
           <li key={order.id} className={cx("shrink-0 rounded-xl bg-panel", compact ? "px-3 py-1" : "p-3")}>
             <span className={cx("flex gap-x-3", compact ? "items-baseline" : "flex-col")}>

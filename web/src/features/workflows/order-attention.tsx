@@ -1,7 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { CircleAlert, PenLine } from "lucide-react";
+import { deliveryName, fieldName, priorityName, reviewName } from "@/lib/labels";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
+import { formatDay } from "@/lib/time";
 import type { Order } from "@/lib/types";
 import { Button } from "@/ui/button";
 import { useOrderCommands } from "./actions";
@@ -11,8 +13,19 @@ interface Change {
   changes?: Record<string, unknown>;
 }
 
-const shown = (value: unknown) =>
-  value === null || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
+const inWords: Record<string, (value: string) => string> = {
+  due_date: formatDay,
+  delivery_method: deliveryName,
+  priority: priorityName,
+};
+
+/** A field's value as people say it; a list is that of the accessories. */
+function shown(field: string, value: unknown): string {
+  if (value === null || value === undefined || value === "") return "–";
+  if (!Array.isArray(value)) return inWords[field]?.(String(value)) ?? String(value);
+  const list = value as { title?: string; quantity?: number }[];
+  return list.map((one) => `${one.quantity ?? 1} × ${one.title}`).join(", ") || "–";
+}
 
 /** The customer changed the order after work began: what it was, what it shall be, and the acknowledgement. */
 export function ChangeCard({ order }: { order: Order }) {
@@ -35,9 +48,9 @@ export function ChangeCard({ order }: { order: Order }) {
       <dl className="mt-3 grid gap-2 sm:grid-cols-2">
         {Object.entries(change.changes ?? {}).map(([field, value]) => (
           <div key={field} className="rounded-lg bg-panel p-3 text-ink">
-            <dt className="text-sm text-soft">{field.replaceAll("_", " ")}</dt>
+            <dt className="text-sm text-soft">{fieldName(field)}</dt>
             <dd>
-              <s className="text-soft">{shown(now[field])}</s> → <b>{shown(value)}</b>
+              <s className="text-soft">{shown(field, now[field])}</s> → <b>{shown(field, value)}</b>
             </dd>
           </div>
         ))}
@@ -67,7 +80,7 @@ export function ReviewCard({ order }: { order: Order }) {
       </h2>
       <ul className="mt-2 list-disc pl-6 text-ink">
         {order.needs_review.map((reason) => (
-          <li key={reason}>{reason.replaceAll("_", " ")}</li>
+          <li key={reason}>{reviewName(reason)}</li>
         ))}
       </ul>
       {may(who, "orders.edit") && (

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Link, useParams } from "@tanstack/react-router";
 import { Image, MapPin, Truck, User } from "lucide-react";
-import { useStaffName, useZone } from "@/features/core/queries";
+import { useStaffName, useStoreName, useZone } from "@/features/core/queries";
 import { deliveryName } from "@/lib/labels";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
@@ -43,19 +43,22 @@ function OrderBody({ order }: { order: Order }) {
       </header>
       <ChangeCard order={order} />
       <ReviewCard order={order} />
-      <div className="grid gap-4 lg:grid-cols-[1fr_22rem]">
-        <div className="flex min-w-0 flex-col gap-4">
+      {/* One column on a phone: what it is, what to do, then what happened. */}
+      <div className="flex flex-col gap-4 md:grid md:grid-cols-[1fr_20rem] lg:grid-cols-[1fr_22rem]">
+        <div className="flex min-w-0 flex-col gap-4 max-md:contents">
           <Facts order={order} />
-          <Blockers order={order} />
-          <Timeline id={order.id} zone={zone} />
+          <div className="flex flex-col gap-4 max-md:order-2">
+            <Blockers order={order} />
+            <Timeline id={order.id} zone={zone} />
+          </div>
         </div>
-        <aside className="flex flex-col gap-4 max-lg:order-first lg:sticky lg:top-4 lg:self-start">
+        <aside className="flex flex-col gap-4 max-md:order-1 md:sticky md:top-4 md:self-start">
           {may(who, "orders.complete_stage") && <StepButton order={order} wide />}
           <OrderTools order={order} />
           <Siblings order={order} />
           <Panel title={<Trans>Photos</Trans>}>
             <p className="flex items-center gap-2 text-soft">
-              <Image aria-hidden /> <Trans>Photos are not part of this version.</Trans>
+              <Image aria-hidden className="shrink-0" /> <Trans>Photos are not part of this version.</Trans>
             </p>
           </Panel>
         </aside>
@@ -67,10 +70,11 @@ function OrderBody({ order }: { order: Order }) {
 function Facts({ order }: { order: Order }) {
   const { t } = useLingui();
   const nameOf = useStaffName();
+  const storeName = useStoreName();
   const small: [string, string | null][] = [
     [t`Customer`, order.customer_name],
     [t`Due`, order.due_date ? [formatDay(order.due_date), order.due_time].filter(Boolean).join(", ") : null],
-    [t`Store`, order.store],
+    [t`Store`, storeName(order.store)],
     [t`Order number`, order.order_number],
     [t`Notes`, order.notes],
   ];

@@ -6,6 +6,7 @@ import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Input } from "@/ui/field";
 import { Page, Panel } from "@/ui/page";
+import { TestSheet } from "./test-sheet";
 
 interface Check {
   /** Newest first. */
@@ -13,7 +14,7 @@ interface Check {
   cut: number;
 }
 
-const visible = (code: string) => code.replaceAll("\x1d", "␝").replaceAll(" ", "␠");
+const visible = (code: string) => code.replaceAll("\x1d", "<GS>").replaceAll(" ", "␣");
 
 /** Shows what a scanner sends, character for character, and does nothing with it. */
 export function ScanCheckPage() {
@@ -43,9 +44,9 @@ export function ScanCheckPage() {
   return (
     <Page
       title={t`Check the scanner`}
-      tools={<Button onClick={() => setSeen({ codes: [], cut: 0 })}>{t`Clear`}</Button>}
+      tools={<Button className="no-print" onClick={() => setSeen({ codes: [], cut: 0 })}>{t`Clear`}</Button>}
     >
-      <Panel>
+      <Panel className="no-print">
         <p>
           <Trans>
             Scan a few codes, also while you type in the field below. Each must appear exactly as it is printed, and the
@@ -64,15 +65,23 @@ export function ScanCheckPage() {
           <Badge>{t`Taken as a scanner below ${WEDGE_DEFAULTS.keyGapMs} ms`}</Badge>
         </p>
       </Panel>
-      <Panel title={<Trans>Codes, newest first</Trans>}>
-        <ol data-testid="codes" className="flex flex-col font-mono">
-          {seen.codes.map(({ n, code }) => (
-            <li key={n} data-code={code} className="border-b border-line py-1 break-all">
-              {visible(code)}
-            </li>
-          ))}
-        </ol>
-      </Panel>
+      <div className="grid items-start gap-4 lg:grid-cols-[1fr_22rem] print:block">
+        <TestSheet read={new Set(seen.codes.map(({ code }) => code))} />
+        <Panel className="no-print" title={<Trans>Codes, newest first</Trans>}>
+          {seen.codes.length === 0 && (
+            <p className="text-soft">
+              <Trans>Nothing has been scanned yet.</Trans>
+            </p>
+          )}
+          <ol data-testid="codes" className="flex flex-col font-mono">
+            {seen.codes.map(({ n, code }) => (
+              <li key={n} data-code={code} className="border-b border-line py-1 break-all">
+                {visible(code)}
+              </li>
+            ))}
+          </ol>
+        </Panel>
+      </div>
     </Page>
   );
 }

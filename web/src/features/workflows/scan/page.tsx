@@ -28,7 +28,7 @@ export function ScanPage() {
               </p>
             )}
           </div>
-          <Panel>
+          <Panel className="p-0!">
             <CodeForm />
           </Panel>
           {older.length > 0 && (
