@@ -10,12 +10,15 @@ from typing import Any
 
 import httpx
 
+from services.simulator.bambu.farm import Farm
 from services.simulator.domain import FIRST_NUMBER, Shop
+from services.simulator.printer.plant import Plant
 from services.simulator.settings import SimulatorSettings
 from services.simulator.shop import ShopifyShop
 from takt import daemon
 from takt.backoff import full_jitter
 from takt.daemon import Run
+from takt.labels.picture import Picturer
 from takt.settings import ConfigError
 
 log = logging.getLogger(__name__)
@@ -91,4 +94,10 @@ def _read_json(path: Any) -> dict[str, Any]:
 async def run(settings: SimulatorSettings) -> int:
     """Run until a signal; answers the exit code."""
     simulator = Simulator(settings)
-    return await daemon.run("simulator", simulator.work, drain_seconds=settings.sim_drain)
+    drain = settings.sim_drain
+    async with Picturer() as pictures:
+        plant = Plant(settings, pictures) if settings.sim_printers else None
+        sides: dict[str, daemon.Work] = {"printers": plant.run} if plant else {}
+        if settings.sim_bambu:
+            sides["bambu"] = Farm(settings).run
+        return await daemon.run("simulator", simulator.work, side_tasks=sides, drain_seconds=drain)

@@ -1,4 +1,4 @@
-"""Settings of the shop simulator."""
+"""Settings of the simulator: shops, and the virtual printers for labels and for parts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from takt.settings import Settings
+from services.simulator.bambu.settings import BambuSettings
+from services.simulator.printer.settings import PrinterSettings
 
 
-class SimulatorSettings(Settings):
+class SimulatorSettings(PrinterSettings, BambuSettings):
     """`TAKT_SIM_…`; `TAKT_HOME` is the folder whose `.takt/demo.json` names the demo shops."""
 
-    home: Path = Path()
+    supabase_url: str = Field(default=..., validation_alias="SUPABASE_URL")
     sim_seconds: float = Field(default=60.0, gt=0)
     sim_seed: int = 20261121
     sim_drain: float = Field(default=10.0, gt=0)
