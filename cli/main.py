@@ -20,6 +20,9 @@ GROUPS = (
     ("cli.device", "device"),
     ("cli.channel", "channel"),
     ("cli.order", "order"),
+    ("cli.stock", "stock"),
+    ("cli.label", "label"),
+    ("cli.printer", "printer"),
 )
 
 app = typer.Typer(

@@ -1,0 +1,1 @@
+"""Pictures of labels and the codes that can be read in them."""
