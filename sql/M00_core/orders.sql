@@ -89,5 +89,6 @@ alter table public.orders
     and (decorating_started_at is null or stage >= 'Decorating')
     and (packing_started_at is null or stage >= 'Packing'));
 
-create type public.order_change as (changed boolean, event_id bigint, offer text, order_row public.orders);
-comment on type public.order_change is 'Answer of an order command: did it change anything, its event, what to offer next, the ticket now.';
+create type public.order_change as (changed boolean, event_id bigint, offer text, order_row public.orders, notices jsonb);
+comment on type public.order_change is
+  'Answer of an order command: did it change anything, its event, what to offer next, the ticket now, notices [{code, message, details}] to show.';

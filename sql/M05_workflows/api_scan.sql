@@ -113,6 +113,10 @@ begin
   elsif v_station.stage <> p_order.stage then
     return private.scan_refusal(409, 'scan.wrong_stage', format('This station does %s; ticket %s is in %s.', v_station.stage, p_order.id, p_order.stage),
       jsonb_build_object('expected', v_station.stage, 'actual', p_order.stage, 'scanned', p_scanned), p_order);
+  elsif private.stage_started_at(p_order, p_order.stage) is not null and private.components_missing(p_order, p_order.stage) is not null then
+    return private.scan_refusal(409, 'stock.components_short', 'Components are missing: '
+      || (private.components_missing(p_order, p_order.stage) -> 0 ->> 'message'),
+      jsonb_build_object('missing', private.components_missing(p_order, p_order.stage), 'scanned', p_scanned), p_order);
   end if;
   return null;
 end $$;
@@ -132,8 +136,9 @@ begin
     v_change := private.start_stage(p_order, p_order.stage, p_actor, p_station);
   end if;
   return row(true, true, case when v_started then 'completed' else 'started' end,
-    format('%s: %s %s.', p_order.id, p_order.stage, case when v_started then 'done' else 'started' end),
-    200, null, null, jsonb_build_object('stage', p_order.stage), v_change.offer, v_change.event_id, null, v_change.order_row)::public.scan_result;
+    format('%s: %s %s.', p_order.id, p_order.stage, case when v_started then 'done' else 'started' end) || coalesce(' Missing: '
+      || (select string_agg(n.item ->> 'message', ' ') from jsonb_array_elements(v_change.notices) n (item)), ''),
+    200, null, null, jsonb_strip_nulls(jsonb_build_object('stage', p_order.stage, 'notices', v_change.notices)), v_change.offer, v_change.event_id, null, v_change.order_row)::public.scan_result;
 end $$;
 comment on function private.advance_by_scan is 'The first scan in a stage starts it, the second completes it. A scanned barcode is a printed barcode: it starts Filling too.';
 
@@ -190,7 +195,7 @@ A second scan within the setting scan.repeat_seconds is the same scan: same answ
 p_station: a station's code; one with a stage takes only tickets of that stage. p_expected_order: the ticket the screen shows.
 Permission: orders.scan in the order's store.
 Errors (answered with their HTTP status and remembered as event scan.refused): scan.empty (400), scan.unknown (404), auth.other_store (403),
-scan.wrong_order (409), scan.wrong_store (409), scan.wrong_stage (409), order.cancelled (409), order.change_pending (409); raised: request.reused (422).
+scan.wrong_order (409), scan.wrong_store (409), scan.wrong_stage (409), order.cancelled (409), order.change_pending (409), stock.components_short (409); raised: request.reused (422).
 Idempotency: by p_request_id, and by the double-scan window.
 Locks: the order row.$$;
 

@@ -6,7 +6,7 @@ declare
   v_change public.order_change;
 begin
   if v_command.answer is null then
-    v_change := private.start_stage(v_command.ticket, 'Filling', v_command.actor, p_station);
+    v_change := private.start_stage(v_command.ticket, 'Filling', v_command.actor, p_station, '{"via": "print"}');
     if not (v_change).changed then
       v_change.event_id := private.emit('order', p_order_id, 'barcode.printed', v_command.actor,
         jsonb_build_object('version', (v_command.ticket).version), (v_command.ticket).store, null, p_station);
@@ -15,7 +15,8 @@ begin
   return private.finish_order(v_command, v_change);
 end $$;
 comment on function public.handle_print_barcode is
-$$The ticket's barcode is printed. The first print starts Filling; printing again changes nothing but is remembered.
+$$The ticket's barcode is printed. The first print starts Filling; printing again changes nothing but is remembered. Where printing is set
+up for tickets, the ticket's label is asked for; a label that is refused becomes an alarm and never stops the work.
 Permission: orders.scan in the order's store.
 Errors: order.unknown (404), order.cancelled (409), order.change_pending (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
@@ -36,9 +37,9 @@ end $$;
 comment on function public.complete_filling is
 $$Filling is done: the ticket moves to Covering and returns to the pool.
 Permission: orders.complete_stage in the order's store.
-Errors: order.unknown (404), order.not_started (409), order.cancelled (409), order.change_pending (409), request.reused (422).
+Errors: order.unknown (404), order.not_started (409), order.cancelled (409), order.change_pending (409), stock.components_short (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the order row.$$;
+Locks: the order row, then its components by SKU.$$;
 
 create function public.start_covering(p_order_id text, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
@@ -74,9 +75,9 @@ end $$;
 comment on function public.complete_covering is
 $$Covering is done: the ticket moves to Decorating and returns to the pool.
 Permission: orders.complete_stage in the order's store.
-Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), request.reused (422).
+Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), stock.components_short (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the order row.$$;
+Locks: the order row, then its components by SKU.$$;
 
 create function public.start_decorating(p_order_id text, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
@@ -112,9 +113,9 @@ end $$;
 comment on function public.complete_decorating is
 $$Decorating is done: the ticket moves to Packing and returns to the pool; the answer offers start_packing.
 Permission: orders.complete_stage in the order's store.
-Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), request.reused (422).
+Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), stock.components_short (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the order row.$$;
+Locks: the order row, then its components by SKU.$$;
 
 create function public.start_packing(p_order_id text, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
@@ -150,9 +151,9 @@ end $$;
 comment on function public.complete_packing is
 $$Packing is done: the ticket is Complete.
 Permission: orders.complete_stage in the order's store.
-Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), request.reused (422).
+Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), stock.components_short (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the order row.$$;
+Locks: the order row, then its components by SKU.$$;
 
 create function public.qc_return_to_decorating(
   p_order_id text, p_reason text default null, p_notes text default null, p_request_id uuid default null)

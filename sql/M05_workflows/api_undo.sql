@@ -39,6 +39,9 @@ begin
       v_blocker.event, p_order_id), jsonb_build_object('event', v_blocker.event, 'event_id', v_blocker.id, 'by', v_blocker.who, 'at', v_blocker.at));
   end if;
   delete from private.recent_scans s where s.row_id = v_order.row_id;   -- the next scan is a new one
+  if v_event.event in ('filling.completed', 'covering.completed', 'decorating.completed', 'packing.completed') then
+    perform private.unconsume_stage(v_order, initcap(split_part(v_event.event, '.', 1))::public.stage_type, p_actor);
+  end if;
   return private.save_order(v_order, jsonb_populate_record(v_order, v_event.before), 'order.undone', p_actor,
     jsonb_build_object('undoes', v_event.id, 'event', v_event.event));
 end $$;

@@ -60,7 +60,7 @@ end $$;
 create function private.unchanged(p_order public.orders)
 returns public.order_change language plpgsql immutable set search_path = '' as $$
 begin
-  return row(false, null, null, p_order)::public.order_change;
+  return row(false, null, null, p_order, null)::public.order_change;
 end $$;
 
 create function private.save_order(
@@ -91,7 +91,7 @@ begin
   v_event := private.emit('order', p_old.id, p_event, p_actor, p_payload || jsonb_build_object(
     'version', v_order.version, 'stage', v_order.stage, 'before', v_before, 'after', v_after),
     p_old.store, null, p_station);
-  return row(true, v_event, p_offer, v_order)::public.order_change;
+  return row(true, v_event, p_offer, v_order, null)::public.order_change;
 end $$;
 comment on function private.save_order is
 'Write the changed copy of a locked ticket and its event; the event keeps before and after of every changed field, so that it can be undone.';
@@ -117,7 +117,7 @@ begin
 end $$;
 
 create function private.start_stage(
-  p_order public.orders, p_stage public.stage_type, p_actor uuid, p_station text default null)
+  p_order public.orders, p_stage public.stage_type, p_actor uuid, p_station text default null, p_payload jsonb default '{}')
 returns public.order_change language plpgsql set search_path = '' as $$
 declare
   v_new public.orders := p_order;
@@ -136,7 +136,7 @@ begin
     when 'Decorating' then v_new.decorating_started_at := now();
     else v_new.packing_started_at := now();
   end case;
-  return private.save_order(p_order, v_new, lower(p_stage::text) || '.started', p_actor, '{}', p_station, 'complete_' || lower(p_stage::text));
+  return private.save_order(p_order, v_new, lower(p_stage::text) || '.started', p_actor, p_payload, p_station, 'complete_' || lower(p_stage::text));
 end $$;
 comment on function private.start_stage is 'Work on a stage begins. A stage begun or passed before is no error: changed = false.';
 
@@ -145,6 +145,7 @@ create function private.complete_stage(
 returns public.order_change language plpgsql set search_path = '' as $$
 declare
   v_new public.orders := p_order;
+  v_change public.order_change;
 begin
   if p_order.stage > p_stage then
     return private.unchanged(p_order);
@@ -165,12 +166,14 @@ begin
     else v_new.stage := 'Complete'; v_new.packing_completed_at := now();
   end case;
   v_new.assignee_id := null;   -- back to the pool
-  return private.save_order(p_order, v_new, lower(p_stage::text) || '.completed', p_actor,
+  v_change := private.save_order(p_order, v_new, lower(p_stage::text) || '.completed', p_actor,
     jsonb_strip_nulls(jsonb_build_object('from', p_order.stage, 'to', v_new.stage, 'notes', p_notes)), p_station,
     case p_stage when 'Decorating' then 'start_packing' when 'Filling' then 'start_covering' when 'Covering' then 'start_decorating' end);
+  v_change.notices := private.consume_stage(p_order, p_stage, p_actor);
+  return v_change;
 end $$;
 comment on function private.complete_stage is
-  'A stage is done: the ticket moves on, unassigned. A stage passed before is no error: changed = false. Decorating offers start_packing.';
+  'A stage is done: the ticket moves on, unassigned, and its components are used. A stage passed before is no error: changed = false. Decorating offers start_packing.';
 
 create function private.refresh_priorities(p_now timestamptz)
 returns void language plpgsql set search_path = '' as $$

@@ -9,7 +9,7 @@ with cfg as (
     array['postgres']::text[] as creators,                   -- roles that run migrations
     array['postgres']::text[] as definer_owners,             -- on Supabase it bypasses RLS, but is no superuser
     -- The guards look the caller up and refuse. may and readable_stores answer by what identify found.
-    'private\.(authorize|begin_order|stores_asked|identify)\s*\('::text as guard_re
+    'private\.(authorize|begin_order|begin_production|begin_run|stores_asked|identify)\s*\('::text as guard_re
 ), reviewed (chk, object, reason) as (values
   ('F09', 'private.create_store_view(text)', 'DDL cannot take parameters; the name is quoted with %I, the value with %L, and stores.code has a check'),
   ('F09', 'private.ensure_event_partitions(timestamp with time zone)', 'DDL cannot take parameters; names come from a date, quoted with %I'),
@@ -18,6 +18,7 @@ with cfg as (
   ('F09', 'private.drop_secret(text,text,integer)', 'Vault is not everywhere; the statement is a literal, its value a parameter'),
   ('F09', 'private.read_secret(shop_secrets)', 'Vault is not everywhere; the statement is a literal, its value a parameter'),
   ('F11', 'private.with_fields(orders,jsonb)', 'the object is built by the merge from what the rules extracted; its keys are ours, not the shop''s'),
+  ('F11', 'private.with_item_fields(inventory_items,jsonb)', 'takes only the listed keys out of the object'),
   ('F11', 'private.with_changes(orders,jsonb)', 'takes only the listed keys out of the object, never a floor field'),
   ('F11', 'private.undo_event(text,bigint,uuid)', 'the object is an own event, written by save_order and append-only')
 ), ns as (

@@ -328,8 +328,9 @@ alter table public.orders
     and (decorating_started_at is null or stage >= 'Decorating')
     and (packing_started_at is null or stage >= 'Packing'));
 
-create type public.order_change as (changed boolean, event_id bigint, offer text, order_row public.orders);
-comment on type public.order_change is 'Answer of an order command: did it change anything, its event, what to offer next, the ticket now.';
+create type public.order_change as (changed boolean, event_id bigint, offer text, order_row public.orders, notices jsonb);
+comment on type public.order_change is
+  'Answer of an order command: did it change anything, its event, what to offer next, the ticket now, notices [{code, message, details}] to show.';
 
 -- sql/M00_core/internal.sql
 
@@ -1831,7 +1832,9 @@ declare
   v_who private.identity := private.identify();
 begin
   return v_parts is not null and v_who.actor_id is not null and private.works_at(v_who, v_parts[1])
-    and private.may(case when v_parts[2] in ('order', 'settings', 'store', 'site') then 'events.read' else 'audit.read' end);
+    and private.may(case when v_parts[2] in ('order', 'settings', 'store', 'site', 'stock', 'item', 'location', 'count',
+        'allocation', 'production_order', 'print_run', 'print_machine') then 'events.read'
+      when v_parts[2] = 'print' then 'printing.read' else 'audit.read' end);
 end $$;
 comment on function private.may_listen is 'For the policy on realtime.messages: may the caller join this topic?';
 grant execute on function private.may_listen to authenticated;

@@ -272,12 +272,12 @@ select private.allow(p, d, r) from (values
 ) as t (p, d, r);
 
 insert into public.setting_definitions (key, scope, type, bounds, default_value, title, description, position) values
-  ('printing.printer_name', 'store', 'text', '{"max_length": 120}', '""', 'Printer', 'Name of the printer that tickets go to.', 10),
+  ('printing.printer_name', 'store', 'text', '{"max_length": 120}', '""', 'Printer', 'Name or code of the printer that tickets go to; empty = the route of the station.', 10),
   ('printing.paper_size', 'store', 'choice', '{"options": ["A4", "A5", "A6", "Letter", "4x6", "62mm"]}', '"A4"', 'Paper size', 'Paper of the ticket printer.', 11),
   ('printing.orientation', 'store', 'choice', '{"options": ["portrait", "landscape"]}', '"portrait"', 'Orientation', 'How tickets lie on the paper.', 12),
   ('printing.auto_print', 'store', 'boolean', '{}', 'false', 'Print automatically', 'Print the ticket as soon as the order arrives.', 13),
-  ('printing.print_barcodes', 'store', 'boolean', '{}', 'true', 'Print barcodes', 'Put the scan code on the ticket.', 14),
-  ('printing.print_labels', 'store', 'boolean', '{}', 'true', 'Print labels', 'Print the box label with the ticket.', 15),
+  ('printing.print_barcodes', 'store', 'boolean', '{}', 'true', 'Print barcodes', 'Print the ticket label with its scan code.', 14),
+  ('printing.print_labels', 'store', 'boolean', '{}', 'true', 'Print labels', 'Print the box label with the ticket, where a printer takes box labels.', 15),
   ('storage.locations', 'store', 'text_list', '{"max_items": 100, "max_length": 60}',
     '["Store Fridge", "Store Freezer", "Kitchen Coolroom", "Kitchen Freezer"]', 'Storage locations', 'Where finished work waits.', 20),
   ('orders.flavours', 'store', 'text_list', '{"max_items": 200, "max_length": 60}', '[]', 'Flavours', 'Flavours offered; empty = any.', 30),

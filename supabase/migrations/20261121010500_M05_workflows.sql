@@ -133,7 +133,7 @@ end $$;
 create function private.unchanged(p_order public.orders)
 returns public.order_change language plpgsql immutable set search_path = '' as $$
 begin
-  return row(false, null, null, p_order)::public.order_change;
+  return row(false, null, null, p_order, null)::public.order_change;
 end $$;
 
 create function private.save_order(
@@ -164,7 +164,7 @@ begin
   v_event := private.emit('order', p_old.id, p_event, p_actor, p_payload || jsonb_build_object(
     'version', v_order.version, 'stage', v_order.stage, 'before', v_before, 'after', v_after),
     p_old.store, null, p_station);
-  return row(true, v_event, p_offer, v_order)::public.order_change;
+  return row(true, v_event, p_offer, v_order, null)::public.order_change;
 end $$;
 comment on function private.save_order is
 'Write the changed copy of a locked ticket and its event; the event keeps before and after of every changed field, so that it can be undone.';
@@ -190,7 +190,7 @@ begin
 end $$;
 
 create function private.start_stage(
-  p_order public.orders, p_stage public.stage_type, p_actor uuid, p_station text default null)
+  p_order public.orders, p_stage public.stage_type, p_actor uuid, p_station text default null, p_payload jsonb default '{}')
 returns public.order_change language plpgsql set search_path = '' as $$
 declare
   v_new public.orders := p_order;
@@ -209,7 +209,7 @@ begin
     when 'Decorating' then v_new.decorating_started_at := now();
     else v_new.packing_started_at := now();
   end case;
-  return private.save_order(p_order, v_new, lower(p_stage::text) || '.started', p_actor, '{}', p_station, 'complete_' || lower(p_stage::text));
+  return private.save_order(p_order, v_new, lower(p_stage::text) || '.started', p_actor, p_payload, p_station, 'complete_' || lower(p_stage::text));
 end $$;
 comment on function private.start_stage is 'Work on a stage begins. A stage begun or passed before is no error: changed = false.';
 
@@ -218,6 +218,7 @@ create function private.complete_stage(
 returns public.order_change language plpgsql set search_path = '' as $$
 declare
   v_new public.orders := p_order;
+  v_change public.order_change;
 begin
   if p_order.stage > p_stage then
     return private.unchanged(p_order);
@@ -238,12 +239,14 @@ begin
     else v_new.stage := 'Complete'; v_new.packing_completed_at := now();
   end case;
   v_new.assignee_id := null;   -- back to the pool
-  return private.save_order(p_order, v_new, lower(p_stage::text) || '.completed', p_actor,
+  v_change := private.save_order(p_order, v_new, lower(p_stage::text) || '.completed', p_actor,
     jsonb_strip_nulls(jsonb_build_object('from', p_order.stage, 'to', v_new.stage, 'notes', p_notes)), p_station,
     case p_stage when 'Decorating' then 'start_packing' when 'Filling' then 'start_covering' when 'Covering' then 'start_decorating' end);
+  v_change.notices := private.consume_stage(p_order, p_stage, p_actor);
+  return v_change;
 end $$;
 comment on function private.complete_stage is
-  'A stage is done: the ticket moves on, unassigned. A stage passed before is no error: changed = false. Decorating offers start_packing.';
+  'A stage is done: the ticket moves on, unassigned, and its components are used. A stage passed before is no error: changed = false. Decorating offers start_packing.';
 
 create function private.refresh_priorities(p_now timestamptz)
 returns void language plpgsql set search_path = '' as $$
@@ -288,7 +291,7 @@ declare
   v_change public.order_change;
 begin
   if v_command.answer is null then
-    v_change := private.start_stage(v_command.ticket, 'Filling', v_command.actor, p_station);
+    v_change := private.start_stage(v_command.ticket, 'Filling', v_command.actor, p_station, '{"via": "print"}');
     if not (v_change).changed then
       v_change.event_id := private.emit('order', p_order_id, 'barcode.printed', v_command.actor,
         jsonb_build_object('version', (v_command.ticket).version), (v_command.ticket).store, null, p_station);
@@ -297,7 +300,8 @@ begin
   return private.finish_order(v_command, v_change);
 end $$;
 comment on function public.handle_print_barcode is
-$$The ticket's barcode is printed. The first print starts Filling; printing again changes nothing but is remembered.
+$$The ticket's barcode is printed. The first print starts Filling; printing again changes nothing but is remembered. Where printing is set
+up for tickets, the ticket's label is asked for; a label that is refused becomes an alarm and never stops the work.
 Permission: orders.scan in the order's store.
 Errors: order.unknown (404), order.cancelled (409), order.change_pending (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
@@ -318,9 +322,9 @@ end $$;
 comment on function public.complete_filling is
 $$Filling is done: the ticket moves to Covering and returns to the pool.
 Permission: orders.complete_stage in the order's store.
-Errors: order.unknown (404), order.not_started (409), order.cancelled (409), order.change_pending (409), request.reused (422).
+Errors: order.unknown (404), order.not_started (409), order.cancelled (409), order.change_pending (409), stock.components_short (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the order row.$$;
+Locks: the order row, then its components by SKU.$$;
 
 create function public.start_covering(p_order_id text, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
@@ -356,9 +360,9 @@ end $$;
 comment on function public.complete_covering is
 $$Covering is done: the ticket moves to Decorating and returns to the pool.
 Permission: orders.complete_stage in the order's store.
-Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), request.reused (422).
+Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), stock.components_short (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the order row.$$;
+Locks: the order row, then its components by SKU.$$;
 
 create function public.start_decorating(p_order_id text, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
@@ -394,9 +398,9 @@ end $$;
 comment on function public.complete_decorating is
 $$Decorating is done: the ticket moves to Packing and returns to the pool; the answer offers start_packing.
 Permission: orders.complete_stage in the order's store.
-Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), request.reused (422).
+Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), stock.components_short (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the order row.$$;
+Locks: the order row, then its components by SKU.$$;
 
 create function public.start_packing(p_order_id text, p_request_id uuid default null)
 returns public.order_change language plpgsql security definer set search_path = '' as $$
@@ -432,9 +436,9 @@ end $$;
 comment on function public.complete_packing is
 $$Packing is done: the ticket is Complete.
 Permission: orders.complete_stage in the order's store.
-Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), request.reused (422).
+Errors: order.unknown (404), order.wrong_stage (409), order.not_started (409), order.cancelled (409), order.change_pending (409), stock.components_short (409), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the order row.$$;
+Locks: the order row, then its components by SKU.$$;
 
 create function public.qc_return_to_decorating(
   p_order_id text, p_reason text default null, p_notes text default null, p_request_id uuid default null)
@@ -1035,6 +1039,10 @@ begin
   elsif v_station.stage <> p_order.stage then
     return private.scan_refusal(409, 'scan.wrong_stage', format('This station does %s; ticket %s is in %s.', v_station.stage, p_order.id, p_order.stage),
       jsonb_build_object('expected', v_station.stage, 'actual', p_order.stage, 'scanned', p_scanned), p_order);
+  elsif private.stage_started_at(p_order, p_order.stage) is not null and private.components_missing(p_order, p_order.stage) is not null then
+    return private.scan_refusal(409, 'stock.components_short', 'Components are missing: '
+      || (private.components_missing(p_order, p_order.stage) -> 0 ->> 'message'),
+      jsonb_build_object('missing', private.components_missing(p_order, p_order.stage), 'scanned', p_scanned), p_order);
   end if;
   return null;
 end $$;
@@ -1054,8 +1062,9 @@ begin
     v_change := private.start_stage(p_order, p_order.stage, p_actor, p_station);
   end if;
   return row(true, true, case when v_started then 'completed' else 'started' end,
-    format('%s: %s %s.', p_order.id, p_order.stage, case when v_started then 'done' else 'started' end),
-    200, null, null, jsonb_build_object('stage', p_order.stage), v_change.offer, v_change.event_id, null, v_change.order_row)::public.scan_result;
+    format('%s: %s %s.', p_order.id, p_order.stage, case when v_started then 'done' else 'started' end) || coalesce(' Missing: '
+      || (select string_agg(n.item ->> 'message', ' ') from jsonb_array_elements(v_change.notices) n (item)), ''),
+    200, null, null, jsonb_strip_nulls(jsonb_build_object('stage', p_order.stage, 'notices', v_change.notices)), v_change.offer, v_change.event_id, null, v_change.order_row)::public.scan_result;
 end $$;
 comment on function private.advance_by_scan is 'The first scan in a stage starts it, the second completes it. A scanned barcode is a printed barcode: it starts Filling too.';
 
@@ -1112,7 +1121,7 @@ A second scan within the setting scan.repeat_seconds is the same scan: same answ
 p_station: a station's code; one with a stage takes only tickets of that stage. p_expected_order: the ticket the screen shows.
 Permission: orders.scan in the order's store.
 Errors (answered with their HTTP status and remembered as event scan.refused): scan.empty (400), scan.unknown (404), auth.other_store (403),
-scan.wrong_order (409), scan.wrong_store (409), scan.wrong_stage (409), order.cancelled (409), order.change_pending (409); raised: request.reused (422).
+scan.wrong_order (409), scan.wrong_store (409), scan.wrong_stage (409), order.cancelled (409), order.change_pending (409), stock.components_short (409); raised: request.reused (422).
 Idempotency: by p_request_id, and by the double-scan window.
 Locks: the order row.$$;
 
@@ -1182,6 +1191,9 @@ begin
       v_blocker.event, p_order_id), jsonb_build_object('event', v_blocker.event, 'event_id', v_blocker.id, 'by', v_blocker.who, 'at', v_blocker.at));
   end if;
   delete from private.recent_scans s where s.row_id = v_order.row_id;   -- the next scan is a new one
+  if v_event.event in ('filling.completed', 'covering.completed', 'decorating.completed', 'packing.completed') then
+    perform private.unconsume_stage(v_order, initcap(split_part(v_event.event, '.', 1))::public.stage_type, p_actor);
+  end if;
   return private.save_order(v_order, jsonb_populate_record(v_order, v_event.before), 'order.undone', p_actor,
     jsonb_build_object('undoes', v_event.id, 'event', v_event.event));
 end $$;

@@ -7,7 +7,14 @@ select tables_are('public', array[
   'sites', 'stores', 'roles', 'permissions', 'role_permissions', 'staff_shared', 'devices', 'events', 'work_queue', 'orders',
   'setting_definitions', 'settings',
   'shop_tokens', 'sync_runs', 'channel_orders', 'extraction_rules',
-  'stage_transitions', 'stations'
+  'inventory_items', 'locations', 'inventory_stock', 'inventory_balances', 'inventory_txn', 'stock_imports', 'stock_counts',
+  'stock_count_lines', 'product_requirements', 'deduction_rules', 'stock_pushes',
+  'production_orders', 'production_order_lines', 'order_fulfilments', 'order_part_allocations', 'demand_totals',
+  'parts', 'gcode_part_mappings', 'print_machines', 'print_machine_states', 'print_machine_counters', 'print_coverage_gaps',
+  'print_runs', 'inventory_print_log',
+  'stage_transitions', 'stations',
+  'printers', 'print_routes', 'print_jobs', 'print_job_labels', 'print_job_events',
+  'label_templates', 'label_template_versions', 'label_proofs'
 ]);
 select has_view('public', 'stage_events', 'the old name of what happened to tickets');
 select has_pk('public', 'orders', 'orders have a primary key');

@@ -35,6 +35,21 @@ NO_REQUEST_ID = {
     "set_pin": "sets the same PIN again; no secret is kept with a request",
     "issue_badge": "every call makes a new badge",
     "tick": "a job runs once per interval, whoever calls",
+    "agent_heartbeat": "says the same again",
+    "claim_print_job": "the same nonce gets the same job",
+    "begin_send": "the fence begins a job once",
+    "abort_send": "the fence settles a job once",
+    "mark_sent": "the fence settles a job once",
+    "confirm_print": "a settled job answers changed = false",
+    "print_unknown": "the fence settles a job once",
+    "release_print": "the fence settles a job once",
+    "fail_print": "the fence settles a job once",
+    "extend_print": "says the same again",
+    "print_job_state": "changes nothing, it waits for a call that is still running",
+    "begin_stock_push": "a look at what is to be told",
+    "finish_stock_push": "says the same again",
+    "bridge_heartbeat": "says the same again",
+    "record_print_completion": "the idempotency key names the physical run",
 }
 
 # Columns whose name and type say everything, in every table.
@@ -93,7 +108,14 @@ def test_private_functions_are_granted_only_to_policies(db: psycopg.Connection) 
         " aclexplode(p.proacl) a where p.pronamespace = 'private'::regnamespace"
         " and a.grantee <> p.proowner order by 1",
     )
-    helpers = ("may", "may_listen", "readable_stores", "reads_every_store")
+    helpers = (
+        "blind_skus",
+        "may",
+        "may_listen",
+        "readable_printers",
+        "readable_stores",
+        "reads_every_store",
+    )
     assert found == [(name, "authenticated") for name in helpers]
 
 

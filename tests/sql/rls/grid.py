@@ -24,6 +24,7 @@ ACTIVE: Readers = dict.fromkeys(STAFF | DEVICES, ALL)
 ON_THE_FLOOR: Readers = dict.fromkeys(STAFF | {"kiosk"}, ALL)
 
 _OWN_STORE = {"flourlane_operator": "store = 'flourlane'"}
+_OWN_OR_NO_STORE = {"flourlane_operator": "store = 'flourlane' or store is null"}
 
 EVENTS: Readers = (
     dict.fromkeys(ON_THE_FLOOR, "store is not null")
@@ -32,6 +33,20 @@ EVENTS: Readers = (
 )
 
 SHOPS: Readers = dict.fromkeys(("supervisor", "planner", "manager", "admin"), ALL)
+
+STOCK: Readers = dict.fromkeys(STAFF | {"kiosk"}, ALL)
+# The operator of the matrix is counting FLOUR: a count is blind.
+STOCK_COUNTED = STOCK | {"operator": "sku <> 'FLOUR'"}
+STAFF_AT_WORK = STAFF - {"viewer"}
+
+PRINTING: Readers = ON_THE_FLOOR | {"print_agent": ALL}
+# Of printers and jobs a print agent sees its own; people see the labels of their stores.
+_OWN_PRINTER = {"print_agent": "printer = 'prn-1'"}
+PRINT_JOBS = PRINTING | _OWN_PRINTER | _OWN_OR_NO_STORE
+PRINT_LABELS = PRINTING | {
+    who: f"job_id in (select id from public.print_jobs where {PRINT_JOBS[who]})"
+    for who in ("print_agent", "flourlane_operator")
+}
 
 READERS: dict[str, Readers] = {
     "public.sites": ACTIVE,
@@ -73,6 +88,57 @@ READERS: dict[str, Readers] = {
     "private.webhook_formats": NOBODY,
     "private.webhook_topics": NOBODY,
     "private.webhook_inbox": NOBODY,
+    # M03
+    "public.inventory_items": STOCK,
+    "public.locations": STOCK,
+    "public.inventory_stock": STOCK_COUNTED,
+    "public.inventory_balances": STOCK_COUNTED,
+    "public.inventory_txn": STOCK_COUNTED,
+    "public.product_requirements": STOCK,
+    "public.deduction_rules": STOCK
+    | {"flourlane_operator": "store = 'flourlane' or store is null"},
+    "public.stock_imports": dict.fromkeys(("planner", "manager", "admin"), ALL),
+    "public.stock_counts": dict.fromkeys(STAFF_AT_WORK, ALL),
+    "public.stock_count_lines": dict.fromkeys(STAFF_AT_WORK, ALL),
+    "private.order_stock": NOBODY,
+    "private.stage_consumptions": NOBODY,
+    "public.production_orders": STOCK | _OWN_OR_NO_STORE,
+    "public.production_order_status": STOCK | _OWN_OR_NO_STORE,
+    "public.production_order_lines": STOCK
+    | {
+        "flourlane_operator": "order_id in (select id from public.production_orders"
+        " where store = 'flourlane' or store is null)"
+    },
+    "public.order_fulfilments": STOCK | _OWN_OR_NO_STORE,
+    "public.order_part_allocations": STOCK | _OWN_OR_NO_STORE,
+    "public.demand_totals": STOCK,
+    # M04
+    "public.stock_pushes": STOCK | _OWN_STORE,
+    # M09
+    "public.printers": PRINTING | {"print_agent": "code = 'prn-1'"},
+    "public.print_agents": dict.fromkeys(
+        ("technician", "supervisor", "planner", "manager", "admin"), ALL
+    ),
+    "public.label_templates": PRINTING,
+    "public.label_template_versions": PRINTING,
+    "public.label_proofs": PRINTING,
+    "public.print_routes": PRINTING | _OWN_PRINTER,
+    "public.print_jobs": PRINT_JOBS,
+    "public.print_job_labels": PRINT_LABELS,
+    "public.print_job_events": PRINT_LABELS,
+    "private.print_transitions": NOBODY,
+    "private.print_refusals": NOBODY,
+    # M11
+    "public.parts": STOCK,
+    "public.gcode_part_mappings": STOCK,
+    "public.print_machines": STOCK,
+    "public.print_machine_states": STOCK,
+    "public.print_machine_counters": STOCK,
+    "public.print_coverage_gaps": STOCK,
+    "public.print_runs": STOCK,
+    "public.inventory_print_log": STOCK,
+    "public.part_demand": STOCK,
+    "private.machine_leases": NOBODY,
 }
 
 _PARTITION = re.compile(r"^private\.events_20\d{4}$")

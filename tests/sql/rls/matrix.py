@@ -17,6 +17,7 @@ from tests.sql.rls.grid import IDENTITIES, readers
 from tests.sql.rls.rpc_grid import ARGUMENTS, BY_NAME, BY_TYPE, PERMISSIONS, role_of
 from tests.support.databases import STORES, USER_IDS
 from tests.support.orders import make_order
+from tests.support.printing import add_printer, new_job, route
 from tests.support.rpc import Refused, acting_as, call
 
 DENIED = "permission denied"
@@ -49,6 +50,9 @@ def populate(db: psycopg.Connection) -> None:
     call(db, "service", "tick")
     db.execute("select private.enqueue('demo')")
     _populate_shops(db)
+    _populate_stock(db)
+    _populate_farm(db)
+    _populate_printing(db)
     db.execute(
         "insert into public.events (at, site, stream, stream_id, event)"
         " values ('2099-01-01', '-', 'order', 'far-1', 'far.away')"  # beyond every partition
@@ -85,6 +89,67 @@ def _populate_shops(db: psycopg.Connection) -> None:
             " values (%s, '1', 'shopify', '1')",
             (store,),
         )
+
+
+def _populate_stock(db: psycopg.Connection) -> None:
+    rows = Jsonb([{"sku": "FLOUR", "on_hand": "5"}, {"sku": "CANDLE", "on_hand": "5"}])
+    for sku in ("FLOUR", "CANDLE"):
+        call(db, "planner", "upsert_item", p_sku=sku, p_title=sku)
+    call(db, "planner", "import_stock", p_rows=rows, p_dry_run=False)
+    lines = Jsonb([{"sku": "FLOUR", "quantity": 1, "stage": "Filling"}])
+    call(db, "planner", "save_requirements", p_lines=lines, p_title="Bun")
+    for store in (*STORES, None):
+        call(
+            db,
+            "admin",
+            "save_deduction_rule",
+            p_pattern="candle",
+            p_sku="CANDLE",
+            p_store=store,
+        )
+    for store in STORES:
+        db.execute("insert into public.stock_pushes (store, sku) values (%s, 'CANDLE')", (store,))
+        key, value = "inventory.tracking_enabled", Jsonb(True)
+        call(db, "admin", "set_setting", p_key=key, p_value=value, p_store=store)
+    call(db, "planner", "create_manual_order", p_store="bannos", p_product_title="Bun")
+    call(db, "operator", "handle_print_barcode", p_order_id="bannos-M2")
+    call(db, "operator", "complete_filling", p_order_id="bannos-M2")
+    call(db, "operator", "start_count", p_skus=["FLOUR"])
+
+
+def _populate_farm(db: psycopg.Connection) -> None:
+    call(db, "planner", "upsert_part", p_sku="BRACKET", p_title="Bracket")
+    for store in (*STORES, None):
+        call(
+            db, "planner", "create_production_order", p_product_sku="BRACKET", p_store=store,
+            p_site="main",
+        )  # fmt: skip
+    machine = {"p_kind": "bambu", "p_serial": "01S00A"}
+    call(db, "planner", "upsert_print_machine", p_code="a1", **machine)
+    parts = Jsonb([{"sku": "BRACKET", "quantity": 4}])
+    call(db, "planner", "map_gcode", p_gcode_filename="bracket.3mf", p_parts=parts)
+    gap = {"id": str(uuid4()), "from": "2026-11-01T10:00Z", "to": "2026-11-01T11:00Z"}
+    printers = Jsonb([{"serial": "01S00A", "connected": True, "gaps": [gap]}])
+    call(db, "bambu_bridge", "bridge_heartbeat", p_printers=printers)
+    call(
+        db, "bambu_bridge", "record_print_completion", p_idempotency_key="bambu:01S00A:1",
+        p_source="bambu_auto", p_printer_serial="01S00A", p_outcome="success",
+        p_gcode_filename="bracket.3mf",
+    )  # fmt: skip
+
+
+def _populate_printing(db: psycopg.Connection) -> None:
+    """Two printers, one of the agent; labels of both stores and of none on each."""
+    for name, owner in (("prn-1", "print_agent"), ("prn-2", None)):
+        add_printer(db, name, p_device=owner)
+        new_job(db, f"SKU-{name}", p_printer=name)
+    route(db, "prn-1", "prn-2")
+    for store, name in zip(STORES, ("prn-1", "prn-2"), strict=True):
+        new_job(db, f"{store}-18617", p_label_type="order_ticket", p_printer=name)
+    db.execute(
+        "insert into private.print_refusals (label_type, subject, site, code, message)"
+        " values ('box', 'bannos-18617', 'main', 'print.no_printer', 'No printer.')"
+    )
 
 
 @dataclass(frozen=True)
@@ -179,7 +244,8 @@ def _attempt(db: psycopg.Connection, who: str, statement: sql.Composed) -> str |
         with db.transaction(force_rollback=True), acting_as(db, who):
             return db.execute(statement).rowcount
     except Refused as refused:
-        return DENIED if refused.sqlstate == "42501" else str(refused)
+        # 55000: a view that nobody can write through, whatever is granted.
+        return DENIED if refused.sqlstate in ("42501", "55000") else str(refused)
 
 
 # RPCs -------------------------------------------------------------------------------------

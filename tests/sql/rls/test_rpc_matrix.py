@@ -44,7 +44,7 @@ def test_the_comment_and_the_code_name_the_permission(plant: psycopg.Connection)
         line = next(x for x in comment.split("\n") if x.startswith("Permission:"))
         said = set(_PERMISSION.findall(line)) & known
         named = set(re.findall(r"'([a-z_]+\.[a-z_]+)'", code)) & known
-        guards = re.findall(r"(?:authorize|begin_order)\(([^,)]*)", code)
+        guards = re.findall(r"(?:authorize|begin_order|begin_production|begin_run)\(([^,)]*)", code)
         asked = {p for guard in guards for p in re.findall(r"'([a-z_]+\.[a-z_]+)'", guard)}
         # The rest may be asked by may() or readable_stores(), but a guard asks for at least one.
         if said != set(PERMISSIONS[name]) or not asked or not asked <= said:

@@ -43,7 +43,8 @@ BREAKS = {
     "a delete is granted to the server": (
         "grant delete on public.settings to service_role", "public.settings delete"),
     "truncate is granted": (
-        "grant truncate on public.stations to authenticated", "public.stations truncate"),
+        "grant truncate on public.stage_transitions to authenticated",
+        "public.stage_transitions truncate"),
     "an insert is granted": (
         "grant insert on public.stage_transitions to authenticated;"
         " create policy insert_any on public.stage_transitions for insert to authenticated"
