@@ -16,7 +16,9 @@ from services.local.paths import Paths
 from services.local.settings import SettingsError
 from services.local.state import EXTERNAL
 
-Demo = Annotated[bool, typer.Option("--demo", help="Load demo data and run the shop simulator.")]
+Demo = Annotated[
+    bool, typer.Option("--demo", help="Load demo data, run the simulator and a print agent.")
+]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait until everything runs.")]
 
 
@@ -82,7 +84,7 @@ def demo(
     detach: Annotated[bool, typer.Option("--detach", help="Return once it runs.")] = False,
     timeout: Timeout = 120,
 ) -> None:
-    """Start the stack with demo data and the shop simulator; stops at Ctrl-C."""
+    """Start the stack with demo data, shops and label printers; stops at Ctrl-C."""
     paths = Paths.find()
     started = _start(paths, demo=True, timeout=timeout)
     _show(control.status(paths))
@@ -159,6 +161,8 @@ def _show(facts: dict[str, Any]) -> None:
         typer.echo(f"  {service['name']:14} {service['state']:11} {place}")
     for sign_in in facts.get("demo_sign_ins", []):
         typer.echo(f"demo sign-in     {sign_in['email']:28} {sign_in['password']}")
+    if "paper_url" in facts:
+        typer.echo(f"printed paper    {facts['paper_url']}")
     for shop in facts.get("demo_shops", []):
         url = f"{facts['api_url']}/webhooks/shopify/{shop['shop']}"
         typer.echo(f"demo shop        {url}  secret {shop['secret']}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -104,7 +104,7 @@ async def _arguments(route: Route, request: Request) -> dict[str, Any]:
 
 def _query(route: Route, request: Request) -> dict[str, Any]:
     query = request.query_params
-    _refuse_unknown(query.keys(), route.query)
+    _refuse_misfit(query, route.query)
     found = {name: query.getlist(name) for name in query}
     return {name: got[0] if len(got) == 1 else got for name, got in found.items()}
 
@@ -117,12 +117,8 @@ async def _body(route: Route, request: Request) -> dict[str, Any]:
         raise BadRequest("The body is not JSON.") from None
     if not isinstance(body, dict):
         raise BadRequest("The body must be one JSON object.")
-    known = [name.lstrip("!") for name in route.body]
-    _refuse_unknown(body, known)
-    missing = [n[1:] for n in route.body if n.startswith("!") and body.get(n[1:]) is None]
-    if missing:
-        raise BadRequest(f"Missing: {', '.join(missing)}.")
-    if "request_id" in known and (key := request.headers.get("idempotency-key")):
+    _refuse_misfit(body, route.body)
+    if "request_id" in route.body and (key := request.headers.get("idempotency-key")):
         try:
             body.setdefault("request_id", str(uuid.UUID(key)))
         except ValueError:
@@ -130,10 +126,14 @@ async def _body(route: Route, request: Request) -> dict[str, Any]:
     return body
 
 
-def _refuse_unknown(given: Any, known: Any) -> None:
+def _refuse_misfit(given: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    known = [name.lstrip("!") for name in names]
     if unknown := sorted(set(given) - set(known)):
         allowed = ", ".join(known) or "nothing"
         raise BadRequest(f"Unknown: {', '.join(unknown)}. Accepted: {allowed}.")
+    missing = [name[1:] for name in names if name.startswith("!") and given.get(name[1:]) is None]
+    if missing:
+        raise BadRequest(f"Missing: {', '.join(missing)}.")
 
 
 def _described(route: Route) -> dict[str, Any]:
@@ -143,7 +143,10 @@ def _described(route: Route) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, **text}
         for name in re.findall(r"{(\w+)}", route.path)
     ]
-    query = [{"name": name, "in": "query", "required": False, **text} for name in route.query]
+    query = [
+        {"name": name.lstrip("!"), "in": "query", "required": name.startswith("!"), **text}
+        for name in route.query
+    ]
     content = {"application/json": {"schema": _PROBLEM}}
     described: dict[str, Any] = {
         "parameters": path + query,

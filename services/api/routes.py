@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Route:
-    """`body`: names accepted in the JSON object; a leading "!" marks a required one."""
+    """`query` (of a GET) and `body` (a JSON object): accepted names; "!" marks a required one."""
 
     method: str
     path: str
@@ -29,12 +29,18 @@ class Route:
 
 
 _ORDER = {"id": "p_order_id"}
+_PRINT = {"id": "p_job_id"}
 _PAGE = ("cursor", "limit", "with_total")
 
 
 def _order(action: str, rpc: str, summary: str, *body: str) -> Route:
     path = f"/api/v1/orders/{{id}}/{action}"
     return Route("POST", path, rpc, summary, body=(*body, "request_id"), rename=_ORDER)
+
+
+def _print(action: str, rpc: str, summary: str, *body: str) -> Route:
+    names = ("!fence", *(f"!{name}" for name in body))
+    return Route("POST", f"/print-jobs/{{id}}/{action}", rpc, summary, body=names, rename=_PRINT)
 
 
 def _read(path: str, rpc: str, summary: str, *query: str) -> Route:
@@ -86,4 +92,17 @@ ROUTES: tuple[Route, ...] = (
     _order("cancel", "cancel_order", "Cancel it", "!reason"),
     _order("acknowledge", "acknowledge_order_change", "The change was seen"),
     _order("undo", "undo_last", "Take back the last action"),
+    Route(
+        "POST",
+        "/print-jobs",
+        "request_print",
+        "Print one label",
+        body=(
+            *("!label_type", "!subject", "data", "copies", "station", "printer", "template"),
+            *("priority", "request_id"),
+        ),
+    ),
+    Route("GET", "/print-jobs/next", "claim_print_job", "Work for an agent", query=("!nonce",)),
+    _print("done", "confirm_print", "What the printer shows after a label", "evidence"),
+    _print("fail", "fail_print", "A label that cannot be printed", "reason"),
 )

@@ -173,7 +173,7 @@ def lite_child(settings: Settings) -> ProcessChild:
         lite.command(),
         lite.environment(),
         settings.paths.lite,
-        _log(settings.paths, "lite"),
+        log_file(settings.paths, "lite"),
         port=ports.lite,
         ready=lambda: _answers(ports.lite, "/auth/v1/health", {"apikey": keys.publishable_key}),
         after_start=install_auth,
@@ -203,7 +203,7 @@ def postgrest(settings: Settings) -> ProcessChild:
         [str(binaries.postgrest())],
         env,
         settings.paths.home,
-        _log(settings.paths, "postgrest"),
+        log_file(settings.paths, "postgrest"),
         port=ports.postgrest,
         ready=lambda: _answers(ports.postgrest_admin, "/ready"),
     )
@@ -222,7 +222,7 @@ def python_child(settings: Settings, name: str, port: int | None = None) -> Proc
         [sys.executable, "-m", module],
         environment(settings),
         settings.paths.root,
-        _log(settings.paths, name),
+        log_file(settings.paths, name),
         port=port,
         ready=ready,
     )
@@ -258,7 +258,8 @@ def rotate_logs(paths: Paths, limit: int = _LOG_BYTES) -> None:
         os.truncate(log, 0)
 
 
-def _log(paths: Paths, name: str) -> Path:
+def log_file(paths: Paths, name: str) -> Path:
+    """What a service writes."""
     return paths.logs / f"{name}.log"
 
 

@@ -16,6 +16,7 @@ from services.local.guards import StartFailed, end_orphans
 from services.local.paths import Paths
 from services.local.seed import read_demo
 from services.local.settings import Settings, SettingsError, has_data, refuse_lost_secrets
+from services.local.simulated import PAPER_PATH, running_simulator
 from services.local.state import EXTERNAL, ServiceState, StackState, read_state
 from services.local.supervisor import ALREADY_RUNNING
 
@@ -109,6 +110,8 @@ def status(paths: Paths) -> dict[str, Any]:
     demo = read_demo(settings)
     if demo is not None:
         answer |= {"demo_sign_ins": demo["sign_ins"], "demo_shops": demo["shops"]}
+    if alive and running_simulator(paths) is not None:
+        answer["paper_url"] = settings.api_url + PAPER_PATH
     return answer
 
 

@@ -74,6 +74,19 @@ class Paths:
         return self.state / "demo.json"
 
     @property
+    def printers_file(self) -> Path:
+        return self.state / "printers.json"
+
+    @property
+    def agent(self) -> Path:
+        """Journal and files of the demo's print agent."""
+        return self.state / "print-agent"
+
+    @property
+    def device_file(self) -> Path:
+        return self.agent / "device.json"
+
+    @property
     def node_modules(self) -> Path:
         return self.root / "node_modules"
 

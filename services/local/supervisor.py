@@ -11,7 +11,7 @@ import time
 
 import psycopg
 
-from services.local import binaries, children, external, migrations, processes, seed
+from services.local import binaries, children, demo, external, migrations, processes, seed
 from services.local.children import Child
 from services.local.guards import StartFailed, check_data, end_orphans, lock, port_lock
 from services.local.paths import Paths
@@ -216,10 +216,17 @@ class Supervisor:
     def _load_demo(self, settings: Settings) -> None:
         self._step("loading the demo data")
         seed.load_dev_seed(settings)
-        if all(watched.child.name != "simulator" for watched in self._watched):
-            child = children.python_child(settings, "simulator")
-            if child is not None:
-                self._bring_up(child)
+        self._bring_up_once(demo.simulator(settings), wait=False)
+        demo.enroll(settings)  # while the simulator starts
+        agent = demo.print_agent(settings)
+        if agent is not None:
+            self._bring_up_once(agent)
+        for watched in self._watched:
+            self._await_ready(watched)
+
+    def _bring_up_once(self, child: Child, *, wait: bool = True) -> None:
+        if all(watched.child.name != child.name for watched in self._watched):
+            self._bring_up(child, wait=wait)
 
     # -- watch --------------------------------------------------------------------------------
 
@@ -255,8 +262,11 @@ class Supervisor:
             if record.state != "running":
                 try:
                     child.after_start()
-                except psycopg.OperationalError:
-                    return  # the database is away: once more at the next check
+                except (psycopg.OperationalError, seed.SeedError) as error:
+                    # Something that it needs is away: once more at the next check.
+                    log.info("%s waits: %s", child.name, error)
+                    watched.next_check = time.monotonic() + _HEALTH_EVERY
+                    return
                 record.state = "running"
                 log.info("%s runs again", child.name)
                 self._save()

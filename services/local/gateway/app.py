@@ -17,6 +17,7 @@ from services.local.gateway.admin_users import AdminUsers
 from services.local.gateway.keys import KeyRefused, KeyRing
 from services.local.gateway.lite_routes import Lite
 from services.local.gateway.middleware import middleware
+from services.local.gateway.paper import Paper
 from services.local.gateway.proxy import Upstream, forward, problem, request_headers
 from services.local.gateway.rest import Rest
 from services.local.gateway.web import WebClient, web_folder
@@ -24,6 +25,7 @@ from services.local.processes import HOST
 from services.local.realtime.app import realtime_routes
 from services.local.realtime.authorise import RealtimeSettings
 from services.local.settings import Settings
+from services.local.simulated import PAPER_PATH
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _LIMITS = httpx.Limits(max_connections=500, max_keepalive_connections=100, keepalive_expiry=30)
@@ -38,6 +40,7 @@ def build_app(settings: Settings) -> Starlette:
     api = _upstream("api", ports.api)
     users = AdminUsers(UserStore(settings.db_url("supabase_auth_admin")))
     lite = Lite(keys, lite_upstream, users)
+    paper = Paper(settings.paths)
 
     async def to_api(request: Request) -> Response:
         path = request.scope["raw_path"].decode("ascii")
@@ -50,8 +53,8 @@ def build_app(settings: Settings) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
-            for upstream in (postgrest, lite_upstream, api):
-                await stack.enter_async_context(upstream.transport)
+            for part in (postgrest.transport, lite_upstream.transport, api.transport, paper):
+                await stack.enter_async_context(part)
             yield
 
     routes: list[BaseRoute] = [
@@ -60,10 +63,11 @@ def build_app(settings: Settings) -> Starlette:
         *_prefix("/rest/v1", Rest(keys, postgrest).__call__),
         *_prefix("/auth/v1", lite.auth),
         *_prefix("/storage/v1", lite.storage),
+        *_prefix(PAPER_PATH.rstrip("/"), paper.__call__),
         Mount("/realtime/v1", routes=realtime_routes(_realtime(settings))),
         *(
             route
-            for prefix in ("/api", "/graphql", "/webhooks")
+            for prefix in ("/api", "/graphql", "/webhooks", "/print-jobs")
             for route in _prefix(prefix, to_api)
         ),
     ]
