@@ -64,6 +64,91 @@ export type Database = {
           },
         ];
       };
+      deduction_rules: {
+        Row: {
+          applies_to: string;
+          id: number;
+          is_active: boolean;
+          match: string;
+          pattern: string;
+          priority: number;
+          quantity: number;
+          sku: string;
+          store: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          applies_to?: string;
+          id?: never;
+          is_active?: boolean;
+          match?: string;
+          pattern: string;
+          priority?: number;
+          quantity?: number;
+          sku: string;
+          store?: string | null;
+        };
+        Update: {
+          applies_to?: string;
+          id?: never;
+          is_active?: boolean;
+          match?: string;
+          pattern?: string;
+          priority?: number;
+          quantity?: number;
+          sku?: string;
+          store?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "deduction_rules_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "deduction_rules_store_fkey";
+            columns: ["store"];
+            isOneToOne: false;
+            referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      demand_totals: {
+        Row: {
+          allocated: number;
+          demand: number;
+          lines: number;
+          rank: number;
+          sku: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          allocated?: number;
+          demand?: number;
+          lines?: number;
+          rank: number;
+          sku: string;
+        };
+        Update: {
+          allocated?: number;
+          demand?: number;
+          lines?: number;
+          rank?: number;
+          sku?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "demand_totals_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
       devices: {
         Row: {
           code: string;
@@ -202,6 +287,707 @@ export type Database = {
         Relationships: [
           {
             foreignKeyName: "extraction_rules_store_fkey";
+            columns: ["store"];
+            isOneToOne: false;
+            referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      gcode_part_mappings: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          gcode_filename: string;
+          id: number;
+          is_active: boolean;
+          notes: string | null;
+          object_ids: number[] | null;
+          plate: number | null;
+          quantity: number;
+          sku: string;
+          stem: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          gcode_filename: string;
+          id?: never;
+          is_active?: boolean;
+          notes?: string | null;
+          object_ids?: number[] | null;
+          plate?: number | null;
+          quantity: number;
+          sku: string;
+          stem?: never;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          gcode_filename?: string;
+          id?: never;
+          is_active?: boolean;
+          notes?: string | null;
+          object_ids?: number[] | null;
+          plate?: number | null;
+          quantity?: number;
+          sku?: string;
+          stem?: never;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "gcode_part_mappings_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "part_demand";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "gcode_part_mappings_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "parts";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      inventory_balances: {
+        Row: {
+          forbid_negative: boolean;
+          location: string;
+          on_hand: number;
+          sku: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          forbid_negative?: boolean;
+          location: string;
+          on_hand?: number;
+          sku: string;
+        };
+        Update: {
+          forbid_negative?: boolean;
+          location?: string;
+          on_hand?: number;
+          sku?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "inventory_balances_location_fkey";
+            columns: ["location"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "inventory_balances_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      inventory_items: {
+        Row: {
+          created_at: string;
+          forbid_negative: boolean;
+          is_active: boolean;
+          is_listed: boolean;
+          is_stocked: boolean;
+          kind: string;
+          min_stock: number;
+          sku: string;
+          supplier: string | null;
+          title: string;
+          unit_cost: number | null;
+          uom: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          forbid_negative?: boolean;
+          is_active?: boolean;
+          is_listed?: boolean;
+          is_stocked?: boolean;
+          kind?: string;
+          min_stock?: number;
+          sku: string;
+          supplier?: string | null;
+          title: string;
+          unit_cost?: number | null;
+          uom?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          created_at?: string;
+          forbid_negative?: boolean;
+          is_active?: boolean;
+          is_listed?: boolean;
+          is_stocked?: boolean;
+          kind?: string;
+          min_stock?: number;
+          sku?: string;
+          supplier?: string | null;
+          title?: string;
+          unit_cost?: number | null;
+          uom?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [];
+      };
+      inventory_print_log: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          failure_reason: string | null;
+          id: number;
+          planned: number;
+          quantity: number;
+          run_id: number;
+          sku: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          failure_reason?: string | null;
+          id?: never;
+          planned: number;
+          quantity: number;
+          run_id: number;
+          sku: string;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          failure_reason?: string | null;
+          id?: never;
+          planned?: number;
+          quantity?: number;
+          run_id?: number;
+          sku?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "inventory_print_log_run_id_fkey";
+            columns: ["run_id"];
+            isOneToOne: false;
+            referencedRelation: "print_runs";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "inventory_print_log_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "part_demand";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "inventory_print_log_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "parts";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      inventory_stock: {
+        Row: {
+          ats: number;
+          forbid_negative: boolean;
+          held: number;
+          on_hand: number;
+          reserved: number;
+          sku: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          ats?: never;
+          forbid_negative?: boolean;
+          held?: number;
+          on_hand?: number;
+          reserved?: number;
+          sku: string;
+        };
+        Update: {
+          ats?: never;
+          forbid_negative?: boolean;
+          held?: number;
+          on_hand?: number;
+          reserved?: number;
+          sku?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "inventory_stock_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: true;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      inventory_txn: {
+        Row: {
+          actor_id: string | null;
+          at: string;
+          balance: number;
+          batch_id: number | null;
+          id: number;
+          kind: string;
+          location: string;
+          quantity: number;
+          reason: string | null;
+          ref_id: string | null;
+          ref_stream: string | null;
+          reverses: number | null;
+          sku: string;
+          unit_cost: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          at: string;
+          balance: number;
+          batch_id?: number | null;
+          id: number;
+          kind: string;
+          location: string;
+          quantity: number;
+          reason?: string | null;
+          ref_id?: string | null;
+          ref_stream?: string | null;
+          reverses?: number | null;
+          sku: string;
+          unit_cost?: number | null;
+        };
+        Update: {
+          actor_id?: string | null;
+          at?: string;
+          balance?: number;
+          batch_id?: number | null;
+          id?: number;
+          kind?: string;
+          location?: string;
+          quantity?: number;
+          reason?: string | null;
+          ref_id?: string | null;
+          ref_stream?: string | null;
+          reverses?: number | null;
+          sku?: string;
+          unit_cost?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "inventory_txn_batch_id_fkey";
+            columns: ["batch_id"];
+            isOneToOne: false;
+            referencedRelation: "stock_imports";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "inventory_txn_location_fkey";
+            columns: ["location"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "inventory_txn_reverses_fkey";
+            columns: ["reverses"];
+            isOneToOne: false;
+            referencedRelation: "inventory_txn";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "inventory_txn_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      label_proofs: {
+        Row: {
+          at: string;
+          content_hash: string;
+          dpi: number;
+          id: number;
+          passed: boolean;
+          proved_by: string | null;
+          results: NonNullable<Json>;
+          version_id: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          at?: string;
+          content_hash: string;
+          dpi: number;
+          id?: never;
+          passed: boolean;
+          proved_by?: string | null;
+          results?: NonNullable<Json>;
+          version_id: number;
+        };
+        Update: {
+          at?: string;
+          content_hash?: string;
+          dpi?: number;
+          id?: never;
+          passed?: boolean;
+          proved_by?: string | null;
+          results?: NonNullable<Json>;
+          version_id?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "label_proofs_version_id_fkey";
+            columns: ["version_id"];
+            isOneToOne: false;
+            referencedRelation: "label_template_versions";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      label_template_versions: {
+        Row: {
+          activated_at: string | null;
+          content_hash: string;
+          created_at: string;
+          created_by: string | null;
+          fields: NonNullable<Json>;
+          height_mm: number;
+          id: number;
+          status: string;
+          template: string;
+          version: number;
+          width_mm: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          activated_at?: string | null;
+          content_hash: string;
+          created_at?: string;
+          created_by?: string | null;
+          fields: NonNullable<Json>;
+          height_mm: number;
+          id?: never;
+          status?: string;
+          template: string;
+          version: number;
+          width_mm: number;
+        };
+        Update: {
+          activated_at?: string | null;
+          content_hash?: string;
+          created_at?: string;
+          created_by?: string | null;
+          fields?: NonNullable<Json>;
+          height_mm?: number;
+          id?: never;
+          status?: string;
+          template?: string;
+          version?: number;
+          width_mm?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "label_template_versions_template_fkey";
+            columns: ["template"];
+            isOneToOne: false;
+            referencedRelation: "label_templates";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      label_templates: {
+        Row: {
+          code: string;
+          created_at: string;
+          is_default: boolean;
+          label_type: string;
+          media: string | null;
+          name: string;
+          site: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          is_default?: boolean;
+          label_type: string;
+          media?: string | null;
+          name: string;
+          site?: string | null;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          is_default?: boolean;
+          label_type?: string;
+          media?: string | null;
+          name?: string;
+          site?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "label_templates_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      locations: {
+        Row: {
+          code: string;
+          created_at: string;
+          is_active: boolean;
+          is_default: boolean;
+          is_free: boolean;
+          kind: string;
+          site: string;
+          title: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          is_active?: boolean;
+          is_default?: boolean;
+          is_free?: never;
+          kind?: string;
+          site: string;
+          title: string;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          is_active?: boolean;
+          is_default?: boolean;
+          is_free?: never;
+          kind?: string;
+          site?: string;
+          title?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "locations_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      order_fulfilments: {
+        Row: {
+          code: string;
+          fulfilled_at: string | null;
+          fulfillment_status: string;
+          id: number;
+          is_closed: boolean;
+          lines: number;
+          open_lines: number;
+          order_row_id: string | null;
+          production_order_id: number | null;
+          rank: number;
+          since: string;
+          site: string;
+          store: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          fulfilled_at?: string | null;
+          fulfillment_status?: string;
+          id?: never;
+          is_closed?: boolean;
+          lines?: number;
+          open_lines?: number;
+          order_row_id?: string | null;
+          production_order_id?: number | null;
+          rank: number;
+          since: string;
+          site: string;
+          store?: string | null;
+        };
+        Update: {
+          code?: string;
+          fulfilled_at?: string | null;
+          fulfillment_status?: string;
+          id?: never;
+          is_closed?: boolean;
+          lines?: number;
+          open_lines?: number;
+          order_row_id?: string | null;
+          production_order_id?: number | null;
+          rank?: number;
+          since?: string;
+          site?: string;
+          store?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "order_fulfilments_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: true;
+            referencedRelation: "orders";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "order_fulfilments_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: true;
+            referencedRelation: "orders_bannos";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "order_fulfilments_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: true;
+            referencedRelation: "orders_flourlane";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "order_fulfilments_production_order_id_fkey";
+            columns: ["production_order_id"];
+            isOneToOne: true;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "order_fulfilments_production_order_id_fkey";
+            columns: ["production_order_id"];
+            isOneToOne: true;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "order_fulfilments_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "order_fulfilments_store_fkey";
+            columns: ["store"];
+            isOneToOne: false;
+            referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      order_part_allocations: {
+        Row: {
+          allocated: number;
+          consumed: number;
+          fulfilment_id: number;
+          id: number;
+          is_closed: boolean;
+          line: number | null;
+          needed: number;
+          order_row_id: string | null;
+          production_order_id: number | null;
+          rank: number;
+          since: string;
+          sku: string;
+          store: string | null;
+          why: NonNullable<Json>;
+        };
+        ComputedFields: never;
+        Insert: {
+          allocated?: number;
+          consumed?: number;
+          fulfilment_id: number;
+          id?: never;
+          is_closed?: boolean;
+          line?: number | null;
+          needed: number;
+          order_row_id?: string | null;
+          production_order_id?: number | null;
+          rank: number;
+          since: string;
+          sku: string;
+          store?: string | null;
+          why?: NonNullable<Json>;
+        };
+        Update: {
+          allocated?: number;
+          consumed?: number;
+          fulfilment_id?: number;
+          id?: never;
+          is_closed?: boolean;
+          line?: number | null;
+          needed?: number;
+          order_row_id?: string | null;
+          production_order_id?: number | null;
+          rank?: number;
+          since?: string;
+          sku?: string;
+          store?: string | null;
+          why?: NonNullable<Json>;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "order_part_allocations_fulfilment_id_fkey";
+            columns: ["fulfilment_id"];
+            isOneToOne: false;
+            referencedRelation: "order_fulfilments";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "order_part_allocations_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: false;
+            referencedRelation: "orders";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "order_part_allocations_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: false;
+            referencedRelation: "orders_bannos";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "order_part_allocations_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: false;
+            referencedRelation: "orders_flourlane";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "order_part_allocations_production_order_id_fkey";
+            columns: ["production_order_id", "line"];
+            isOneToOne: true;
+            referencedRelation: "production_order_lines";
+            referencedColumns: ["order_id", "line"];
+          },
+          {
+            foreignKeyName: "order_part_allocations_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "order_part_allocations_store_fkey";
             columns: ["store"];
             isOneToOne: false;
             referencedRelation: "stores";
@@ -372,6 +1158,57 @@ export type Database = {
           },
         ];
       };
+      parts: {
+        Row: {
+          color: string | null;
+          created_at: string;
+          grams_per_print: number;
+          is_active: boolean;
+          material: string;
+          notes: string | null;
+          parts_per_print: number;
+          print_minutes: number;
+          sku: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          color?: string | null;
+          created_at?: string;
+          grams_per_print?: number;
+          is_active?: boolean;
+          material?: string;
+          notes?: string | null;
+          parts_per_print?: number;
+          print_minutes?: number;
+          sku: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          color?: string | null;
+          created_at?: string;
+          grams_per_print?: number;
+          is_active?: boolean;
+          material?: string;
+          notes?: string | null;
+          parts_per_print?: number;
+          print_minutes?: number;
+          sku?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "parts_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: true;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
       permissions: {
         Row: {
           description: string;
@@ -387,6 +1224,1012 @@ export type Database = {
           permission?: string;
         };
         Relationships: [];
+      };
+      print_coverage_gaps: {
+        Row: {
+          created_at: string;
+          from_at: string;
+          id: string;
+          machine_id: number;
+          to_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          from_at: string;
+          id: string;
+          machine_id: number;
+          to_at: string;
+        };
+        Update: {
+          created_at?: string;
+          from_at?: string;
+          id?: string;
+          machine_id?: number;
+          to_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_coverage_gaps_machine_id_fkey";
+            columns: ["machine_id"];
+            isOneToOne: false;
+            referencedRelation: "print_machines";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      print_job_events: {
+        Row: {
+          actor_id: string | null;
+          at: string;
+          device_id: string | null;
+          evidence: Json | null;
+          fence: number;
+          from_state: Database["public"]["Enums"]["print_job_state"] | null;
+          id: number;
+          job_id: number;
+          reason: string | null;
+          to_state: Database["public"]["Enums"]["print_job_state"];
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          at?: string;
+          device_id?: string | null;
+          evidence?: Json | null;
+          fence: number;
+          from_state?: Database["public"]["Enums"]["print_job_state"] | null;
+          id?: never;
+          job_id: number;
+          reason?: string | null;
+          to_state: Database["public"]["Enums"]["print_job_state"];
+        };
+        Update: {
+          actor_id?: string | null;
+          at?: string;
+          device_id?: string | null;
+          evidence?: Json | null;
+          fence?: number;
+          from_state?: Database["public"]["Enums"]["print_job_state"] | null;
+          id?: never;
+          job_id?: number;
+          reason?: string | null;
+          to_state?: Database["public"]["Enums"]["print_job_state"];
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_job_events_job_id_fkey";
+            columns: ["job_id"];
+            isOneToOne: false;
+            referencedRelation: "print_jobs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      print_job_labels: {
+        Row: {
+          data: NonNullable<Json>;
+          job_id: number;
+          print_no: number;
+          purpose: string;
+          seq: number;
+          state: string;
+          subject: string;
+          template: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          data?: NonNullable<Json>;
+          job_id: number;
+          print_no?: number;
+          purpose: string;
+          seq: number;
+          state?: string;
+          subject: string;
+          template: string;
+        };
+        Update: {
+          data?: NonNullable<Json>;
+          job_id?: number;
+          print_no?: number;
+          purpose?: string;
+          seq?: number;
+          state?: string;
+          subject?: string;
+          template?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_job_labels_job_id_fkey";
+            columns: ["job_id"];
+            isOneToOne: false;
+            referencedRelation: "print_jobs";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "print_job_labels_template_fkey";
+            columns: ["template"];
+            isOneToOne: false;
+            referencedRelation: "label_templates";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      print_jobs: {
+        Row: {
+          aged_at: string;
+          attempts: number;
+          cancel_requested: boolean;
+          claim_nonce: string | null;
+          claimed_at: string | null;
+          copies: number;
+          device_id: string | null;
+          dpi: number;
+          evidence_after: Json | null;
+          evidence_before: Json | null;
+          evidence_level: number | null;
+          expires_at: string;
+          extra_labels: number;
+          fence: number;
+          finished_at: string | null;
+          id: number;
+          label_type: string;
+          labels: number;
+          labels_out: number | null;
+          language: string;
+          lease_until: string | null;
+          media: string | null;
+          note: string | null;
+          payload: string | null;
+          payload_sha256: string;
+          print_no: number;
+          printer: string;
+          printer_fixed: boolean;
+          priority: number;
+          queued_at: string;
+          reason: string | null;
+          reprint_of: number | null;
+          requested_by: string | null;
+          routed_from: string | null;
+          run_after: string;
+          send_deadline: string | null;
+          sending_at: string | null;
+          sent_at: string | null;
+          settle_after: string | null;
+          site: string;
+          state: Database["public"]["Enums"]["print_job_state"];
+          state_by: string | null;
+          state_device: string | null;
+          state_evidence: Json | null;
+          station: string | null;
+          store: string | null;
+          subject: string;
+          version_id: number;
+          why: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          aged_at?: string;
+          attempts?: number;
+          cancel_requested?: boolean;
+          claim_nonce?: string | null;
+          claimed_at?: string | null;
+          copies?: number;
+          device_id?: string | null;
+          dpi: number;
+          evidence_after?: Json | null;
+          evidence_before?: Json | null;
+          evidence_level?: number | null;
+          expires_at: string;
+          extra_labels?: number;
+          fence?: number;
+          finished_at?: string | null;
+          id?: never;
+          label_type: string;
+          labels?: number;
+          labels_out?: number | null;
+          language: string;
+          lease_until?: string | null;
+          media?: string | null;
+          note?: string | null;
+          payload?: string | null;
+          payload_sha256: string;
+          print_no?: number;
+          printer: string;
+          printer_fixed?: boolean;
+          priority?: number;
+          queued_at?: string;
+          reason?: string | null;
+          reprint_of?: number | null;
+          requested_by?: string | null;
+          routed_from?: string | null;
+          run_after?: string;
+          send_deadline?: string | null;
+          sending_at?: string | null;
+          sent_at?: string | null;
+          settle_after?: string | null;
+          site: string;
+          state?: Database["public"]["Enums"]["print_job_state"];
+          state_by?: string | null;
+          state_device?: string | null;
+          state_evidence?: Json | null;
+          station?: string | null;
+          store?: string | null;
+          subject: string;
+          version_id: number;
+          why?: string | null;
+        };
+        Update: {
+          aged_at?: string;
+          attempts?: number;
+          cancel_requested?: boolean;
+          claim_nonce?: string | null;
+          claimed_at?: string | null;
+          copies?: number;
+          device_id?: string | null;
+          dpi?: number;
+          evidence_after?: Json | null;
+          evidence_before?: Json | null;
+          evidence_level?: number | null;
+          expires_at?: string;
+          extra_labels?: number;
+          fence?: number;
+          finished_at?: string | null;
+          id?: never;
+          label_type?: string;
+          labels?: number;
+          labels_out?: number | null;
+          language?: string;
+          lease_until?: string | null;
+          media?: string | null;
+          note?: string | null;
+          payload?: string | null;
+          payload_sha256?: string;
+          print_no?: number;
+          printer?: string;
+          printer_fixed?: boolean;
+          priority?: number;
+          queued_at?: string;
+          reason?: string | null;
+          reprint_of?: number | null;
+          requested_by?: string | null;
+          routed_from?: string | null;
+          run_after?: string;
+          send_deadline?: string | null;
+          sending_at?: string | null;
+          sent_at?: string | null;
+          settle_after?: string | null;
+          site?: string;
+          state?: Database["public"]["Enums"]["print_job_state"];
+          state_by?: string | null;
+          state_device?: string | null;
+          state_evidence?: Json | null;
+          station?: string | null;
+          store?: string | null;
+          subject?: string;
+          version_id?: number;
+          why?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_jobs_device_id_fkey";
+            columns: ["device_id"];
+            isOneToOne: false;
+            referencedRelation: "devices";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "print_jobs_device_id_fkey";
+            columns: ["device_id"];
+            isOneToOne: false;
+            referencedRelation: "print_agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "print_jobs_printer_fkey";
+            columns: ["printer"];
+            isOneToOne: false;
+            referencedRelation: "printers";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "print_jobs_reprint_of_fkey";
+            columns: ["reprint_of"];
+            isOneToOne: false;
+            referencedRelation: "print_jobs";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "print_jobs_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "print_jobs_store_fkey";
+            columns: ["store"];
+            isOneToOne: false;
+            referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "print_jobs_version_id_fkey";
+            columns: ["version_id"];
+            isOneToOne: false;
+            referencedRelation: "label_template_versions";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      print_machine_counters: {
+        Row: {
+          failed_jobs: number;
+          grams: number;
+          jobs: number;
+          jobs_at_service: number;
+          machine_id: number;
+          minutes_at_service: number;
+          print_minutes: number;
+          serviced_at: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          failed_jobs?: number;
+          grams?: number;
+          jobs?: number;
+          jobs_at_service?: number;
+          machine_id: number;
+          minutes_at_service?: number;
+          print_minutes?: number;
+          serviced_at?: string | null;
+        };
+        Update: {
+          failed_jobs?: number;
+          grams?: number;
+          jobs?: number;
+          jobs_at_service?: number;
+          machine_id?: number;
+          minutes_at_service?: number;
+          print_minutes?: number;
+          serviced_at?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_machine_counters_machine_id_fkey";
+            columns: ["machine_id"];
+            isOneToOne: true;
+            referencedRelation: "print_machines";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      print_machine_states: {
+        Row: {
+          candidates: string[];
+          job_name: string | null;
+          last_report_at: string | null;
+          link: string;
+          link_text: string | null;
+          live: NonNullable<Json>;
+          machine_id: number;
+          minutes_left: number | null;
+          percent: number | null;
+          plate: number | null;
+          reported_at: string | null;
+          state: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          candidates?: string[];
+          job_name?: string | null;
+          last_report_at?: string | null;
+          link?: string;
+          link_text?: string | null;
+          live?: NonNullable<Json>;
+          machine_id: number;
+          minutes_left?: number | null;
+          percent?: number | null;
+          plate?: number | null;
+          reported_at?: string | null;
+          state?: string;
+        };
+        Update: {
+          candidates?: string[];
+          job_name?: string | null;
+          last_report_at?: string | null;
+          link?: string;
+          link_text?: string | null;
+          live?: NonNullable<Json>;
+          machine_id?: number;
+          minutes_left?: number | null;
+          percent?: number | null;
+          plate?: number | null;
+          reported_at?: string | null;
+          state?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_machine_states_machine_id_fkey";
+            columns: ["machine_id"];
+            isOneToOne: true;
+            referencedRelation: "print_machines";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      print_machines: {
+        Row: {
+          code: string;
+          created_at: string;
+          id: number;
+          is_active: boolean;
+          is_in_maintenance: boolean;
+          kind: string;
+          location: string | null;
+          materials: string[];
+          model: string | null;
+          name: string;
+          needs_plate_clear: boolean;
+          serial: string | null;
+          service_every_hours: number | null;
+          site: string;
+          updated_at: string;
+          version: number;
+          work_days: number[];
+          work_from: string;
+          work_until: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          id?: never;
+          is_active?: boolean;
+          is_in_maintenance?: boolean;
+          kind: string;
+          location?: string | null;
+          materials?: string[];
+          model?: string | null;
+          name: string;
+          needs_plate_clear?: boolean;
+          serial?: string | null;
+          service_every_hours?: number | null;
+          site: string;
+          updated_at?: string;
+          version?: number;
+          work_days?: number[];
+          work_from?: string;
+          work_until?: string;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          id?: never;
+          is_active?: boolean;
+          is_in_maintenance?: boolean;
+          kind?: string;
+          location?: string | null;
+          materials?: string[];
+          model?: string | null;
+          name?: string;
+          needs_plate_clear?: boolean;
+          serial?: string | null;
+          service_every_hours?: number | null;
+          site?: string;
+          updated_at?: string;
+          version?: number;
+          work_days?: number[];
+          work_from?: string;
+          work_until?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_machines_location_fkey";
+            columns: ["location"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "print_machines_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      print_routes: {
+        Row: {
+          id: number;
+          label_type: string;
+          position: number;
+          printer: string;
+          site: string;
+          station: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          id?: never;
+          label_type: string;
+          position: number;
+          printer: string;
+          site: string;
+          station?: string | null;
+        };
+        Update: {
+          id?: never;
+          label_type?: string;
+          position?: number;
+          printer?: string;
+          site?: string;
+          station?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_routes_printer_fkey";
+            columns: ["printer"];
+            isOneToOne: false;
+            referencedRelation: "printers";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "print_routes_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "print_routes_station_fkey";
+            columns: ["station"];
+            isOneToOne: false;
+            referencedRelation: "stations";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      print_runs: {
+        Row: {
+          bridge: NonNullable<Json>;
+          busy: unknown;
+          candidates: string[];
+          created_at: string;
+          decided_at: string | null;
+          decided_by: string | null;
+          error: NonNullable<Json>;
+          evidence: string;
+          finished_at: string;
+          finished_not_before: string | null;
+          first_seen_at: string | null;
+          gcode_filename: string | null;
+          given: NonNullable<Json>;
+          grams: number | null;
+          id: number;
+          idempotency_key: string;
+          is_counted: boolean;
+          machine_id: number | null;
+          mapping: NonNullable<Json>;
+          minutes: number | null;
+          native: NonNullable<Json>;
+          notes: string | null;
+          outcome: string;
+          payload_hash: string;
+          photo: string | null;
+          plate: number | null;
+          plate_status: string;
+          progress: NonNullable<Json>;
+          reasons: string[];
+          reported_by: string | null;
+          site: string;
+          skipped_object_ids: number[];
+          source: string;
+          started_at: string | null;
+          status: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          bridge?: NonNullable<Json>;
+          busy?: never;
+          candidates?: string[];
+          created_at?: string;
+          decided_at?: string | null;
+          decided_by?: string | null;
+          error?: NonNullable<Json>;
+          evidence: string;
+          finished_at: string;
+          finished_not_before?: string | null;
+          first_seen_at?: string | null;
+          gcode_filename?: string | null;
+          given?: NonNullable<Json>;
+          grams?: number | null;
+          id?: never;
+          idempotency_key: string;
+          is_counted?: boolean;
+          machine_id?: number | null;
+          mapping?: NonNullable<Json>;
+          minutes?: number | null;
+          native?: NonNullable<Json>;
+          notes?: string | null;
+          outcome: string;
+          payload_hash: string;
+          photo?: string | null;
+          plate?: number | null;
+          plate_status?: string;
+          progress?: NonNullable<Json>;
+          reasons?: string[];
+          reported_by?: string | null;
+          site: string;
+          skipped_object_ids?: number[];
+          source: string;
+          started_at?: string | null;
+          status: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          bridge?: NonNullable<Json>;
+          busy?: never;
+          candidates?: string[];
+          created_at?: string;
+          decided_at?: string | null;
+          decided_by?: string | null;
+          error?: NonNullable<Json>;
+          evidence?: string;
+          finished_at?: string;
+          finished_not_before?: string | null;
+          first_seen_at?: string | null;
+          gcode_filename?: string | null;
+          given?: NonNullable<Json>;
+          grams?: number | null;
+          id?: never;
+          idempotency_key?: string;
+          is_counted?: boolean;
+          machine_id?: number | null;
+          mapping?: NonNullable<Json>;
+          minutes?: number | null;
+          native?: NonNullable<Json>;
+          notes?: string | null;
+          outcome?: string;
+          payload_hash?: string;
+          photo?: string | null;
+          plate?: number | null;
+          plate_status?: string;
+          progress?: NonNullable<Json>;
+          reasons?: string[];
+          reported_by?: string | null;
+          site?: string;
+          skipped_object_ids?: number[];
+          source?: string;
+          started_at?: string | null;
+          status?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "print_runs_machine_id_fkey";
+            columns: ["machine_id"];
+            isOneToOne: false;
+            referencedRelation: "print_machines";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "print_runs_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      printers: {
+        Row: {
+          address: string;
+          boot_id: string | null;
+          capabilities: NonNullable<Json>;
+          code: string;
+          created_at: string;
+          device_id: string | null;
+          dpi: number | null;
+          evidence_level: number;
+          halted_reason: string | null;
+          is_enabled: boolean;
+          labels_since_media: number;
+          language: string;
+          last_seen_at: string | null;
+          loaded_media: string | null;
+          media_height_mm: number | null;
+          media_width_mm: number | null;
+          name: string;
+          odometer: number | null;
+          owner_epoch: number;
+          reasons: string[];
+          site: string;
+          status: string;
+          status_since: string;
+          stray_at: string | null;
+          stray_labels: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          address?: string;
+          boot_id?: string | null;
+          capabilities?: NonNullable<Json>;
+          code: string;
+          created_at?: string;
+          device_id?: string | null;
+          dpi?: number | null;
+          evidence_level: number;
+          halted_reason?: string | null;
+          is_enabled?: boolean;
+          labels_since_media?: number;
+          language: string;
+          last_seen_at?: string | null;
+          loaded_media?: string | null;
+          media_height_mm?: number | null;
+          media_width_mm?: number | null;
+          name: string;
+          odometer?: number | null;
+          owner_epoch?: number;
+          reasons?: string[];
+          site: string;
+          status?: string;
+          status_since?: string;
+          stray_at?: string | null;
+          stray_labels?: number;
+        };
+        Update: {
+          address?: string;
+          boot_id?: string | null;
+          capabilities?: NonNullable<Json>;
+          code?: string;
+          created_at?: string;
+          device_id?: string | null;
+          dpi?: number | null;
+          evidence_level?: number;
+          halted_reason?: string | null;
+          is_enabled?: boolean;
+          labels_since_media?: number;
+          language?: string;
+          last_seen_at?: string | null;
+          loaded_media?: string | null;
+          media_height_mm?: number | null;
+          media_width_mm?: number | null;
+          name?: string;
+          odometer?: number | null;
+          owner_epoch?: number;
+          reasons?: string[];
+          site?: string;
+          status?: string;
+          status_since?: string;
+          stray_at?: string | null;
+          stray_labels?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "printers_device_id_fkey";
+            columns: ["device_id"];
+            isOneToOne: false;
+            referencedRelation: "devices";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "printers_device_id_fkey";
+            columns: ["device_id"];
+            isOneToOne: false;
+            referencedRelation: "print_agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "printers_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      product_requirements: {
+        Row: {
+          id: number;
+          is_optional: boolean;
+          match: string;
+          parent_sku: string | null;
+          quantity: number;
+          sku: string;
+          stage: Database["public"]["Enums"]["stage_type"] | null;
+          store: string | null;
+          title: string | null;
+          variant: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          id?: never;
+          is_optional?: boolean;
+          match?: string;
+          parent_sku?: string | null;
+          quantity: number;
+          sku: string;
+          stage?: Database["public"]["Enums"]["stage_type"] | null;
+          store?: string | null;
+          title?: string | null;
+          variant?: string | null;
+        };
+        Update: {
+          id?: never;
+          is_optional?: boolean;
+          match?: string;
+          parent_sku?: string | null;
+          quantity?: number;
+          sku?: string;
+          stage?: Database["public"]["Enums"]["stage_type"] | null;
+          store?: string | null;
+          title?: string | null;
+          variant?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "product_requirements_parent_sku_fkey";
+            columns: ["parent_sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "product_requirements_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "product_requirements_store_fkey";
+            columns: ["store"];
+            isOneToOne: false;
+            referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      production_order_lines: {
+        Row: {
+          line: number;
+          order_id: number;
+          quantity: number;
+          sku: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          line: number;
+          order_id: number;
+          quantity: number;
+          sku: string;
+        };
+        Update: {
+          line?: number;
+          order_id?: number;
+          quantity?: number;
+          sku?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "production_order_lines_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_order_lines_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_order_lines_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      production_orders: {
+        Row: {
+          cancel_reason: string | null;
+          cancelled_at: string | null;
+          closed_at: string | null;
+          code: string;
+          created_at: string;
+          created_by: string | null;
+          due_date: string | null;
+          external_id: string | null;
+          id: number;
+          notes: string | null;
+          priority: string;
+          product_sku: string | null;
+          quantity: number;
+          site: string;
+          source: string;
+          status: string;
+          store: string | null;
+          type: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          cancel_reason?: string | null;
+          cancelled_at?: string | null;
+          closed_at?: string | null;
+          code: string;
+          created_at?: string;
+          created_by?: string | null;
+          due_date?: string | null;
+          external_id?: string | null;
+          id?: never;
+          notes?: string | null;
+          priority?: string;
+          product_sku?: string | null;
+          quantity: number;
+          site: string;
+          source?: string;
+          status?: string;
+          store?: string | null;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          cancel_reason?: string | null;
+          cancelled_at?: string | null;
+          closed_at?: string | null;
+          code?: string;
+          created_at?: string;
+          created_by?: string | null;
+          due_date?: string | null;
+          external_id?: string | null;
+          id?: never;
+          notes?: string | null;
+          priority?: string;
+          product_sku?: string | null;
+          quantity?: number;
+          site?: string;
+          source?: string;
+          status?: string;
+          store?: string | null;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "production_orders_product_sku_fkey";
+            columns: ["product_sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "production_orders_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "production_orders_store_fkey";
+            columns: ["store"];
+            isOneToOne: false;
+            referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
       };
       role_permissions: {
         Row: {
@@ -708,6 +2551,211 @@ export type Database = {
           },
         ];
       };
+      stock_count_lines: {
+        Row: {
+          count_id: number;
+          counted: number | null;
+          counted_at: string | null;
+          counted_by: string | null;
+          expected: number | null;
+          moved: boolean;
+          opened_at: string;
+          rounds: number;
+          sku: string;
+          status: string;
+          txn_id: number | null;
+          variance: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          count_id: number;
+          counted?: number | null;
+          counted_at?: string | null;
+          counted_by?: string | null;
+          expected?: number | null;
+          moved?: boolean;
+          opened_at?: string;
+          rounds?: number;
+          sku: string;
+          status?: string;
+          txn_id?: number | null;
+          variance?: never;
+        };
+        Update: {
+          count_id?: number;
+          counted?: number | null;
+          counted_at?: string | null;
+          counted_by?: string | null;
+          expected?: number | null;
+          moved?: boolean;
+          opened_at?: string;
+          rounds?: number;
+          sku?: string;
+          status?: string;
+          txn_id?: number | null;
+          variance?: never;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "stock_count_lines_count_id_fkey";
+            columns: ["count_id"];
+            isOneToOne: false;
+            referencedRelation: "stock_counts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "stock_count_lines_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "stock_count_lines_txn_id_fkey";
+            columns: ["txn_id"];
+            isOneToOne: false;
+            referencedRelation: "inventory_txn";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      stock_counts: {
+        Row: {
+          closed_at: string | null;
+          decided_by: string | null;
+          id: number;
+          location: string;
+          note: string | null;
+          started_at: string;
+          started_by: string | null;
+          status: string;
+          submitted_at: string | null;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          closed_at?: string | null;
+          decided_by?: string | null;
+          id?: never;
+          location: string;
+          note?: string | null;
+          started_at?: string;
+          started_by?: string | null;
+          status?: string;
+          submitted_at?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          closed_at?: string | null;
+          decided_by?: string | null;
+          id?: never;
+          location?: string;
+          note?: string | null;
+          started_at?: string;
+          started_by?: string | null;
+          status?: string;
+          submitted_at?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "stock_counts_location_fkey";
+            columns: ["location"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      stock_imports: {
+        Row: {
+          actor_id: string | null;
+          before: NonNullable<Json>;
+          content_hash: string | null;
+          created_at: string;
+          id: number;
+          kind: string;
+          row_count: number;
+          undone_at: string | null;
+          undone_by: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          before?: NonNullable<Json>;
+          content_hash?: string | null;
+          created_at?: string;
+          id?: never;
+          kind: string;
+          row_count: number;
+          undone_at?: string | null;
+          undone_by?: string | null;
+        };
+        Update: {
+          actor_id?: string | null;
+          before?: NonNullable<Json>;
+          content_hash?: string | null;
+          created_at?: string;
+          id?: never;
+          kind?: string;
+          row_count?: number;
+          undone_at?: string | null;
+          undone_by?: string | null;
+        };
+        Relationships: [];
+      };
+      stock_pushes: {
+        Row: {
+          is_out: boolean;
+          last_error: string | null;
+          locations: number | null;
+          pushed_at: string | null;
+          queued_at: string;
+          sku: string;
+          state: string;
+          store: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          is_out?: boolean;
+          last_error?: string | null;
+          locations?: number | null;
+          pushed_at?: string | null;
+          queued_at?: string;
+          sku: string;
+          state?: string;
+          store: string;
+        };
+        Update: {
+          is_out?: boolean;
+          last_error?: string | null;
+          locations?: number | null;
+          pushed_at?: string | null;
+          queued_at?: string;
+          sku?: string;
+          state?: string;
+          store?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "stock_pushes_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "stock_pushes_store_fkey";
+            columns: ["store"];
+            isOneToOne: false;
+            referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       stores: {
         Row: {
           code: string;
@@ -852,6 +2900,127 @@ export type Database = {
       };
     };
     Views: {
+      part_demand: {
+        Row: {
+          available: number | null;
+          deficit: number | null;
+          demand: number | null;
+          prints_required: number | null;
+          sku: string;
+          title: string;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "parts_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: true;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      print_agents: {
+        Row: {
+          clock_skew_ms: number | null;
+          code: string;
+          id: string;
+          last_seen_at: string | null;
+          name: string;
+          revoked_at: string | null;
+          site: string;
+          state: string | null;
+          status: NonNullable<Json>;
+          version: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          clock_skew_ms?: never;
+          code?: string | null;
+          id?: string | null;
+          last_seen_at?: string | null;
+          name?: string | null;
+          revoked_at?: string | null;
+          site?: string | null;
+          state?: never;
+          status?: Json | null;
+          version?: string | null;
+        };
+        Update: {
+          clock_skew_ms?: never;
+          code?: string | null;
+          id?: string | null;
+          last_seen_at?: string | null;
+          name?: string | null;
+          revoked_at?: string | null;
+          site?: string | null;
+          state?: never;
+          status?: Json | null;
+          version?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "devices_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      production_order_status: {
+        Row: {
+          cancel_reason: string | null;
+          cancelled_at: string | null;
+          closed_at: string | null;
+          code: string;
+          created_at: string;
+          created_by: string | null;
+          due_date: string | null;
+          external_id: string | null;
+          fulfilled_at: string | null;
+          fulfillment_status: string | null;
+          id: number;
+          lines: number | null;
+          notes: string | null;
+          open_lines: number | null;
+          priority: string;
+          product_sku: string | null;
+          quantity: number;
+          rank: number | null;
+          site: string;
+          source: string;
+          status: string;
+          store: string | null;
+          type: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "production_orders_product_sku_fkey";
+            columns: ["product_sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "production_orders_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "production_orders_store_fkey";
+            columns: ["store"];
+            isOneToOne: false;
+            referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       stage_events: {
         Row: {
           at_ts: string;
@@ -891,12 +3060,78 @@ export type Database = {
       };
     };
     Functions: {
+      abort_send: {
+        Args: { p_fence: number; p_job_id: number; p_reason?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       acknowledge_order_change: {
         Args: { p_order_id: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      activate_label_version: {
+        Args: { p_request_id?: string; p_version_id: number };
+        Returns: {
+          activated_at: string | null;
+          content_hash: string;
+          created_at: string;
+          created_by: string | null;
+          fields: NonNullable<Json>;
+          height_mm: number;
+          id: number;
+          status: string;
+          template: string;
+          version: number;
+          width_mm: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "label_template_versions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      adjust_stock: {
+        Args: { p_location?: string; p_quantity: number; p_reason?: string; p_request_id?: string; p_sku: string };
+        Returns: Database["public"]["CompositeTypes"]["stock_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      agent_heartbeat: {
+        Args: { p_clock?: string; p_printers?: Json; p_status?: Json; p_version?: string };
+        Returns: Json;
+      };
+      amend_print_run: {
+        Args: { p_lines?: Json; p_outcome?: string; p_reason?: string; p_request_id?: string; p_run_id: number };
+        Returns: Database["public"]["CompositeTypes"]["print_run_change"];
+        SetofOptions: {
+          from: "*";
+          to: "print_run_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      approve_count: {
+        Args: { p_count_id: number; p_request_id?: string; p_skus?: string[] };
+        Returns: Database["public"]["CompositeTypes"]["count_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "count_answer";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -921,6 +3156,36 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      begin_send: {
+        Args: { p_evidence: Json; p_fence: number; p_job_id: number };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      begin_stock_push: {
+        Args: { p_sku: string; p_store: string };
+        Returns: Database["public"]["CompositeTypes"]["push_task"];
+        SetofOptions: {
+          from: "*";
+          to: "push_task";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      book_waiting_prints: {
+        Args: { p_gcode_filename?: string; p_request_id?: string; p_run_ids?: number[] };
+        Returns: Database["public"]["CompositeTypes"]["booked_print"][];
+        SetofOptions: {
+          from: "*";
+          to: "booked_print";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       bootstrap_admin: {
         Args: { p_email: string; p_full_name: string; p_user_id: string };
         Returns: {
@@ -941,12 +3206,46 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      bridge_heartbeat: {
+        Args: { p_printers?: Json; p_spool?: Json; p_status?: Json; p_version?: string };
+        Returns: Json;
+      };
+      cancel_count: {
+        Args: { p_count_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["count_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "count_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       cancel_order: {
         Args: { p_order_id: string; p_reason?: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      cancel_print: {
+        Args: { p_job_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "print_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      cancel_production_order: {
+        Args: { p_code: string; p_reason?: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["production_change"];
+        SetofOptions: {
+          from: "*";
+          to: "production_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -959,6 +3258,16 @@ export type Database = {
           to: "shop_health";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      claim_print_job: {
+        Args: { p_nonce: string; p_printers?: string[] };
+        Returns: Database["public"]["CompositeTypes"]["print_claim"];
+        SetofOptions: {
+          from: "*";
+          to: "print_claim";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       claim_work: {
@@ -1056,6 +3365,53 @@ export type Database = {
         };
       };
       complete_work: { Args: { p_fences: number[]; p_ids: number[] }; Returns: number[] };
+      confirm_plate: {
+        Args: { p_good?: Json; p_photo?: string; p_reason?: string; p_request_id?: string; p_run_id: number };
+        Returns: Database["public"]["CompositeTypes"]["print_run_change"];
+        SetofOptions: {
+          from: "*";
+          to: "print_run_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      confirm_print: {
+        Args: { p_evidence: Json; p_fence: number; p_job_id: number };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      consume_bom: {
+        Args: {
+          p_location?: string;
+          p_produce?: boolean;
+          p_quantity: number;
+          p_reason?: string;
+          p_request_id?: string;
+          p_sku: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["stock_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      consume_order_stage: {
+        Args: { p_order_id: string; p_request_id?: string; p_stage: Database["public"]["Enums"]["stage_type"] };
+        Returns: Database["public"]["CompositeTypes"]["order_stock_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "order_stock_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       create_device: {
         Args: { p_code: string; p_kind: string; p_name: string; p_site: string };
         Returns: Database["public"]["CompositeTypes"]["device_enrolment"];
@@ -1136,6 +3492,41 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      create_production_order: {
+        Args: {
+          p_code?: string;
+          p_due_date?: string;
+          p_external_id?: string;
+          p_lines?: Json;
+          p_notes?: string;
+          p_priority?: string;
+          p_product_sku?: string;
+          p_quantity?: number;
+          p_request_id?: string;
+          p_site?: string;
+          p_source?: string;
+          p_store?: string;
+          p_type?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["production_change"];
+        SetofOptions: {
+          from: "*";
+          to: "production_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      deduct_on_order_create: {
+        Args: { p_order_id: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["order_stock_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "order_stock_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      delete_deduction_rule: { Args: { p_id: number; p_request_id?: string }; Returns: boolean };
       delete_extraction_rule: { Args: { p_id: number; p_request_id?: string }; Returns: boolean };
       device_heartbeat: {
         Args: { p_status?: Json; p_version?: string };
@@ -1171,7 +3562,37 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      explain_allocation: {
+        Args: { p_code?: string; p_cursor?: string; p_limit?: number; p_sku?: string };
+        Returns: Database["public"]["CompositeTypes"]["allocation_explanation"][];
+        SetofOptions: {
+          from: "*";
+          to: "allocation_explanation";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      extend_print: {
+        Args: { p_fence: number; p_job_id: number };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       extend_work: { Args: { p_fence: number; p_id: number; p_lease_seconds?: number }; Returns: string };
+      fail_print: {
+        Args: { p_fence: number; p_job_id: number; p_reason: string };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       fail_work: {
         Args: { p_error: string; p_fence: number; p_id: number; p_retry_seconds?: number };
         Returns: {
@@ -1199,7 +3620,76 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      finish_stock_push: {
+        Args: { p_locations: number; p_sku: string; p_store: string };
+        Returns: {
+          is_out: boolean;
+          last_error: string | null;
+          locations: number | null;
+          pushed_at: string | null;
+          queued_at: string;
+          sku: string;
+          state: string;
+          store: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "stock_pushes";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_count: {
+        Args: { p_count_id: number };
+        Returns: Database["public"]["CompositeTypes"]["count_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "count_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_farm_status: {
+        Args: { p_site?: string };
+        Returns: Database["public"]["CompositeTypes"]["farm_status"];
+        SetofOptions: {
+          from: "*";
+          to: "farm_status";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_inbox_body: { Args: { p_id: number }; Returns: Json };
+      get_inventory: {
+        Args: {
+          p_cursor?: string;
+          p_kind?: string;
+          p_limit?: number;
+          p_location?: string;
+          p_only?: string;
+          p_search?: string;
+          p_with_inactive?: boolean;
+          p_with_total?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["inventory_page"];
+        SetofOptions: {
+          from: "*";
+          to: "inventory_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_item_ledger: {
+        Args: { p_cursor?: string; p_kind?: string; p_limit?: number; p_location?: string; p_sku: string };
+        Returns: Database["public"]["CompositeTypes"]["ledger_page"];
+        SetofOptions: {
+          from: "*";
+          to: "ledger_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_label_template: { Args: { p_code: string }; Returns: Json };
       get_order_for_scan: {
         Args: { p_scan: string };
         Returns: Database["public"]["CompositeTypes"]["scan_result"];
@@ -1208,6 +3698,16 @@ export type Database = {
           to: "scan_result";
           isOneToOne: true;
           isSetofReturn: false;
+        };
+      };
+      get_order_fulfilment: {
+        Args: { p_cursor?: string; p_limit?: number; p_sku?: string; p_status?: string; p_store?: string };
+        Returns: Database["public"]["CompositeTypes"]["fulfilment_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "fulfilment_row";
+          isOneToOne: false;
+          isSetofReturn: true;
         };
       };
       get_order_timeline: {
@@ -1230,6 +3730,73 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      get_part_demand: {
+        Args: { p_after?: string; p_limit?: number; p_only_deficit?: boolean; p_search?: string; p_sku?: string };
+        Returns: Database["public"]["CompositeTypes"]["part_demand_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "part_demand_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_print_alarms: {
+        Args: { p_site?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_alarm"][];
+        SetofOptions: {
+          from: "*";
+          to: "print_alarm";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_print_job: { Args: { p_job_id: number }; Returns: Json };
+      get_print_jobs: {
+        Args: {
+          p_cursor?: string;
+          p_limit?: number;
+          p_printer?: string;
+          p_state?: Database["public"]["Enums"]["print_job_state"];
+          p_subject?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["print_page"];
+        SetofOptions: {
+          from: "*";
+          to: "print_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_print_machines: {
+        Args: { p_site?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_machine_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "print_machine_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_print_runs: {
+        Args: { p_before_id?: number; p_filter?: string; p_limit?: number; p_machine?: string; p_site?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_run_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "print_run_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_printers_board: {
+        Args: { p_site?: string };
+        Returns: Database["public"]["CompositeTypes"]["printer_card"][];
+        SetofOptions: {
+          from: "*";
+          to: "printer_card";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       get_queue: {
         Args: {
           p_assignee_id?: string;
@@ -1250,6 +3817,30 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      get_requirements: {
+        Args: { p_quantity?: number; p_sku: string };
+        Returns: {
+          ats: number;
+          is_optional: boolean;
+          level: number;
+          on_hand: number;
+          path: string[];
+          quantity: number;
+          sku: string;
+          stage: Database["public"]["Enums"]["stage_type"];
+          title: string;
+        }[];
+      };
+      get_schedule: {
+        Args: { p_site?: string };
+        Returns: Database["public"]["CompositeTypes"]["schedule_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "schedule_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       get_settings: {
         Args: { p_site?: string; p_store?: string };
         Returns: Database["public"]["CompositeTypes"]["setting_value"][];
@@ -1266,6 +3857,26 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "stage_count";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_station_printing: {
+        Args: { p_station?: string };
+        Returns: Database["public"]["CompositeTypes"]["station_printing"][];
+        SetofOptions: {
+          from: "*";
+          to: "station_printing";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_stock_alarms: {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["public"]["CompositeTypes"]["stock_alarm"][];
+        SetofOptions: {
+          from: "*";
+          to: "stock_alarm";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -1296,12 +3907,58 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      halt_printer: {
+        Args: { p_printer: string; p_reason?: string; p_request_id?: string };
+        Returns: {
+          address: string;
+          boot_id: string | null;
+          capabilities: NonNullable<Json>;
+          code: string;
+          created_at: string;
+          device_id: string | null;
+          dpi: number | null;
+          evidence_level: number;
+          halted_reason: string | null;
+          is_enabled: boolean;
+          labels_since_media: number;
+          language: string;
+          last_seen_at: string | null;
+          loaded_media: string | null;
+          media_height_mm: number | null;
+          media_width_mm: number | null;
+          name: string;
+          odometer: number | null;
+          owner_epoch: number;
+          reasons: string[];
+          site: string;
+          status: string;
+          status_since: string;
+          stray_at: string | null;
+          stray_labels: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "printers";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       handle_print_barcode: {
         Args: { p_order_id: string; p_request_id?: string; p_station?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      hold_print: {
+        Args: { p_job_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "print_answer";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1326,6 +3983,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      import_items: {
+        Args: { p_dry_run?: boolean; p_request_id?: string; p_rows: Json };
+        Returns: Database["public"]["CompositeTypes"]["stock_import_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_import_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       import_orders: {
         Args: { p_dry_run?: boolean; p_request_id?: string; p_rows: Json; p_source: string; p_store: string };
         Returns: Database["public"]["CompositeTypes"]["import_result"][];
@@ -1336,8 +4003,55 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      import_stock: {
+        Args: { p_dry_run?: boolean; p_request_id?: string; p_rows: Json };
+        Returns: Database["public"]["CompositeTypes"]["stock_import_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_import_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      inventory_selfcheck: {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          kept: number;
+          ledger: number;
+          location: string;
+          sku: string;
+          what: string;
+        }[];
+      };
       issue_badge: { Args: { p_user_id: string }; Returns: string };
+      issue_stock: {
+        Args: {
+          p_from?: string;
+          p_quantity: number;
+          p_reason?: string;
+          p_request_id?: string;
+          p_sku: string;
+          p_to?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["stock_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       keep_person: { Args: Record<PropertyKey, never>; Returns: string };
+      label_proof_cases: {
+        Args: { p_version_id: number };
+        Returns: Database["public"]["CompositeTypes"]["label_proof_case"][];
+        SetofOptions: {
+          from: "*";
+          to: "label_proof_case";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       leave_station: { Args: Record<PropertyKey, never>; Returns: boolean };
       list_devices: {
         Args: Record<PropertyKey, never>;
@@ -1372,6 +4086,16 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      list_label_templates: {
+        Args: { p_label_type?: string };
+        Returns: Database["public"]["CompositeTypes"]["label_template_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "label_template_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       list_staff: {
         Args: Record<PropertyKey, never>;
         Returns: {
@@ -1392,6 +4116,37 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      log_manual_print: {
+        Args: {
+          p_finished_at?: string;
+          p_gcode_filename?: string;
+          p_lines?: Json;
+          p_machine?: string;
+          p_notes?: string;
+          p_outcome?: string;
+          p_plate?: number;
+          p_reason?: string;
+          p_request_id?: string;
+          p_started_at?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["print_run_change"];
+        SetofOptions: {
+          from: "*";
+          to: "print_run_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      map_gcode: {
+        Args: { p_gcode_filename: string; p_notes?: string; p_parts: Json; p_plate?: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["gcode_change"];
+        SetofOptions: {
+          from: "*";
+          to: "gcode_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       mark_reviewed: {
         Args: { p_order_id: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
@@ -1402,7 +4157,75 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      mark_sent: {
+        Args: { p_bytes: number; p_fence: number; p_job_id: number };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      my_unsettled_prints: {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["public"]["CompositeTypes"]["print_unsettled"][];
+        SetofOptions: {
+          from: "*";
+          to: "print_unsettled";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       pause_webhooks: { Args: { p_request_id?: string; p_store?: string }; Returns: string[] };
+      preview_label: {
+        Args: {
+          p_data?: Json;
+          p_dpi: number;
+          p_fields: Json;
+          p_height_mm: number;
+          p_language?: string;
+          p_width_mm: number;
+        };
+        Returns: string;
+      };
+      preview_print: {
+        Args: {
+          p_data?: Json;
+          p_label_type: string;
+          p_printer?: string;
+          p_station?: string;
+          p_subject: string;
+          p_template?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["label_preview"];
+        SetofOptions: {
+          from: "*";
+          to: "label_preview";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      print_job_state: {
+        Args: { p_fence: number; p_job_id: number };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      print_unknown: {
+        Args: { p_evidence?: Json; p_fence: number; p_job_id: number; p_reason?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       process_webhook: { Args: { p_inbox_id: number }; Returns: Json };
       qc_return_to_decorating: {
         Args: { p_notes?: string; p_order_id: string; p_reason?: string; p_request_id?: string };
@@ -1414,12 +4237,81 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      receive_stock: {
+        Args: {
+          p_location?: string;
+          p_quantity: number;
+          p_reason?: string;
+          p_ref?: string;
+          p_request_id?: string;
+          p_sku: string;
+          p_unit_cost?: number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["stock_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       receive_webhook: {
         Args: { p_body: string; p_headers: Json; p_shop: string; p_source: string };
         Returns: Database["public"]["CompositeTypes"]["received_webhook"];
         SetofOptions: {
           from: "*";
           to: "received_webhook";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      record_label_proof: {
+        Args: { p_request_id?: string; p_results: Json; p_version_id: number };
+        Returns: {
+          at: string;
+          content_hash: string;
+          dpi: number;
+          id: number;
+          passed: boolean;
+          proved_by: string | null;
+          results: NonNullable<Json>;
+          version_id: number;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "label_proofs";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      record_print_completion: {
+        Args: {
+          p_bridge?: Json;
+          p_candidates?: string[];
+          p_error?: Json;
+          p_evidence?: string;
+          p_finished_at?: string;
+          p_finished_not_before?: string;
+          p_gcode_filename?: string;
+          p_idempotency_key: string;
+          p_native?: Json;
+          p_outcome: string;
+          p_payload_hash?: string;
+          p_plate?: number;
+          p_printer_serial: string;
+          p_progress?: Json;
+          p_skipped_object_ids?: number[];
+          p_source: string;
+          p_started_at?: string;
+        };
+        Returns: Json;
+      };
+      recount: {
+        Args: { p_count_id: number; p_request_id?: string; p_skus?: string[] };
+        Returns: Database["public"]["CompositeTypes"]["count_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "count_answer";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1512,12 +4404,165 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      release_print: {
+        Args: { p_fence: number; p_job_id: number; p_reason?: string; p_retry_s?: number };
+        Returns: Database["public"]["CompositeTypes"]["print_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      remove_printer: {
+        Args: { p_printer: string; p_request_id?: string };
+        Returns: {
+          address: string;
+          boot_id: string | null;
+          capabilities: NonNullable<Json>;
+          code: string;
+          created_at: string;
+          device_id: string | null;
+          dpi: number | null;
+          evidence_level: number;
+          halted_reason: string | null;
+          is_enabled: boolean;
+          labels_since_media: number;
+          language: string;
+          last_seen_at: string | null;
+          loaded_media: string | null;
+          media_height_mm: number | null;
+          media_width_mm: number | null;
+          name: string;
+          odometer: number | null;
+          owner_epoch: number;
+          reasons: string[];
+          site: string;
+          status: string;
+          status_since: string;
+          stray_at: string | null;
+          stray_labels: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "printers";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       replay_webhooks: {
         Args: { p_dry_run?: boolean; p_ids?: number[]; p_request_id?: string; p_since?: string; p_store?: string };
         Returns: Database["public"]["CompositeTypes"]["replay_result"][];
         SetofOptions: {
           from: "*";
           to: "replay_result";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      reprint: {
+        Args: {
+          p_copies?: number;
+          p_data?: Json;
+          p_job_id: number;
+          p_note?: string;
+          p_reason: string;
+          p_request_id?: string;
+          p_subjects?: string[];
+        };
+        Returns: Database["public"]["CompositeTypes"]["print_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "print_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      request_print: {
+        Args: {
+          p_copies?: number;
+          p_data?: Json;
+          p_label_type: string;
+          p_printer?: string;
+          p_priority?: number;
+          p_request_id?: string;
+          p_station?: string;
+          p_subject: string;
+          p_template?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["print_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "print_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      request_prints: {
+        Args: {
+          p_copies?: number;
+          p_label_type: string;
+          p_labels: Json;
+          p_printer?: string;
+          p_priority?: number;
+          p_request_id?: string;
+          p_station?: string;
+          p_template?: string;
+        };
+        Returns: {
+          aged_at: string;
+          attempts: number;
+          cancel_requested: boolean;
+          claim_nonce: string | null;
+          claimed_at: string | null;
+          copies: number;
+          device_id: string | null;
+          dpi: number;
+          evidence_after: Json | null;
+          evidence_before: Json | null;
+          evidence_level: number | null;
+          expires_at: string;
+          extra_labels: number;
+          fence: number;
+          finished_at: string | null;
+          id: number;
+          label_type: string;
+          labels: number;
+          labels_out: number | null;
+          language: string;
+          lease_until: string | null;
+          media: string | null;
+          note: string | null;
+          payload: string | null;
+          payload_sha256: string;
+          print_no: number;
+          printer: string;
+          printer_fixed: boolean;
+          priority: number;
+          queued_at: string;
+          reason: string | null;
+          reprint_of: number | null;
+          requested_by: string | null;
+          routed_from: string | null;
+          run_after: string;
+          send_deadline: string | null;
+          sending_at: string | null;
+          sent_at: string | null;
+          settle_after: string | null;
+          site: string;
+          state: Database["public"]["Enums"]["print_job_state"];
+          state_by: string | null;
+          state_device: string | null;
+          state_evidence: Json | null;
+          station: string | null;
+          store: string | null;
+          subject: string;
+          version_id: number;
+          why: string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "print_jobs";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -1554,7 +4599,116 @@ export type Database = {
         Args: { p_key: string; p_request_id?: string; p_site?: string; p_store?: string };
         Returns: boolean;
       };
+      resolve_print: {
+        Args: { p_job_id: number; p_labels_out?: number; p_note?: string; p_outcome: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "print_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      resolve_print_run: {
+        Args: { p_action: string; p_lines?: Json; p_reason?: string; p_request_id?: string; p_run_id: number };
+        Returns: Database["public"]["CompositeTypes"]["print_run_change"];
+        SetofOptions: {
+          from: "*";
+          to: "print_run_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      restock_order: {
+        Args: { p_order_id: string; p_reason?: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["order_stock_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "order_stock_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      resume_print: {
+        Args: { p_job_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "print_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      resume_printer: {
+        Args: { p_printer: string; p_request_id?: string };
+        Returns: {
+          address: string;
+          boot_id: string | null;
+          capabilities: NonNullable<Json>;
+          code: string;
+          created_at: string;
+          device_id: string | null;
+          dpi: number | null;
+          evidence_level: number;
+          halted_reason: string | null;
+          is_enabled: boolean;
+          labels_since_media: number;
+          language: string;
+          last_seen_at: string | null;
+          loaded_media: string | null;
+          media_height_mm: number | null;
+          media_width_mm: number | null;
+          name: string;
+          odometer: number | null;
+          owner_epoch: number;
+          reasons: string[];
+          site: string;
+          status: string;
+          status_since: string;
+          stray_at: string | null;
+          stray_labels: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "printers";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       resume_webhooks: { Args: { p_request_id?: string; p_store?: string }; Returns: string[] };
+      retire_label_version: {
+        Args: { p_request_id?: string; p_version_id: number };
+        Returns: {
+          activated_at: string | null;
+          content_hash: string;
+          created_at: string;
+          created_by: string | null;
+          fields: NonNullable<Json>;
+          height_mm: number;
+          id: number;
+          status: string;
+          template: string;
+          version: number;
+          width_mm: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "label_template_versions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      retry_stock_pushes: { Args: { p_request_id?: string; p_store?: string }; Returns: number };
+      reverse_stock: {
+        Args: { p_reason?: string; p_request_id?: string; p_txn_ids: number[] };
+        Returns: Database["public"]["CompositeTypes"]["stock_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       revoke_device: {
         Args: { p_code: string; p_request_id?: string };
         Returns: {
@@ -1576,6 +4730,97 @@ export type Database = {
           to: "devices";
           isOneToOne: true;
           isSetofReturn: false;
+        };
+      };
+      save_deduction_rule: {
+        Args: {
+          p_applies_to?: string;
+          p_is_active?: boolean;
+          p_match?: string;
+          p_pattern: string;
+          p_priority?: number;
+          p_quantity?: number;
+          p_request_id?: string;
+          p_sku: string;
+          p_store?: string;
+        };
+        Returns: {
+          applies_to: string;
+          id: number;
+          is_active: boolean;
+          match: string;
+          pattern: string;
+          priority: number;
+          quantity: number;
+          sku: string;
+          store: string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "deduction_rules";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      save_label_template: {
+        Args: {
+          p_code: string;
+          p_fields: Json;
+          p_height_mm: number;
+          p_label_type: string;
+          p_media: string;
+          p_name: string;
+          p_request_id?: string;
+          p_site?: string;
+          p_width_mm: number;
+        };
+        Returns: {
+          activated_at: string | null;
+          content_hash: string;
+          created_at: string;
+          created_by: string | null;
+          fields: NonNullable<Json>;
+          height_mm: number;
+          id: number;
+          status: string;
+          template: string;
+          version: number;
+          width_mm: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "label_template_versions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      save_requirements: {
+        Args: {
+          p_lines: Json;
+          p_match?: string;
+          p_parent_sku?: string;
+          p_request_id?: string;
+          p_store?: string;
+          p_title?: string;
+          p_variant?: string;
+        };
+        Returns: {
+          id: number;
+          is_optional: boolean;
+          match: string;
+          parent_sku: string | null;
+          quantity: number;
+          sku: string;
+          stage: Database["public"]["Enums"]["stage_type"] | null;
+          store: string | null;
+          title: string | null;
+          variant: string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "product_requirements";
+          isOneToOne: false;
+          isSetofReturn: true;
         };
       };
       save_shop: {
@@ -1617,6 +4862,53 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      scrap_stock: {
+        Args: { p_location?: string; p_quantity: number; p_reason?: string; p_request_id?: string; p_sku: string };
+        Returns: Database["public"]["CompositeTypes"]["stock_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      service_print_machine: {
+        Args: { p_code: string; p_notes?: string; p_request_id?: string };
+        Returns: {
+          failed_jobs: number;
+          grams: number;
+          jobs: number;
+          jobs_at_service: number;
+          machine_id: number;
+          minutes_at_service: number;
+          print_minutes: number;
+          serviced_at: string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "print_machine_counters";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      set_default_label_template: {
+        Args: { p_code: string; p_request_id?: string };
+        Returns: {
+          code: string;
+          created_at: string;
+          is_default: boolean;
+          label_type: string;
+          media: string | null;
+          name: string;
+          site: string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "label_templates";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       set_due_date: {
         Args: { p_due_date?: string; p_due_time?: string; p_order_id: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
@@ -1627,7 +4919,85 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      set_loaded_media: {
+        Args: { p_media?: string; p_printer: string; p_request_id?: string };
+        Returns: {
+          address: string;
+          boot_id: string | null;
+          capabilities: NonNullable<Json>;
+          code: string;
+          created_at: string;
+          device_id: string | null;
+          dpi: number | null;
+          evidence_level: number;
+          halted_reason: string | null;
+          is_enabled: boolean;
+          labels_since_media: number;
+          language: string;
+          last_seen_at: string | null;
+          loaded_media: string | null;
+          media_height_mm: number | null;
+          media_width_mm: number | null;
+          name: string;
+          odometer: number | null;
+          owner_epoch: number;
+          reasons: string[];
+          site: string;
+          status: string;
+          status_since: string;
+          stray_at: string | null;
+          stray_labels: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "printers";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      set_min_stock: {
+        Args: { p_min_stock: number; p_request_id?: string; p_sku: string };
+        Returns: {
+          created_at: string;
+          forbid_negative: boolean;
+          is_active: boolean;
+          is_listed: boolean;
+          is_stocked: boolean;
+          kind: string;
+          min_stock: number;
+          sku: string;
+          supplier: string | null;
+          title: string;
+          unit_cost: number | null;
+          uom: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "inventory_items";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       set_pin: { Args: { p_pin: string; p_user_id?: string }; Returns: boolean };
+      set_print_routes: {
+        Args: { p_label_type: string; p_printers: string[]; p_request_id?: string; p_site: string; p_station?: string };
+        Returns: {
+          id: number;
+          label_type: string;
+          position: number;
+          printer: string;
+          site: string;
+          station: string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "print_routes";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       set_priority: {
         Args: { p_order_id: string; p_priority?: Database["public"]["Enums"]["priority_level"]; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
@@ -1707,6 +5077,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      ship_production_order: {
+        Args: { p_allow_partial?: boolean; p_code: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["production_change"];
+        SetofOptions: {
+          from: "*";
+          to: "production_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      start_count: {
+        Args: { p_location?: string; p_note?: string; p_request_id?: string; p_skus?: string[] };
+        Returns: Database["public"]["CompositeTypes"]["count_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "count_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       start_covering: {
         Args: { p_order_id: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
@@ -1737,7 +5127,34 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      submit_count: {
+        Args: { p_count_id: number; p_lines: Json; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["count_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "count_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       tick: { Args: Record<PropertyKey, never>; Returns: Json };
+      transfer_stock: {
+        Args: {
+          p_from: string;
+          p_quantity: number;
+          p_reason?: string;
+          p_request_id?: string;
+          p_sku: string;
+          p_to: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["stock_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       try_extraction: { Args: { p_payload: Json; p_source?: string; p_store: string }; Returns: Json };
       unassign_staff: {
         Args: { p_order_id: string; p_request_id?: string };
@@ -1745,6 +5162,26 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      undo_import: {
+        Args: { p_batch_id: number; p_request_id?: string };
+        Returns: {
+          actor_id: string | null;
+          before: NonNullable<Json>;
+          content_hash: string | null;
+          created_at: string;
+          id: number;
+          kind: string;
+          row_count: number;
+          undone_at: string | null;
+          undone_by: string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "stock_imports";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1757,6 +5194,16 @@ export type Database = {
           to: "order_change";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      unmap_gcode: {
+        Args: { p_gcode_filename: string; p_plate?: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["gcode_change"];
+        SetofOptions: {
+          from: "*";
+          to: "gcode_change";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       update_order_core: {
@@ -1778,6 +5225,25 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      update_production_order: {
+        Args: {
+          p_clear_due_date?: boolean;
+          p_code: string;
+          p_due_date?: string;
+          p_notes?: string;
+          p_priority?: string;
+          p_quantity?: number;
+          p_request_id?: string;
+          p_version?: number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["production_change"];
+        SetofOptions: {
+          from: "*";
+          to: "production_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1810,6 +5276,202 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "extraction_rules";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      upsert_item: {
+        Args: {
+          p_forbid_negative?: boolean;
+          p_is_active?: boolean;
+          p_is_listed?: boolean;
+          p_is_stocked?: boolean;
+          p_kind?: string;
+          p_min_stock?: number;
+          p_request_id?: string;
+          p_sku: string;
+          p_supplier?: string;
+          p_title?: string;
+          p_unit_cost?: number;
+          p_uom?: string;
+          p_version?: number;
+        };
+        Returns: {
+          created_at: string;
+          forbid_negative: boolean;
+          is_active: boolean;
+          is_listed: boolean;
+          is_stocked: boolean;
+          kind: string;
+          min_stock: number;
+          sku: string;
+          supplier: string | null;
+          title: string;
+          unit_cost: number | null;
+          uom: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "inventory_items";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      upsert_location: {
+        Args: {
+          p_code: string;
+          p_is_active?: boolean;
+          p_is_default?: boolean;
+          p_kind?: string;
+          p_request_id?: string;
+          p_site?: string;
+          p_title?: string;
+        };
+        Returns: {
+          code: string;
+          created_at: string;
+          is_active: boolean;
+          is_default: boolean;
+          is_free: boolean;
+          kind: string;
+          site: string;
+          title: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "locations";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      upsert_part: {
+        Args: {
+          p_color?: string;
+          p_grams_per_print?: number;
+          p_is_active?: boolean;
+          p_material?: string;
+          p_min_stock?: number;
+          p_notes?: string;
+          p_parts_per_print?: number;
+          p_print_minutes?: number;
+          p_request_id?: string;
+          p_sku: string;
+          p_title?: string;
+        };
+        Returns: {
+          color: string | null;
+          created_at: string;
+          grams_per_print: number;
+          is_active: boolean;
+          material: string;
+          notes: string | null;
+          parts_per_print: number;
+          print_minutes: number;
+          sku: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "parts";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      upsert_print_machine: {
+        Args: {
+          p_code: string;
+          p_is_active?: boolean;
+          p_is_in_maintenance?: boolean;
+          p_kind?: string;
+          p_location?: string;
+          p_materials?: string[];
+          p_model?: string;
+          p_name?: string;
+          p_needs_plate_clear?: boolean;
+          p_request_id?: string;
+          p_serial?: string;
+          p_service_every_hours?: number;
+          p_site?: string;
+          p_work_days?: number[];
+          p_work_from?: string;
+          p_work_until?: string;
+        };
+        Returns: {
+          code: string;
+          created_at: string;
+          id: number;
+          is_active: boolean;
+          is_in_maintenance: boolean;
+          kind: string;
+          location: string | null;
+          materials: string[];
+          model: string | null;
+          name: string;
+          needs_plate_clear: boolean;
+          serial: string | null;
+          service_every_hours: number | null;
+          site: string;
+          updated_at: string;
+          version: number;
+          work_days: number[];
+          work_from: string;
+          work_until: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "print_machines";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      upsert_printer: {
+        Args: {
+          p_address: string;
+          p_code: string;
+          p_device?: string;
+          p_dpi?: number;
+          p_evidence_level?: number;
+          p_is_enabled?: boolean;
+          p_language: string;
+          p_media_height_mm?: number;
+          p_media_width_mm?: number;
+          p_name: string;
+          p_request_id?: string;
+          p_site: string;
+        };
+        Returns: {
+          address: string;
+          boot_id: string | null;
+          capabilities: NonNullable<Json>;
+          code: string;
+          created_at: string;
+          device_id: string | null;
+          dpi: number | null;
+          evidence_level: number;
+          halted_reason: string | null;
+          is_enabled: boolean;
+          labels_since_media: number;
+          language: string;
+          last_seen_at: string | null;
+          loaded_media: string | null;
+          media_height_mm: number | null;
+          media_width_mm: number | null;
+          name: string;
+          odometer: number | null;
+          owner_epoch: number;
+          reasons: string[];
+          site: string;
+          status: string;
+          status_since: string;
+          stray_at: string | null;
+          stray_labels: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "printers";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1873,15 +5535,57 @@ export type Database = {
       };
     };
     Enums: {
+      print_job_state:
+        | "queued"
+        | "held"
+        | "claimed"
+        | "sending"
+        | "sent"
+        | "printed"
+        | "unknown"
+        | "failed"
+        | "cancelled"
+        | "expired";
       priority_level: "High" | "Medium" | "Low";
       stage_type: "Filling" | "Covering" | "Decorating" | "Packing" | "Complete";
     };
     CompositeTypes: {
+      allocation_explanation: {
+        line_id: number | null;
+        kind: string | null;
+        code: string | null;
+        store: string | null;
+        sku: string | null;
+        title: string | null;
+        needed: number | null;
+        allocated: number | null;
+        consumed: number | null;
+        missing: number | null;
+        priority: string | null;
+        since: string | null;
+        on_hand: number | null;
+        reserved: number | null;
+        held_by: string[] | null;
+        missing_ahead: number | null;
+        why: Json | null;
+        said: string | null;
+        cursor: string | null;
+      };
       blocker: {
         code: string | null;
         message: string | null;
         next_action: string | null;
         target: string | null;
+      };
+      booked_print: {
+        print_run_id: number | null;
+        status: string | null;
+        reasons: string[] | null;
+        lines: Json | null;
+      };
+      count_answer: {
+        count_row: Database["public"]["Tables"]["stock_counts"]["Row"] | null;
+        lines: Json | null;
       };
       device_enrolment: {
         device_id: string | null;
@@ -1901,6 +5605,34 @@ export type Database = {
         actor_id: string | null;
         station: string | null;
         payload: Json | null;
+      };
+      farm_status: {
+        unmapped: number | null;
+        review: number | null;
+        plates: number | null;
+        bridges: Json | null;
+        alarms: Json | null;
+      };
+      fulfilment_row: {
+        kind: string | null;
+        code: string | null;
+        title: string | null;
+        store: string | null;
+        site: string | null;
+        priority: string | null;
+        due_date: string | null;
+        since: string | null;
+        fulfillment_status: string | null;
+        fulfilled_at: string | null;
+        lines: Json | null;
+        cursor: string | null;
+      };
+      gcode_change: {
+        gcode_filename: string | null;
+        stem: string | null;
+        plate: number | null;
+        parts: Json | null;
+        waiting: number | null;
       };
       import_result: {
         row: number | null;
@@ -1927,11 +5659,119 @@ export type Database = {
         processed_at: string | null;
         bytes: number | null;
       };
+      inventory_page: {
+        items: Database["public"]["CompositeTypes"]["inventory_row"][] | null;
+        next_cursor: string | null;
+        total: number | null;
+      };
+      inventory_row: {
+        sku: string | null;
+        title: string | null;
+        kind: string | null;
+        uom: string | null;
+        supplier: string | null;
+        unit_cost: number | null;
+        min_stock: number | null;
+        is_stocked: boolean | null;
+        forbid_negative: boolean | null;
+        is_listed: boolean | null;
+        is_active: boolean | null;
+        version: number | null;
+        on_hand: number | null;
+        held: number | null;
+        reserved: number | null;
+        ats: number | null;
+        is_low: boolean | null;
+        locations: Json | null;
+      };
+      label_preview: {
+        label_type: string | null;
+        template: string | null;
+        version_id: number | null;
+        printer: string | null;
+        printer_name: string | null;
+        dpi: number | null;
+        width_mm: number | null;
+        height_mm: number | null;
+        payload: string | null;
+      };
+      label_proof_case: {
+        case_no: number | null;
+        dpi: number | null;
+        width_mm: number | null;
+        height_mm: number | null;
+        payload: string | null;
+        expected: Json | null;
+      };
+      label_template_row: {
+        code: string | null;
+        label_type: string | null;
+        name: string | null;
+        media: string | null;
+        site: string | null;
+        is_default: boolean | null;
+        width_mm: number | null;
+        height_mm: number | null;
+        active_version_id: number | null;
+        active_version: number | null;
+        newest_version_id: number | null;
+        newest_version: number | null;
+        newest_status: string | null;
+        newest_is_proved: boolean | null;
+      };
+      ledger_entry: {
+        id: number | null;
+        at: string | null;
+        sku: string | null;
+        location: string | null;
+        kind: string | null;
+        quantity: number | null;
+        balance: number | null;
+        reason: string | null;
+        ref_stream: string | null;
+        ref_id: string | null;
+        unit_cost: number | null;
+        actor_id: string | null;
+        actor_name: string | null;
+        batch_id: number | null;
+        reverses: number | null;
+        reversed_by: number | null;
+      };
+      ledger_page: {
+        entries: Database["public"]["CompositeTypes"]["ledger_entry"][] | null;
+        next_cursor: string | null;
+      };
       order_change: {
         changed: boolean | null;
         event_id: number | null;
         offer: string | null;
         order_row: Database["public"]["Tables"]["orders"]["Row"] | null;
+        notices: Json | null;
+      };
+      order_stock_answer: {
+        order_id: string | null;
+        changed: boolean | null;
+        moved: Json | null;
+        notices: Json | null;
+      };
+      part_demand_row: {
+        sku: string | null;
+        title: string | null;
+        material: string | null;
+        color: string | null;
+        demand: number | null;
+        available: number | null;
+        reserved: number | null;
+        deficit: number | null;
+        by_priority: Json | null;
+        min_stock: number | null;
+        parts_per_print: number | null;
+        prints_required: number | null;
+        printing_now: number | null;
+        print_minutes: number | null;
+        minutes_required: number | null;
+        grams_required: number | null;
+        files: Json | null;
       };
       person_answer: {
         ok: boolean | null;
@@ -1945,6 +5785,135 @@ export type Database = {
         code: string | null;
         hint: string | null;
         details: Json | null;
+      };
+      print_alarm: {
+        kind: string | null;
+        site: string | null;
+        printer: string | null;
+        device: string | null;
+        job_id: number | null;
+        subject: string | null;
+        since: string | null;
+        message: string | null;
+        next_action: string | null;
+        target: string | null;
+      };
+      print_answer: {
+        changed: boolean | null;
+        job: Database["public"]["Tables"]["print_jobs"]["Row"] | null;
+        printer_name: string | null;
+        message: string | null;
+      };
+      print_claim: {
+        job_id: number | null;
+        fence: number | null;
+        printer: string | null;
+        language: string | null;
+        address: string | null;
+        dpi: number | null;
+        payload: string | null;
+        payload_sha256: string | null;
+        copies: number | null;
+        labels: number | null;
+        label_type: string | null;
+        subject: string | null;
+        evidence_required: number | null;
+        send_window_s: number | null;
+        lease_seconds: number | null;
+        lease_until: string | null;
+        expires_at: string | null;
+      };
+      print_machine_row: {
+        machine: Database["public"]["Tables"]["print_machines"]["Row"] | null;
+        state: Database["public"]["Tables"]["print_machine_states"]["Row"] | null;
+        is_stale: boolean | null;
+        owner: string | null;
+        parts: Json | null;
+        problem: string | null;
+        plates: number[] | null;
+        counters: Database["public"]["Tables"]["print_machine_counters"]["Row"] | null;
+        service_due: boolean | null;
+        waiting_because: string | null;
+        gaps: Json | null;
+      };
+      print_page: {
+        jobs: Database["public"]["Tables"]["print_jobs"]["Row"][] | null;
+        next_cursor: string | null;
+      };
+      print_run_change: {
+        changed: boolean | null;
+        run: Database["public"]["Tables"]["print_runs"]["Row"] | null;
+        lines: Json | null;
+        message: string | null;
+      };
+      print_run_row: {
+        run: Database["public"]["Tables"]["print_runs"]["Row"] | null;
+        machine: string | null;
+        lines: Json | null;
+        expected: Json | null;
+        orders: Json | null;
+      };
+      print_unsettled: {
+        job_id: number | null;
+        fence: number | null;
+        printer: string | null;
+        state: Database["public"]["Enums"]["print_job_state"] | null;
+        copies: number | null;
+        labels: number | null;
+        evidence_before: Json | null;
+        wants_evidence: boolean | null;
+        sending_at: string | null;
+        sent_at: string | null;
+        settle_seconds: number | null;
+        lease_seconds: number | null;
+      };
+      print_verdict: {
+        changed: boolean | null;
+        job_id: number | null;
+        state: Database["public"]["Enums"]["print_job_state"] | null;
+        fence: number | null;
+        why: string | null;
+        send_seconds: number | null;
+        lease_seconds: number | null;
+        cancel_requested: boolean | null;
+        extra_labels: number | null;
+      };
+      printer_card: {
+        printer: Database["public"]["Tables"]["printers"]["Row"] | null;
+        agent: string | null;
+        agent_state: string | null;
+        agent_version: string | null;
+        state: string | null;
+        message: string | null;
+        waiting: number | null;
+        held: number | null;
+        unknown: number | null;
+        oldest_waiting_at: string | null;
+        job_id: number | null;
+        job_state: Database["public"]["Enums"]["print_job_state"] | null;
+        last_job_id: number | null;
+        last_printed_at: string | null;
+        begin_p50_ms: number | null;
+        begin_p95_ms: number | null;
+        done_p50_ms: number | null;
+        done_p95_ms: number | null;
+      };
+      production_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        order_row: Database["public"]["Tables"]["production_orders"]["Row"] | null;
+        fulfillment_status: string | null;
+        lines: Json | null;
+      };
+      push_task: {
+        wanted: boolean | null;
+        reason: string | null;
+        store: string | null;
+        sku: string | null;
+        shop_domain: string | null;
+        api_version: string | null;
+        access_token: string | null;
+        available: number | null;
       };
       queue_page: {
         orders: Database["public"]["Tables"]["orders"]["Row"][] | null;
@@ -1983,6 +5952,31 @@ export type Database = {
         event_id: number | null;
         candidates: Json | null;
         order_row: Database["public"]["Tables"]["orders"]["Row"] | null;
+      };
+      schedule_row: {
+        priority: string | null;
+        sku: string | null;
+        title: string | null;
+        material: string | null;
+        color: string | null;
+        demand: number | null;
+        available: number | null;
+        deficit: number | null;
+        parts_per_print: number | null;
+        prints_required: number | null;
+        printing_now: number | null;
+        print_minutes: number | null;
+        minutes_required: number | null;
+        grams_required: number | null;
+        orders: Json | null;
+        waiting_orders: number | null;
+        due_date: string | null;
+        planned_start: string | null;
+        planned_finish: string | null;
+        machines: string[] | null;
+        unplanned: number | null;
+        is_late: boolean | null;
+        has_file: boolean | null;
       };
       secret_set: {
         store: string | null;
@@ -2023,6 +6017,44 @@ export type Database = {
         unassigned: number | null;
         high: number | null;
         overdue: number | null;
+      };
+      station_printing: {
+        label_type: string | null;
+        printer: string | null;
+        printer_name: string | null;
+        state: string | null;
+        message: string | null;
+        template: string | null;
+        template_name: string | null;
+        printers: Json | null;
+        templates: Json | null;
+      };
+      stock_alarm: {
+        kind: string | null;
+        severity: string | null;
+        sku: string | null;
+        order_id: string | null;
+        message: string | null;
+        since: string | null;
+        details: Json | null;
+      };
+      stock_change: {
+        changed: boolean | null;
+        txn_ids: number[] | null;
+        event_id: number | null;
+        sku: string | null;
+        location: string | null;
+        balance: number | null;
+        on_hand: number | null;
+        reserved: number | null;
+        ats: number | null;
+        notices: Json | null;
+      };
+      stock_import_answer: {
+        applied: boolean | null;
+        batch_id: number | null;
+        counts: Json | null;
+        rows: Json | null;
       };
       timeline_entry: {
         id: number | null;
@@ -2147,6 +6179,18 @@ export type CompositeTypes<
 export const Constants = {
   public: {
     Enums: {
+      print_job_state: [
+        "queued",
+        "held",
+        "claimed",
+        "sending",
+        "sent",
+        "printed",
+        "unknown",
+        "failed",
+        "cancelled",
+        "expired",
+      ],
       priority_level: ["High", "Medium", "Low"],
       stage_type: ["Filling", "Covering", "Decorating", "Packing", "Complete"],
     },

@@ -14,7 +14,7 @@ export interface Live {
 
 export const live = createStore<Live>({ joined: false, freshAt: 0 });
 
-const STREAMS = ["order", "settings"];
+const STREAMS = ["order", "settings", "print"];
 const POLL_MS = 20_000;
 
 interface Heard {

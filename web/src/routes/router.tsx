@@ -95,6 +95,22 @@ const routes = root.addChildren([
       lazyRouteComponent(() => import("@/features/shopify/channels"), "ChannelsPage"),
     ),
     page(
+      "/printing",
+      lazyRouteComponent(() => import("@/features/printing/page"), "PrintingPage"),
+    ),
+    page(
+      "/printing/$part",
+      lazyRouteComponent(() => import("@/features/printing/page"), "PrintingPage"),
+    ),
+    page(
+      "/printing/jobs/$id",
+      lazyRouteComponent(() => import("@/features/printing/job"), "JobPage"),
+    ),
+    page(
+      "/printing/templates/$code",
+      lazyRouteComponent(() => import("@/features/printing/template"), "TemplatePage"),
+    ),
+    page(
       "/admin",
       lazyRouteComponent(() => import("@/features/core/admin"), "AdminPage"),
     ),

@@ -1,11 +1,11 @@
 import { useLingui } from "@lingui/react/macro";
-import { Link, useParams } from "@tanstack/react-router";
+import { useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { SettingsPart } from "@/features/settings/settings";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
-import { cx } from "@/ui/cx";
 import { Page } from "@/ui/page";
+import { Tabs } from "@/ui/tabs";
 import { DevicesPart } from "./devices";
 import { RolesPart } from "./roles";
 import { StaffPart } from "./staff";
@@ -22,27 +22,7 @@ export function AdminPage() {
   ].filter((one) => one.shown);
   const current = parts.find((one) => one.key === part) ?? parts[0];
   return (
-    <Page
-      title={t`Admin`}
-      tools={
-        <nav aria-label={t`Admin`} className="flex flex-wrap gap-1 rounded-xl bg-sunk p-1">
-          {parts.map((one) => (
-            <Link
-              key={one.key}
-              to="/admin/$part"
-              params={{ part: one.key }}
-              aria-current={one === current ? "page" : undefined}
-              className={cx(
-                "flex min-h-12 items-center rounded-lg px-4",
-                one === current ? "bg-panel font-semibold shadow" : "text-soft hover:bg-panel",
-              )}
-            >
-              {one.label}
-            </Link>
-          ))}
-        </nav>
-      }
-    >
+    <Page title={t`Admin`} tools={<Tabs label={t`Admin`} to="/admin/$part" parts={parts} current={current?.key} />}>
       {current?.body()}
     </Page>
   );

@@ -7,6 +7,7 @@ import {
   LockKeyhole,
   type LucideIcon,
   Plug,
+  Printer,
   ScanBarcode,
   Settings,
   SquareKanban,
@@ -45,6 +46,7 @@ function useItems(): Item[] {
     { to: "/queue", label: t`My work`, icon: UserRoundCheck },
     { to: "/scan", label: t`Scan`, icon: ScanBarcode },
     { to: "/dashboard", label: t`Dashboard`, icon: ChartColumn },
+    { to: "/printing", label: t`Labels`, icon: Printer, shown: may(who, "printing.read") },
     { to: "/channels", label: t`Channels`, icon: Plug, shown: may(who, "channels.read") },
     { to: "/admin", label: t`Admin`, icon: Settings, shown: may(who, "staff.manage") || may(who, "settings.manage") },
   ].filter((item) => item.shown !== false);
@@ -68,7 +70,9 @@ export function Shell() {
   const { open } = useStore(scanConsole);
   useLive();
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new page begins at its top
-  useEffect(() => main.current?.scrollTo(0, 0), [path]);
+  useEffect(() => {
+    main.current?.scrollTo(0, 0);
+  }, [path]);
   const onScanPage = path.startsWith("/scan");
   return (
     <div className="flex h-dvh flex-col lg:flex-row">

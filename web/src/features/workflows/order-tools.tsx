@@ -8,10 +8,11 @@ import {
   Printer,
   RotateCcw,
   ScanBarcode,
+  Tag,
   Undo2,
   UserPlus,
 } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useSetting } from "@/features/settings/queries";
 import { priorityName } from "@/lib/labels";
 import { may, session } from "@/lib/session";
@@ -26,7 +27,9 @@ import AssignDialog from "./assign";
 import { DueDialog, EditDialog, ReasonDialog } from "./order-forms";
 import { expectScan } from "./scan/state";
 
-type Sheet = "assign" | "storage" | "priority" | "due" | "edit" | "return" | "cancel";
+const PrintDialog = lazy(() => import("@/features/printing/print-dialog").then((m) => ({ default: m.PrintDialog })));
+
+type Sheet = "label" | "assign" | "storage" | "priority" | "due" | "edit" | "return" | "cancel";
 
 /** Everything that can be done to a ticket besides its next step. */
 export function OrderTools({ order }: { order: Order }) {
@@ -43,6 +46,7 @@ export function OrderTools({ order }: { order: Order }) {
       label: t`Scan this ticket`,
       run: () => expectScan(order.id),
     },
+    { shown: may(who, "printing.request"), icon: Tag, label: t`Print a label`, run: () => setSheet("label") },
     { shown: open && may(who, "orders.take"), icon: UserPlus, label: t`Assign`, run: () => setSheet("assign") },
     { shown: may(who, "orders.complete_stage"), icon: MapPin, label: t`Storage`, run: () => setSheet("storage") },
     {
@@ -91,6 +95,11 @@ export function OrderTools({ order }: { order: Order }) {
           else void act("unassign_staff", { p_order_id: order.id }, order.id);
         }}
       />
+      {sheet === "label" && (
+        <Suspense fallback={null}>
+          <PrintDialog subject={order.id} onClose={close} />
+        </Suspense>
+      )}
       {sheet === "storage" && <StorageDialog order={order} onClose={close} />}
       {sheet === "priority" && <PriorityDialog order={order} onClose={close} />}
       {sheet === "due" && <DueDialog order={order} onClose={close} />}
