@@ -1,0 +1,1 @@
+"""Virtual Bambu printers: each is its own MQTT broker with TLS, as a real one is."""

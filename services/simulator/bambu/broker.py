@@ -1,0 +1,193 @@
+"""The broker inside one virtual printer. It lives and dies with the printer.
+
+Outside: TLS, user `bblp` with the access code, read the report and write the request topic.
+Inside: the printer's own plain connection on the loopback interface.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from services.simulator.bambu.certs import Leaf
+
+HOST = "127.0.0.1"
+INNER_USER = "printer"
+_START_SECONDS = 10.0
+_ROUNDS = 101
+_CONFIG, _PID = "mosquitto.conf", "mosquitto.pid"
+
+
+@dataclass
+class BrokerSpec:
+    """`port` is the printer's, `inner_port` for the printer itself."""
+
+    serial: str
+    code: str
+    leaf: Leaf
+    folder: Path
+    port: int
+    inner_port: int
+    inner_password: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+class Broker(Protocol):
+    """What a virtual printer does with its broker."""
+
+    spec: BrokerSpec
+
+    def start(self) -> None:
+        """Until both ports answer. Errors: RuntimeError."""
+
+    def stop(self) -> None:
+        """Gone at once, as when the power fails."""
+
+    def freeze(self) -> None:
+        """Connections stay open, nothing is answered any more."""
+
+    def thaw(self) -> None: ...
+
+
+class Mosquitto:
+    """The real mosquitto, one process per printer."""
+
+    def __init__(self, spec: BrokerSpec) -> None:
+        self.spec = spec
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        folder = self.spec.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "passwords").write_text(
+            _password("bblp", self.spec.code) + _password(INNER_USER, self.spec.inner_password),
+            encoding="ascii",
+        )
+        device = f"device/{self.spec.serial}"
+        (folder / "acl").write_text(
+            f"user bblp\ntopic read {device}/report\ntopic write {device}/request\n\n"
+            f"user {INNER_USER}\ntopic readwrite {device}/#\n",
+            encoding="ascii",
+        )
+        for name in ("passwords", "acl"):
+            (folder / name).chmod(0o600)
+        end_leftover(folder)
+        config = folder / _CONFIG
+        config.write_text(self._config(), encoding="utf-8")
+        with (folder / "mosquitto.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [find_mosquitto() or "mosquitto", "-c", str(config)], stdout=log, stderr=log
+            )
+        (folder / _PID).write_text(str(self._process.pid), encoding="ascii")
+        wait_for_port(self.spec.port)
+        wait_for_port(self.spec.inner_port)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            (self.spec.folder / _PID).unlink(missing_ok=True)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _config(self) -> str:
+        spec = self.spec
+        lines = [
+            "per_listener_settings false",
+            "allow_anonymous false",
+            "persistence false",
+            "log_dest stderr",
+            f"password_file {spec.folder / 'passwords'}",
+            f"acl_file {spec.folder / 'acl'}",
+            f"listener {spec.inner_port} {HOST}",
+            f"listener {spec.port} {HOST}",
+            f"certfile {spec.leaf.certificate}",
+            f"keyfile {spec.leaf.key}",
+            "tls_version tlsv1.2",
+        ]
+        if os.geteuid() == 0:  # it would change to a user that cannot read these files
+            lines.insert(0, "user root")
+        return "\n".join(lines) + "\n"
+
+
+def find_mosquitto() -> str | None:
+    """Debian keeps it in sbin, which is not on everybody's PATH."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def end_leftover(folder: Path) -> None:
+    """A simulator that was killed leaves its brokers behind, and they hold their ports."""
+    try:
+        pid = int((folder / _PID).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return
+    mine = str(folder / _CONFIG)
+    if mine in _command(pid):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + _START_SECONDS
+        while mine in _command(pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def _command(pid: int) -> str:
+    """What runs under this number; "" when nothing does."""
+    asked = ["ps", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(asked, check=False, capture_output=True, text=True).stdout
+
+
+def is_free(port: int) -> bool:
+    """Can we listen there?"""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port that the system says is free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int) -> None:
+    """Errors: RuntimeError when nobody listens in time."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            probe.settimeout(0.5)
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError(f"The broker does not listen on port {port}.")
+
+
+def _password(user: str, password: str) -> str:
+    """A line of mosquitto's password file: PBKDF2 with SHA-512."""
+    salt = secrets.token_bytes(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
+    parts = [base64.b64encode(part).decode("ascii") for part in (salt, digest)]
+    return f"{user}:$7${_ROUNDS}${'$'.join(parts)}\n"
