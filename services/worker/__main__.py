@@ -16,6 +16,8 @@ def main() -> int:
         settings = WorkerSettings.load()
         logs.set_up(settings.log_level)
         logs.hide(settings.secret_key)
+        if settings.secrets_key is not None:
+            logs.hide(settings.secrets_key.get_secret_value())
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 3

@@ -12,10 +12,11 @@ import logging
 import time
 from collections.abc import Mapping
 
+import httpx
 from prometheus_client import Counter, Histogram
 
 from services.worker.domain import Job, JobFailed, idle_wait
-from services.worker.handlers import HANDLERS, Handler
+from services.worker.handlers import Handler, all_handlers
 from services.worker.settings import WorkerSettings
 from takt import daemon
 from takt.backoff import full_jitter
@@ -180,12 +181,15 @@ def _text(error: Exception) -> str:
     return str(error) if known else f"{type(error).__name__}: {error}"
 
 
-async def run(settings: WorkerSettings, handlers: Mapping[str, Handler] = HANDLERS) -> int:
-    """Run until a signal; answers the exit code."""
+async def run(settings: WorkerSettings, handlers: Mapping[str, Handler] | None = None) -> int:
+    """Run until a signal, with all handlers or those given; answers the exit code."""
     connections = settings.worker_concurrency * 2 + 4
     key = settings.secret_key
-    async with RpcClient(settings.supabase_url, key, connections=connections) as rpc:
-        worker = Worker(rpc, settings, handlers)
+    async with (
+        RpcClient(settings.supabase_url, key, connections=connections) as rpc,
+        httpx.AsyncClient(timeout=settings.worker_shop_timeout) as http,
+    ):
+        worker = Worker(rpc, settings, handlers or all_handlers(settings, http))
         sides: dict[str, daemon.Work] = {"tick": worker.tick}
         if settings.worker_metrics_port:
             sides["metrics"] = metrics_server(settings.worker_metrics_port)

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from services.local.processes import free_port
 from services.simulator.shop import ShopifyShop
 from takt.rpc_sync import SyncRpcClient
 from tests.takt.processes import ROOT, wait_for
@@ -26,22 +27,30 @@ class Stack:
 
     home: Path
     process: subprocess.Popen[bytes]
+    shop_port: int  # where its worker looks for the shops' Admin API, on this computer
 
     @classmethod
     def start(cls, home: Path) -> Stack:
         """Start it and wait until every service runs and its gatekeeper reaches the database."""
         home.chmod(0o755)
         log = (home / "supervisor.log").open("wb")
+        shop_port = free_port()
+        shops = f"http://127.0.0.1:{shop_port}/{{domain}}"
         with log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "services.local"],
                 cwd=ROOT,
                 # All tests enrol from one address; the rate limit has a test of its own.
-                env={**os.environ, "TAKT_HOME": str(home), "TAKT_ENROLL_BURST": "1000"},
+                env={
+                    **os.environ,
+                    "TAKT_HOME": str(home),
+                    "TAKT_ENROLL_BURST": "1000",
+                    "TAKT_WORKER_SHOP_URL": shops,
+                },
                 stdout=log,
                 stderr=log,
             )
-        stack = cls(home, process)
+        stack = cls(home, process, shop_port)
         try:
             wait_for(stack._is_running, "the stack runs", 120)
         except AssertionError:

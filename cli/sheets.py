@@ -1,0 +1,111 @@
+"""The first sheet of an .xlsx workbook as rows of text cells, like a CSV file."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree  # its expat stops entity bombs; sizes are checked
+
+from cli.output import Exit, Failure
+
+_MAX_BYTES = 50_000_000  # of one part of the workbook, unpacked
+_NS = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+_REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+
+def sheet_rows(file: Path) -> list[dict[str, Any]]:
+    """One dict per row below the header; empty cells are None, empty rows left out.
+
+    Errors: Failure when it is no workbook, has no rows, or cells stand beyond the header.
+    """
+    try:
+        with zipfile.ZipFile(file) as book:
+            grid = list(_grid(book, _first_sheet(book), _shared(book)))
+    except (zipfile.BadZipFile, KeyError, IndexError, ValueError) as error:
+        raise Failure(f"{file.name} cannot be read as a workbook: {error}", Exit.USAGE) from error
+    header = [name.strip() for name in grid[0]] if grid else []
+    rows = []
+    for number, cells in enumerate(grid[1:], start=2):
+        if any(cells[len(header) :]):
+            raise Failure(f"{file.name}: row {number} has more cells than the header.", Exit.USAGE)
+        row = {name: text.strip() or None for name, text in zip(header, cells, strict=False)}
+        if any(row.values()):
+            rows.append({name: value for name, value in row.items() if name})
+    if not rows:
+        raise Failure(f"{file.name} has no rows.", Exit.USAGE)
+    return rows
+
+
+def _part(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
+    if book.getinfo(name).file_size > _MAX_BYTES:
+        raise ValueError(f"{name} is too large")
+    try:
+        return ElementTree.fromstring(book.read(name))  # noqa: S314
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _first_sheet(book: zipfile.ZipFile) -> str:
+    sheet = _part(book, "xl/workbook.xml").findall("m:sheets/m:sheet", _NS)[0]
+    for relation in _part(book, "xl/_rels/workbook.xml.rels"):
+        if relation.get("Id") == sheet.get(_REL):
+            target = str(relation.get("Target"))
+            return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+    raise ValueError("the first sheet is missing")
+
+
+def _shared(book: zipfile.ZipFile) -> list[str]:
+    """The workbook's table of texts."""
+    if "xl/sharedStrings.xml" not in book.namelist():
+        return []
+    return [_text(item) for item in _part(book, "xl/sharedStrings.xml").findall("m:si", _NS)]
+
+
+def _text(item: ElementTree.Element) -> str:
+    """Text of an item, in one piece or in formatted runs; readings of characters left out."""
+    return "".join(t.text or "" for path in ("m:t", "m:r/m:t") for t in item.findall(path, _NS))
+
+
+def _grid(book: zipfile.ZipFile, sheet: str, shared: list[str]) -> Iterator[list[str]]:
+    for row in _part(book, sheet).findall("m:sheetData/m:row", _NS):
+        cells: list[str] = []
+        for cell in row.findall("m:c", _NS):
+            place = _column(cell.get("r", ""), len(cells))
+            cells += [""] * (place - len(cells)) + [_value(cell, shared)]
+        yield cells
+
+
+def _column(reference: str, following: int) -> int:
+    """0 for A1, 27 for AB7; the next one when the cell does not say."""
+    letters = re.match(r"[A-Z]{1,3}", reference)
+    if letters is None:
+        return following
+    place = 0
+    for letter in letters.group():
+        place = place * 26 + ord(letter) - 64
+    return place - 1
+
+
+def _value(cell: ElementTree.Element, shared: list[str]) -> str:
+    kind = cell.get("t", "n")
+    if kind == "inlineStr":
+        inline = cell.find("m:is", _NS)
+        return _text(inline) if inline is not None else ""
+    text = cell.findtext("m:v", "", _NS)
+    if kind == "s":
+        return shared[int(text)]
+    if kind == "b":
+        return "true" if text == "1" else "false"
+    return _number(text) if kind == "n" and text else text
+
+
+def _number(text: str) -> str:
+    """As a person typed it: 0.1, not 0.10000000000000001 or 1E-1."""
+    try:
+        return f"{Decimal(repr(float(text))).normalize():f}"
+    except (ValueError, InvalidOperation):
+        return text
