@@ -9,16 +9,21 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.support.databases import USER_IDS
 from tests.support.orders import events as order_events
 from tests.support.orders import make_order, ticket
 from tests.support.printing import (
     Row,
     add_printer,
     alarms,
+    begin,
     bring,
+    claim,
+    confirm,
     events,
     job,
     labels_of,
+    mark_sent,
     request,
     route,
     state_of,
