@@ -8,10 +8,18 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import queue, rls, rpc
+from bench import allocation, ledger, print_faults, printing, queue, rls, rpc
 from bench.harness import Ratio, bench_server, owner
 
-SUITES = {"rpc": rpc.run, "rls": rls.run, "queue": queue.run}
+SUITES = {
+    "rpc": rpc.run,
+    "rls": rls.run,
+    "queue": queue.run,
+    "ledger": ledger.run,
+    "allocation": allocation.run,
+    "printing": printing.run,
+    "faults": print_faults.run,
+}
 
 
 def main() -> None:

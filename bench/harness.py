@@ -72,8 +72,14 @@ class Script:
     role: str = "postgres"
     claims: dict[str, str] | None = None
 
-    def rate(self, server: PostgresServer, clients: int = 1, per_run: float = 1.0) -> float:
-        """Transactions per second over SECONDS, times `per_run`."""
+    def rate(
+        self,
+        server: PostgresServer,
+        clients: int = 1,
+        per_run: float = 1.0,
+        seconds: int = SECONDS,
+    ) -> float:
+        """Transactions per second, times `per_run`."""
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(self.text)
             file.flush()
@@ -82,7 +88,7 @@ class Script:
                 claims = json.dumps(self.claims, separators=(",", ":"))
                 options += f" -c request.jwt.claims={claims}"
             command = [
-                *(pgbench_path(), "-n", "-M", "prepared", "-f", file.name, "-T", str(SECONDS)),
+                *(pgbench_path(), "-n", "-M", "prepared", "-f", file.name, "-T", str(seconds)),
                 *("-c", str(clients), "-j", str(min(clients, 2))),
                 *("-h", "127.0.0.1", "-p", str(server.port), "-U", "supabase_admin", DATABASE),
             ]

@@ -1,0 +1,1 @@
+"""A randomised fault run of label printing: who breaks what, who repairs it, and the truth."""
