@@ -61,7 +61,6 @@ def test_s09_out_of_labels_and_switched_off(floor: Floor) -> None:
 
 def test_s10_the_lid_is_open_before_the_job(floor: Floor) -> None:
     with floor.zebra() as zebra:
-        floor.wait_status(zebra, "idle")
         zebra.real.strike("head_open")
         floor.wait_status(zebra, "stopped", "cover-open")
         job, one = floor.label(zebra)
