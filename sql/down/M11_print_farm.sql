@@ -31,4 +31,6 @@ drop table
 drop function
   private.busy_range, private.fold, private.gcode_plate, private.gcode_stem, private.is_generic_gcode;
 
+drop extension btree_gist;   -- refuses when something else has come to need it
+
 delete from public.permissions where permission in ('farm.log', 'farm.manage', 'farm.read', 'farm.report', 'farm.review');

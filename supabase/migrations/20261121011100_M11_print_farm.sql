@@ -685,7 +685,7 @@ begin
 end $$;
 comment on function private.repeat_of_run is 'A key that is known: the same report is a duplicate; another report may correct failed to cancelled, and never moves stock.';
 
-create function private.check_report(p_key text, p_source text, p_serial text, p_outcome text, p_evidence text, p_finished_at timestamptz)
+create function private.check_print_report(p_key text, p_source text, p_serial text, p_outcome text, p_evidence text, p_finished_at timestamptz)
 returns void language plpgsql stable set search_path = '' as $$
 declare
   v_field text := case
@@ -715,7 +715,7 @@ declare
   v_machine public.print_machines;
   v_run public.print_runs;
 begin
-  perform private.check_report(p_idempotency_key, p_source, p_printer_serial, p_outcome, p_evidence, p_finished_at);
+  perform private.check_print_report(p_idempotency_key, p_source, p_printer_serial, p_outcome, p_evidence, p_finished_at);
   v_machine := private.machine_of_report(p_printer_serial, p_source, v_site);
   perform private.authorize('farm.report', null, v_machine.site);
   select r.* into v_run from public.print_runs r where r.idempotency_key = p_idempotency_key for update;
