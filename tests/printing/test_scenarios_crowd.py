@@ -52,13 +52,13 @@ def halted(floor: Floor, code: str, reason: str | None) -> None:
 
 def test_s01_two_agents_claim_five_hundred_jobs(mortal: Floor) -> None:
     """Two programs with one sign-in at one printer, call by call; the paper is counted."""
-    code = mortal.printer(language="file", p_dpi=203, p_evidence_level=0)
+    code = mortal.printer(p_dpi=203)
     halted(mortal, code, "not yet")
     pattern = mortal.request(code)
     mortal.sql(_MANY, _JOBS - 1, pattern, 50)
     paper: list[int] = []
-    lock, freed = threading.Lock(), threading.Event()
-    evidence: dict[str, Any] = {"odometer": None, "faults": [], "idle": True}
+    freed = threading.Event()
+    quiet = {"boot_id": "b", "formats": 0, "remaining": 0, "faults": [], "idle": True, "dpi": 203}
 
     def work() -> None:
         with mortal.device() as device:
@@ -71,11 +71,11 @@ def test_s01_two_agents_claim_five_hundred_jobs(mortal: Floor) -> None:
                     continue
                 claim = Claim.of(row)
                 who: dict[str, Any] = {"p_job_id": claim.job_id, "p_fence": claim.fence}
-                device.call("begin_send", **who, p_evidence=evidence)
-                with lock:
-                    paper.append(claim.job_id)
-                device.call("mark_sent", **who, p_bytes=len(claim.payload))
-                device.call("confirm_print", **who, p_evidence=evidence)
+                before = {**quiet, "odometer": len(paper)}
+                device.call("begin_send", **who, p_evidence=before)
+                paper.append(claim.job_id)  # the label counter of this printer
+                after = {**quiet, "odometer": len(paper)}
+                device.call("confirm_print", **who, p_evidence=after)
                 freed.set()
 
     halted(mortal, code, None)
