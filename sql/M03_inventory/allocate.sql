@@ -212,7 +212,7 @@ comment on function private.tg_order_part_allocations__settle is
 create constraint trigger _900_settle after insert or update on public.order_part_allocations deferrable initially deferred
   for each row execute function private.tg_order_part_allocations__settle();
 
--- The rule once more, in the plain way: for tests and for the nightly check ------------------------------------------
+-- The rule once more, in the plain way: for inventory_selfcheck and tests ----------------------------------------------
 
 create function private.allocation_oracle(p_sku text)
 returns table (line_id bigint, expected numeric) language sql stable set search_path = '' as $$

@@ -125,6 +125,16 @@ comment on function private.post_txn is
 $$The one way in for a movement: locks the item, books, answers the number of the movement. Once at its end the command calls
 private.allocate for all items it moved. Errors: item.unknown (404), stock.short (409) where the item forbids negatives. Locks: the item.$$;
 
+create function private.emit_moves(p_event text, p_txn_ids bigint[], p_actor uuid)
+returns void language plpgsql set search_path = '' as $$
+begin
+  perform private.emit('stock', m.sku, p_event, p_actor, jsonb_build_object('quantity', m.quantity, 'refs', m.refs, 'txn_ids', m.ids), null, m.site)
+    from (select t.sku, l.site, trim_scale(sum(t.quantity)) as quantity, array_agg(distinct t.ref_id) as refs, array_agg(t.id order by t.id) as ids
+            from public.inventory_txn t join public.locations l on l.code = t.location where t.id = any (p_txn_ids) group by t.sku, l.site) m
+   order by m.sku;
+end $$;
+comment on function private.emit_moves is 'One event per item and site for movements that a ticket caused, so that who looks at the stock hears of it.';
+
 create function private.stock_differences()
 returns table (sku text, location text, what text, kept numeric, ledger numeric)
 language sql stable set search_path = '' as $$

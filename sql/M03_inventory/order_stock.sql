@@ -152,6 +152,7 @@ declare
   v_skus text[] := private.plan_tickets(p_row_ids);
   v_move record;
   v_part record;
+  v_ids bigint[] := '{}';
   v_moved jsonb := '[]';
 begin
   v_skus := array(select unnest(v_skus) union select m.sku from private.open_moves(p_row_ids) m);
@@ -165,12 +166,13 @@ begin
       union all
       select g.location, -g.quantity from private.give_back(v_move.id, v_move.sku, v_move.site, -v_move.quantity) g where v_move.quantity < 0
     loop
-      perform private.post_txn(v_move.sku, v_part.location, case when v_part.quantity > 0 then 'order_deduct' else 'order_restock' end,
+      v_ids := v_ids || private.post_txn(v_move.sku, v_part.location, case when v_part.quantity > 0 then 'order_deduct' else 'order_restock' end,
         -v_part.quantity, 'order', v_move.id, p_reason, p_actor);
       v_moved := v_moved || jsonb_build_object('order_id', v_move.id, 'sku', v_move.sku, 'location', v_part.location,
         'quantity', -v_part.quantity);
     end loop;
   end loop;
+  perform private.emit_moves('stock.ordered', v_ids, p_actor);
   update private.order_stock s set settled_at = now(), pending_xid = null, failed = null where s.row_id = any (p_row_ids);
   perform private.allocate(v_skus, '{"event": "order.settled"}');
   return v_moved;

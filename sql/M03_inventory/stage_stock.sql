@@ -84,6 +84,7 @@ begin
       perform private.use_allocation('order', p_ticket.id, v_part.sku, v_part.quantity);
     end loop;
     perform private.allocate(v_skus, jsonb_build_object('event', 'stage.completed', 'ref', p_ticket.id));
+    perform private.emit_moves('stock.consumed', v_ids, p_actor);
   end if;
   insert into private.stage_consumptions as c (row_id, stage, state, details, txn_ids)
   values (p_ticket.row_id, p_stage, case when v_missing is null then 'consumed' else 'short' end, v_needs, v_ids)
@@ -105,6 +106,7 @@ declare
   v_done private.stage_consumptions;
   v_txn public.inventory_txn;
   v_skus text[];
+  v_ids bigint[] := '{}';
 begin
   delete from private.stage_consumptions c where c.row_id = p_ticket.row_id and c.stage = p_stage returning c.* into v_done;
   v_skus := array(select distinct t.sku from public.inventory_txn t where t.id = any (v_done.txn_ids));
@@ -113,10 +115,11 @@ begin
   end if;
   perform private.lock_stock(v_skus);
   for v_txn in select t.* from public.inventory_txn t where t.id = any (v_done.txn_ids) order by t.sku, t.id loop
-    perform private.post_txn(v_txn.sku, v_txn.location, 'consume', -v_txn.quantity, 'order', p_ticket.id, p_stage || ' undone', p_actor,
+    v_ids := v_ids || private.post_txn(v_txn.sku, v_txn.location, 'consume', -v_txn.quantity, 'order', p_ticket.id, p_stage || ' undone', p_actor,
       null, null, v_txn.id);
     perform private.use_allocation('order', p_ticket.id, v_txn.sku, v_txn.quantity);
   end loop;
   perform private.allocate(v_skus, jsonb_build_object('event', 'stage.undone', 'ref', p_ticket.id));
+  perform private.emit_moves('stock.returned', v_ids, p_actor);
 end $$;
 comment on function private.unconsume_stage is 'The stage was not completed after all: what it consumed is back. Locks: the items, by SKU.';

@@ -128,9 +128,16 @@ begin
   if v_new.dpi is distinct from p_printer.dpi then
     perform private.refit_prints(v_new);
   end if;
+  if v_new.status = 'stopped' and p_printer.status <> 'stopped' then
+    perform private.note_print(j, j.state, 'print.fault', 'A fault struck while it printed: ' || private.reason_words(v_reasons) || '.',
+        jsonb_build_object('faults', v_reasons), p_actor, p_printer.device_id)
+      from public.print_jobs j where j.printer = p_printer.code and j.state in ('sending', 'sent');
+  end if;
   return v_new;
 end $$;
-comment on function private.hear_printer is 'One printer as its agent sees it now. A resolution that differs wins, and what waits is compiled anew.';
+comment on function private.hear_printer is
+$$One printer as its agent sees it now. A resolution that differs wins, and what waits is compiled anew. A fault in the middle of a job is
+remembered with it: the label may be spoiled although it counts.$$;
 
 create function private.agent_status(p_device public.devices, p_status jsonb, p_clock timestamptz)
 returns jsonb language plpgsql stable set search_path = '' as $$

@@ -155,5 +155,7 @@ begin
      set labels_since_media = p.labels_since_media + p_decision.came_out,
          odometer = coalesce((v_job.evidence_after ->> 'odometer')::numeric, p.odometer), boot_id = coalesce(v_job.evidence_after ->> 'boot_id', p.boot_id)
    where p.code = v_job.printer;
-  return private.move_print(v_job, 'printed', p_by, p_decision.why, v_job.evidence_after);
+  return private.move_print(v_job, 'printed', p_by, concat_ws(' ', p_decision.why, case when exists (
+    select from public.print_job_events e where e.job_id = v_job.id and e.fence = v_job.fence and e.reason like 'A fault struck while it printed%')
+    then 'A fault struck meanwhile: look at the label.' end), v_job.evidence_after);
 end $$;

@@ -4,13 +4,13 @@ declare
   v_serial text := upper(trim(p_serial));
   v_machine public.print_machines;
 begin
-  select m.* into v_machine from public.print_machines m where m.serial = v_serial for update;
+  select m.* into v_machine from public.print_machines m where m.serial = v_serial for no key update;
   if v_machine.id is null then   -- nobody announced it: its prints are kept all the same
     insert into public.print_machines (code, name, site, kind, serial)
     values (left(regexp_replace(lower(v_serial), '[^a-z0-9_-]', '-', 'g'), 60), v_serial, p_site,
       case when p_source = 'bambu_auto' then 'bambu' else p_source end, v_serial)
     on conflict do nothing;
-    select m.* into v_machine from public.print_machines m where m.serial = v_serial for update;
+    select m.* into v_machine from public.print_machines m where m.serial = v_serial for no key update;
   end if;
   return v_machine;
 end $$;

@@ -165,7 +165,7 @@ begin
     v_ids := array(select w from unnest(private.waiting_runs(case when p_gcode_filename is not null then private.gcode_stem(p_gcode_filename) end)) w
       where p_run_ids is null or w = any (p_run_ids));
     perform private.authorize('farm.review', null, s.site) from (select distinct r.site from public.print_runs r where r.id = any (v_ids)) s;
-    perform 1 from public.print_machines m where m.id in (select r.machine_id from public.print_runs r where r.id = any (v_ids)) order by m.id for update;
+    perform 1 from public.print_machines m where m.id in (select r.machine_id from public.print_runs r where r.id = any (v_ids)) order by m.id for no key update;
     perform 1 from public.print_runs r where r.id = any (v_ids) order by r.id for update;
     perform private.lock_stock(array(select p.sku from public.print_runs r,
       unnest((private.resolve_gcode(r.candidates, r.plate)).parts) p where r.id = any (v_ids)));
@@ -213,7 +213,7 @@ declare
   v_run public.print_runs;
   v_parts private.run_part[];
 begin
-  select m.* into v_machine from public.print_machines m where m.code = p_machine for update;
+  select m.* into v_machine from public.print_machines m where m.code = p_machine for no key update;
   v_run.site := coalesce(v_machine.site, private.caller_site(null, null));
   v_command.actor := private.authorize('farm.log', null, v_run.site);
   v_command.request_id := p_request_id;

@@ -17,7 +17,7 @@ begin
   end if;
   v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
   if v_command.answer is null then
-    perform 1 from public.print_machines m where m.id = v_run.machine_id for update;   -- first, as when a report comes in
+    perform 1 from public.print_machines m where m.id = v_run.machine_id for no key update;   -- first, as when a report comes in
     select r.* into v_run from public.print_runs r where r.id = p_run_id for update;
   end if;
   v_command.run := v_run;

@@ -560,6 +560,16 @@ comment on function private.post_txn is
 $$The one way in for a movement: locks the item, books, answers the number of the movement. Once at its end the command calls
 private.allocate for all items it moved. Errors: item.unknown (404), stock.short (409) where the item forbids negatives. Locks: the item.$$;
 
+create function private.emit_moves(p_event text, p_txn_ids bigint[], p_actor uuid)
+returns void language plpgsql set search_path = '' as $$
+begin
+  perform private.emit('stock', m.sku, p_event, p_actor, jsonb_build_object('quantity', m.quantity, 'refs', m.refs, 'txn_ids', m.ids), null, m.site)
+    from (select t.sku, l.site, trim_scale(sum(t.quantity)) as quantity, array_agg(distinct t.ref_id) as refs, array_agg(t.id order by t.id) as ids
+            from public.inventory_txn t join public.locations l on l.code = t.location where t.id = any (p_txn_ids) group by t.sku, l.site) m
+   order by m.sku;
+end $$;
+comment on function private.emit_moves is 'One event per item and site for movements that a ticket caused, so that who looks at the stock hears of it.';
+
 create function private.stock_differences()
 returns table (sku text, location text, what text, kept numeric, ledger numeric)
 language sql stable set search_path = '' as $$
@@ -885,7 +895,7 @@ comment on function private.tg_order_part_allocations__settle is
 create constraint trigger _900_settle after insert or update on public.order_part_allocations deferrable initially deferred
   for each row execute function private.tg_order_part_allocations__settle();
 
--- The rule once more, in the plain way: for tests and for the nightly check ------------------------------------------
+-- The rule once more, in the plain way: for inventory_selfcheck and tests ----------------------------------------------
 
 create function private.allocation_oracle(p_sku text)
 returns table (line_id bigint, expected numeric) language sql stable set search_path = '' as $$
@@ -1214,6 +1224,7 @@ declare
   v_skus text[] := private.plan_tickets(p_row_ids);
   v_move record;
   v_part record;
+  v_ids bigint[] := '{}';
   v_moved jsonb := '[]';
 begin
   v_skus := array(select unnest(v_skus) union select m.sku from private.open_moves(p_row_ids) m);
@@ -1227,12 +1238,13 @@ begin
       union all
       select g.location, -g.quantity from private.give_back(v_move.id, v_move.sku, v_move.site, -v_move.quantity) g where v_move.quantity < 0
     loop
-      perform private.post_txn(v_move.sku, v_part.location, case when v_part.quantity > 0 then 'order_deduct' else 'order_restock' end,
+      v_ids := v_ids || private.post_txn(v_move.sku, v_part.location, case when v_part.quantity > 0 then 'order_deduct' else 'order_restock' end,
         -v_part.quantity, 'order', v_move.id, p_reason, p_actor);
       v_moved := v_moved || jsonb_build_object('order_id', v_move.id, 'sku', v_move.sku, 'location', v_part.location,
         'quantity', -v_part.quantity);
     end loop;
   end loop;
+  perform private.emit_moves('stock.ordered', v_ids, p_actor);
   update private.order_stock s set settled_at = now(), pending_xid = null, failed = null where s.row_id = any (p_row_ids);
   perform private.allocate(v_skus, '{"event": "order.settled"}');
   return v_moved;
@@ -1387,6 +1399,7 @@ begin
       perform private.use_allocation('order', p_ticket.id, v_part.sku, v_part.quantity);
     end loop;
     perform private.allocate(v_skus, jsonb_build_object('event', 'stage.completed', 'ref', p_ticket.id));
+    perform private.emit_moves('stock.consumed', v_ids, p_actor);
   end if;
   insert into private.stage_consumptions as c (row_id, stage, state, details, txn_ids)
   values (p_ticket.row_id, p_stage, case when v_missing is null then 'consumed' else 'short' end, v_needs, v_ids)
@@ -1408,6 +1421,7 @@ declare
   v_done private.stage_consumptions;
   v_txn public.inventory_txn;
   v_skus text[];
+  v_ids bigint[] := '{}';
 begin
   delete from private.stage_consumptions c where c.row_id = p_ticket.row_id and c.stage = p_stage returning c.* into v_done;
   v_skus := array(select distinct t.sku from public.inventory_txn t where t.id = any (v_done.txn_ids));
@@ -1416,11 +1430,12 @@ begin
   end if;
   perform private.lock_stock(v_skus);
   for v_txn in select t.* from public.inventory_txn t where t.id = any (v_done.txn_ids) order by t.sku, t.id loop
-    perform private.post_txn(v_txn.sku, v_txn.location, 'consume', -v_txn.quantity, 'order', p_ticket.id, p_stage || ' undone', p_actor,
+    v_ids := v_ids || private.post_txn(v_txn.sku, v_txn.location, 'consume', -v_txn.quantity, 'order', p_ticket.id, p_stage || ' undone', p_actor,
       null, null, v_txn.id);
     perform private.use_allocation('order', p_ticket.id, v_txn.sku, v_txn.quantity);
   end loop;
   perform private.allocate(v_skus, jsonb_build_object('event', 'stage.undone', 'ref', p_ticket.id));
+  perform private.emit_moves('stock.returned', v_ids, p_actor);
 end $$;
 comment on function private.unconsume_stage is 'The stage was not completed after all: what it consumed is back. Locks: the items, by SKU.';
 

@@ -2049,7 +2049,9 @@ begin
      set labels_since_media = p.labels_since_media + p_decision.came_out,
          odometer = coalesce((v_job.evidence_after ->> 'odometer')::numeric, p.odometer), boot_id = coalesce(v_job.evidence_after ->> 'boot_id', p.boot_id)
    where p.code = v_job.printer;
-  return private.move_print(v_job, 'printed', p_by, p_decision.why, v_job.evidence_after);
+  return private.move_print(v_job, 'printed', p_by, concat_ws(' ', p_decision.why, case when exists (
+    select from public.print_job_events e where e.job_id = v_job.id and e.fence = v_job.fence and e.reason like 'A fault struck while it printed%')
+    then 'A fault struck meanwhile: look at the label.' end), v_job.evidence_after);
 end $$;
 
 -- sql/M09_printing/reroute.sql
@@ -3274,9 +3276,16 @@ begin
   if v_new.dpi is distinct from p_printer.dpi then
     perform private.refit_prints(v_new);
   end if;
+  if v_new.status = 'stopped' and p_printer.status <> 'stopped' then
+    perform private.note_print(j, j.state, 'print.fault', 'A fault struck while it printed: ' || private.reason_words(v_reasons) || '.',
+        jsonb_build_object('faults', v_reasons), p_actor, p_printer.device_id)
+      from public.print_jobs j where j.printer = p_printer.code and j.state in ('sending', 'sent');
+  end if;
   return v_new;
 end $$;
-comment on function private.hear_printer is 'One printer as its agent sees it now. A resolution that differs wins, and what waits is compiled anew.';
+comment on function private.hear_printer is
+$$One printer as its agent sees it now. A resolution that differs wins, and what waits is compiled anew. A fault in the middle of a job is
+remembered with it: the label may be spoiled although it counts.$$;
 
 create function private.agent_status(p_device public.devices, p_status jsonb, p_clock timestamptz)
 returns jsonb language plpgsql stable set search_path = '' as $$

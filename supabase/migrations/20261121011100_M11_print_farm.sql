@@ -640,13 +640,13 @@ declare
   v_serial text := upper(trim(p_serial));
   v_machine public.print_machines;
 begin
-  select m.* into v_machine from public.print_machines m where m.serial = v_serial for update;
+  select m.* into v_machine from public.print_machines m where m.serial = v_serial for no key update;
   if v_machine.id is null then   -- nobody announced it: its prints are kept all the same
     insert into public.print_machines (code, name, site, kind, serial)
     values (left(regexp_replace(lower(v_serial), '[^a-z0-9_-]', '-', 'g'), 60), v_serial, p_site,
       case when p_source = 'bambu_auto' then 'bambu' else p_source end, v_serial)
     on conflict do nothing;
-    select m.* into v_machine from public.print_machines m where m.serial = v_serial for update;
+    select m.* into v_machine from public.print_machines m where m.serial = v_serial for no key update;
   end if;
   return v_machine;
 end $$;
@@ -896,7 +896,7 @@ begin
   end if;
   v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
   if v_command.answer is null then
-    perform 1 from public.print_machines m where m.id = v_run.machine_id for update;   -- first, as when a report comes in
+    perform 1 from public.print_machines m where m.id = v_run.machine_id for no key update;   -- first, as when a report comes in
     select r.* into v_run from public.print_runs r where r.id = p_run_id for update;
   end if;
   v_command.run := v_run;
@@ -1303,7 +1303,7 @@ begin
     v_ids := array(select w from unnest(private.waiting_runs(case when p_gcode_filename is not null then private.gcode_stem(p_gcode_filename) end)) w
       where p_run_ids is null or w = any (p_run_ids));
     perform private.authorize('farm.review', null, s.site) from (select distinct r.site from public.print_runs r where r.id = any (v_ids)) s;
-    perform 1 from public.print_machines m where m.id in (select r.machine_id from public.print_runs r where r.id = any (v_ids)) order by m.id for update;
+    perform 1 from public.print_machines m where m.id in (select r.machine_id from public.print_runs r where r.id = any (v_ids)) order by m.id for no key update;
     perform 1 from public.print_runs r where r.id = any (v_ids) order by r.id for update;
     perform private.lock_stock(array(select p.sku from public.print_runs r,
       unnest((private.resolve_gcode(r.candidates, r.plate)).parts) p where r.id = any (v_ids)));
@@ -1351,7 +1351,7 @@ declare
   v_run public.print_runs;
   v_parts private.run_part[];
 begin
-  select m.* into v_machine from public.print_machines m where m.code = p_machine for update;
+  select m.* into v_machine from public.print_machines m where m.code = p_machine for no key update;
   v_run.site := coalesce(v_machine.site, private.caller_site(null, null));
   v_command.actor := private.authorize('farm.log', null, v_run.site);
   v_command.request_id := p_request_id;

@@ -225,8 +225,11 @@ def test_a_tick_runs_each_job_once_per_interval(db: psycopg.Connection) -> None:
     assert len(everything) == len(db.execute("select name from private.scheduled_jobs").fetchall())
     assert set(everything.values()) == {"ok"}
     assert tick(db, NOON) == {}
+    assert tick(db, NOON + timedelta(seconds=4)) == {}
+    assert tick(db, NOON + timedelta(seconds=5)) == {"settle and move print jobs": "ok"}
     assert tick(db, NOON + timedelta(seconds=9)) == {}
-    assert tick(db, NOON + timedelta(seconds=10)) == {"sweep the work queue": "ok"}
+    both = {"sweep the work queue": "ok", "settle and move print jobs": "ok"}
+    assert tick(db, NOON + timedelta(seconds=10)) == both
     assert set(tick(db, NOON + timedelta(days=2))) == set(everything)
 
 

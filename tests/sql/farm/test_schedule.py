@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.sql.farm.farm import beat, machine, mapping, part
+from tests.sql.farm.farm import beat, machine, mapping, part, report
 from tests.sql.inventory.production import plan, produce
 from tests.sql.inventory.stock import item
 from tests.support.rpc import call
@@ -183,6 +183,11 @@ def test_late_is_after_the_due_date(farm: psycopg.Connection) -> None:
 
 
 def test_other_stores_orders_are_not_named(farm: psycopg.Connection) -> None:
-    produce(farm, quantity=4, store="bannos")
+    produce(farm, quantity=5, store="bannos")
     [row] = call(farm, "flourlane_operator", "get_schedule")
-    assert (row["deficit"], row["orders"]) == (4, [])
+    assert (row["deficit"], row["orders"]) == (5, [])
+    mapping(farm)
+    report(farm)
+    for who, orders in (("viewer", 1), ("flourlane_operator", 0)):
+        [run] = call(farm, who, "get_print_runs")
+        assert (len(run["orders"]), run["lines"][0]["qty"]) == (orders, 4)

@@ -87,6 +87,22 @@ def test_a_stage_is_used_exactly_once(bakery: psycopg.Connection) -> None:
     assert ledger(bakery, "FLOUR") == [("receipt", 10), ("consume", -2)]
 
 
+def test_who_looks_at_the_stock_hears_of_it(bakery: psycopg.Connection) -> None:
+    rule(bakery, "box", "BOX")
+    make_order(bakery, TICKET, accessories=Jsonb([{"title": "Box", "quantity": 1}]))
+    fill(bakery)
+    call(bakery, "operator", "undo_last", p_order_id=TICKET)
+    told = bakery.execute(
+        "select stream_id, event, site, payload -> 'quantity', payload -> 'refs' ->> 0"
+        " from public.events where stream = 'stock' and event <> 'stock.received' order by id"
+    ).fetchall()
+    assert told == [
+        ("BOX", "stock.ordered", "main", -1, TICKET),
+        ("FLOUR", "stock.consumed", "main", -2, TICKET),
+        ("FLOUR", "stock.returned", "main", 2, TICKET),
+    ]
+
+
 def test_rework_after_quality_uses_nothing_twice(bakery: psycopg.Connection) -> None:
     make_order(bakery, TICKET)
     advance(bakery, TICKET, "Packing")

@@ -71,6 +71,22 @@ def test_the_time_of_a_fault_does_not_start_anew_with_every_report(db: psycopg.C
     assert printer(db)["status_since"] > since
 
 
+def test_a_fault_in_the_middle_of_a_label_is_remembered_with_it(db: psycopg.Connection) -> None:
+    """A lid opened over a serial label: the counter counts it, a person should look at it."""
+    add_printer(db)
+    route(db, "prn-1")
+    taken = bring(db, "sent")
+    heartbeat(db, {"code": "prn-1", "status": "stopped", "reasons": ["cover-open"]})
+    heartbeat(db, {"code": "prn-1", "status": "stopped", "reasons": ["cover-open", "paused"]})
+    heartbeat(db, {"code": "prn-1", "status": "idle"})
+    done = confirm(db, taken)
+    assert done["state"] == "printed"
+    assert done["why"].endswith("A fault struck meanwhile: look at the label.")
+    assert events(db, str(taken["job_id"])).count("print.fault") == 1
+    other = bring(db, "printed", "SKU-2")
+    assert events(db, str(other["job_id"])).count("print.fault") == 0
+
+
 def test_only_the_owner_speaks_for_a_printer(db: psycopg.Connection) -> None:
     second_agent(db)
     add_printer(db)

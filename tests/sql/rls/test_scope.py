@@ -51,6 +51,7 @@ READS: list[tuple[str, dict[str, Any]]] = [
     ("get_stage_counts", {}),
     ("get_unassigned_counts", {}),
     ("get_order_for_scan", {"p_scan": "18617"}),
+    ("get_order_fulfilment", {}),
     ("events_since", {}),
     ("whoami", {}),
 ]
