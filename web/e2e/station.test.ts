@@ -105,7 +105,7 @@ test("name and PIN; what is done there carries the person and the station", asyn
 });
 
 test("a badge takes over from whoever stood there, wherever the focus is, and is never shown", async () => {
-  await page.getByRole("textbox").first().focus();
+  await page.locator("input").first().focus();
   await wedge(page, badge, 20);
   await identified("Sami");
   expect(await page.content()).not.toContain(badge);

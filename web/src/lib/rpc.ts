@@ -1,5 +1,5 @@
 import type { Database, Json } from "./database.gen";
-import { person } from "./person";
+import { type Person, person } from "./person";
 import { db } from "./supabase";
 import type { ScanResult } from "./types";
 
@@ -78,17 +78,21 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** The error of an answer; a station whose session has ended forgets who stood there. */
-function failed(error: Refusal, status: number): RpcError {
-  if (error.hint === "station.locked") person.set(null);
+/**
+ * The error of an answer; a station whose session has ended forgets who stood there. `asked`: who stood there when it was
+ * asked; a late answer about the person before says nothing about the one who took over.
+ */
+function failed(error: Refusal, status: number, asked: Person | null): RpcError {
+  if (error.hint === "station.locked" && person.get() === asked) person.set(null);
   return toRpcError(error, status);
 }
 
 /** Calls an RPC once. Returns its answer as `T`; throws RpcError. */
 export async function rpc<T>(name: RpcName, args: object = {}, options: CallOptions = {}): Promise<T> {
+  const asked = person.get();
   const request = db().rpc(name, args as never);
   const { data, error, status } = await (options.signal ? request.abortSignal(options.signal) : request);
-  if (error) throw failed(error, status);
+  if (error) throw failed(error, status, asked);
   return data as T;
 }
 
@@ -101,7 +105,8 @@ export function args<N extends RpcName>(_name: N, given: RpcArgs<N>): RpcArgs<N>
 export async function rows<T>(
   answer: PromiseLike<{ data: unknown; error: Refusal | null; status: number }>,
 ): Promise<T> {
+  const asked = person.get();
   const { data, error, status } = await answer;
-  if (error) throw failed(error, status);
+  if (error) throw failed(error, status, asked);
   return data as T;
 }
