@@ -13,6 +13,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -253,6 +254,8 @@ def main() -> None:
     for name, value in vars(Options()).items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
     options = Options(**vars(parser.parse_args()))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)  # leave no process behind
     with storm(options) as run:
         run.run()
     print(f"seed {options.seed}, {run.seconds:.0f} s")

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -24,7 +25,8 @@ _WAITING = "select count(*) from public.print_jobs where state in ('queued', 'cl
 _UNKNOWN = """
 select j.id, j.printer, j.evidence_after is null and j.evidence_before ->> 'odometer' is not null,
   j.copies, array(
-    select l.subject from public.print_job_labels l where l.job_id = j.id order by l.seq)
+    select l.subject from public.print_job_labels l where l.job_id = j.id order by l.seq),
+  j.sending_at
 from public.print_jobs j where j.state = 'unknown'
 """
 _DONE = """
@@ -133,7 +135,7 @@ class Eyes:
         alarms = rpc.call("get_print_alarms")
         told = {a["job_id"] for a in alarms if a["kind"] == "print.unknown"}
         still = {row[0] for row in db.execute(_UNKNOWN).fetchall()}
-        for job, printer, counts, copies, serials in before:
+        for job, printer, counts, copies, serials, began in before:
             if job not in still:
                 continue
             if job not in told:
@@ -142,14 +144,16 @@ class Eyes:
             # While the counter may still speak a person has time, but not for ever.
             patience = 75.0 if counts else 6.0
             if time.monotonic() - self._since[job] > patience and self._rests(printer):
-                self._answer(rpc, job, copies, serials)
+                self._answer(rpc, job, copies, serials, began)
 
-    def _answer(self, rpc: SyncRpcClient, job: int, copies: int, serials: list[str]) -> None:
+    def _answer(
+        self, rpc: SyncRpcClient, job: int, copies: int, serials: list[str], began: datetime
+    ) -> None:
         sheets = self.paper.read()
         out, everything = 0, copies * len(serials)
         for n, serial in enumerate(serials):
-            if sheets[serial].whole:
-                out = n * copies + min(sheets[serial].whole, copies)
+            if whole := sheets[serial].whole_since(began):
+                out = n * copies + min(whole, copies)
         outcome = {0: "did_not_come_out", everything: "came_out"}.get(out, "partly")
         try:
             rpc.call(
@@ -197,7 +201,7 @@ class Eyes:
         self, rpc: SyncRpcClient, serial: str, claim: Claimed, missing: int, half: int
     ) -> None:
         """Only with a reason in hand: a half label, or a job that says that it failed."""
-        if claim.last_state == "failed":
+        if claim.last_label == "void":
             wish: dict[str, Any] = {"p_reason": "unknown_resolution"}  # all that did not come out
         elif half:
             wish = {"p_reason": "jam", "p_subjects": [serial], "p_copies": missing}

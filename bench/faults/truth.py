@@ -7,6 +7,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -31,6 +32,11 @@ class Sheet:
     whole: int = 0
     half: int = 0
     where: list[str] = field(default_factory=list)
+    came_out: list[datetime] = field(default_factory=list)
+
+    def whole_since(self, at: datetime) -> int:
+        """Whole labels that came out from then on: those of one job, and not of the one before."""
+        return sum(out >= at for out in self.came_out)
 
 
 class PaperIndex:
@@ -59,6 +65,8 @@ class PaperIndex:
             sheet = self._sheets[serial]
             sheet.whole += not label.spoiled
             sheet.half += label.spoiled
+            if not label.spoiled:
+                sheet.came_out.append(label.at)
             sheet.where.append(f"{code}#{label.n}{'/half' if label.spoiled else ''}")
 
 
@@ -79,7 +87,7 @@ class Claimed:
     is_void: bool = False  # its first job was cancelled or has expired
     jobs: list[str] = field(default_factory=list)
     last_job: int = 0
-    last_state: str = ""
+    last_label: str = ""  # what became of it there: wanted, printed or void
 
 
 def claims(db: psycopg.Connection, serials: Iterable[str] | None = None) -> dict[str, Claimed]:
@@ -101,7 +109,7 @@ def claims(db: psycopg.Connection, serials: Iterable[str] | None = None) -> dict
             claim.recorded += min(max(out - (seq - 1) * copies, 0), copies)
         claim.extra += extra
         claim.is_over = claim.is_over and state in _TERMINAL
-        claim.last_job, claim.last_state = job, state
+        claim.last_job, claim.last_label = job, label
         again = f" again: {reason}" if reprint_of else ""
         claim.jobs.append(f"{job}:{state}/{label} {copies}x (of {labels}){again}")
     return found
