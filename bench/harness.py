@@ -19,7 +19,7 @@ import psycopg
 from services.local import prepare_database
 from services.local.migrations import push
 from services.local.postgres import PostgresServer
-from services.local.processes import free_port
+from takt.ports import free_port
 
 DATABASE = "takt_bench"
 ROUNDS = 3

@@ -13,7 +13,7 @@ import pytest
 from services.local import prepare_database
 from services.local.migrations import push
 from services.local.postgres import PostgresServer
-from services.local.processes import free_port
+from takt.ports import free_port
 from tests.support.databases import Clone, clones, seed_people
 
 TEMPLATE = "takt_template"

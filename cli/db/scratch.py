@@ -15,7 +15,7 @@ from services.local import clone_database, migrations, prepare_database
 from services.local.binaries import MissingProgram
 from services.local.lite import LiteError
 from services.local.postgres import PostgresError, PostgresServer
-from services.local.processes import free_port
+from takt.ports import free_port
 
 PREPARED = "takt_prepared"
 

@@ -14,9 +14,9 @@ import typer
 from cli.output import Exit, Failure, prompts
 from services.local.paths import Paths
 from services.local.postgres import SUPERUSER
-from services.local.processes import HOST
 from services.local.settings import Settings, SettingsError
 from takt import logs
+from takt.ports import HOST
 
 DbUrl = Annotated[
     str,

@@ -16,8 +16,8 @@ import psycopg
 from services.local import binaries, lite, prepare
 from services.local.paths import Paths
 from services.local.postgres import SUPERUSER, PostgresServer, tail
-from services.local.processes import HOST, port_is_open
 from services.local.settings import Settings
+from takt.ports import HOST, port_is_open
 
 _LOG_BYTES = 10 * 1024 * 1024
 _LOGS_KEPT = 3

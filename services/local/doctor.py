@@ -21,9 +21,10 @@ from services.local import binaries, control, data_directory, external, migratio
 from services.local.guards import StartFailed
 from services.local.paths import Paths
 from services.local.postgres import PostgresError
-from services.local.processes import HOST, is_same, port_is_free
+from services.local.processes import is_same
 from services.local.settings import Ports, Settings, SettingsError, has_data, read_secrets
 from services.local.state import EXTERNAL, read_state
+from takt.ports import HOST, port_is_free
 
 Result = Literal["ok", "warn", "fail"]
 _DISK_FAIL = 500 * 1024**2

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from services.local import binaries
 from services.local.paths import write_atomic
-from services.local.processes import HOST, free_port, port_is_open, wait_until
+from services.local.processes import wait_until
+from takt.ports import HOST, free_port, port_is_open
 
 ROLE = "supabase_lite"
 _START_SECONDS = 30.0

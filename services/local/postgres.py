@@ -18,7 +18,8 @@ from urllib.parse import quote
 import psycopg
 
 from services.local import binaries
-from services.local.processes import HOST, start_time, wait_until, working_in
+from services.local.processes import start_time, wait_until, working_in
+from takt.ports import HOST
 
 SUPERUSER = "supabase_admin"
 LOGIN_ROLES = (

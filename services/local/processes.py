@@ -1,16 +1,13 @@
-"""Small facts about processes and ports, without a dependency on psutil."""
+"""Small facts about processes, without a dependency on psutil."""
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-HOST = "127.0.0.1"
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.02) -> bool:
@@ -70,28 +67,3 @@ def end(pid: int, started: str | None, seconds: float = 5.0) -> None:
             return
         if wait_until(lambda: not is_same(pid, started), seconds):
             return
-
-
-def port_is_free(port: int, host: str = HOST) -> bool:
-    """Can this process listen on the port?"""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port(host: str = HOST) -> int:
-    """A port that the system says is free now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def port_is_open(port: int, host: str = HOST) -> bool:
-    """Does anybody listen on the port?"""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((host, port)) == 0

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from services.local.database import Database
 from services.local.paths import Paths, write_atomic
 from services.local.postgres import LOGIN_ROLES, SUPERUSER
-from services.local.processes import HOST, port_is_free
+from takt.ports import HOST, port_is_free
 
 _STEP = 10  # a second checkout gets 54331 … 54336: readable, and no clash inside the block
 _TRIES = 500

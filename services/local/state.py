@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from services.local.paths import Paths, write_atomic
-from services.local.processes import HOST, is_same
+from services.local.processes import is_same
+from takt.ports import HOST
 
 EXTERNAL = "external"  # state of a server that is not ours to start or stop
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-from services.simulator.bambu.broker import free_port
 from services.simulator.bambu.printer import VirtualPrinter
+from takt.ports import free_port
 from tests.takt.processes import ROOT, wait_for
 
 _QUICK = {

@@ -10,7 +10,7 @@ import pytest
 
 from bambu_bridge.probe import Found, announcement, discover
 from bambu_bridge.settings import EXAMPLE, BridgeSettings, read_printers
-from services.simulator.bambu.broker import free_port
+from takt.ports import free_port
 from takt.settings import ConfigError
 
 

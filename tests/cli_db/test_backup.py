@@ -14,7 +14,7 @@ import pytest
 from cli.db import archive, pgdump, records, restoring, scratch, tables, target
 from services.local import clone_database, prepare_database
 from services.local.postgres import SUPERUSER, PostgresServer
-from services.local.processes import free_port
+from takt.ports import free_port
 from tests.cli_db.conftest import Takt
 from tests.support.databases import Clone
 from tests.support.orders import advance, make_order

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from services.local.postgres import PostgresServer
-from services.local.processes import free_port
+from takt.ports import free_port
 from tests.cli_db.conftest import Takt
 from tests.support.databases import Clone
 

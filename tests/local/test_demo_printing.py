@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.local.processes import free_port
 from takt.labels.decode import read_codes
+from takt.ports import free_port
 from tests.local.support import Stack
 from tests.takt.processes import wait_for
 

@@ -18,7 +18,8 @@ from supabase import Client, create_client
 from services.local import prepare
 from services.local.database import Database, normalise
 from services.local.postgres import PostgresServer
-from services.local.processes import free_port, wait_until
+from services.local.processes import wait_until
+from takt.ports import free_port
 from tests.local.support import Stack
 
 pytestmark = [

@@ -14,8 +14,8 @@ from services.local.gateway.admin_users import BadInput, parse_ban
 from services.local.gateway.timestamps import repair, rfc3339
 from services.local.paths import Paths
 from services.local.postgres import PostgresError, PostgresServer
-from services.local.processes import free_port
 from services.local.settings import Ports, choose_ports
+from takt.ports import free_port
 from tests.local.support import ROOT
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.local.processes import free_port
 from takt.labels.decode import read_codes
+from takt.ports import free_port
 from tests.printer.bench import Client
 from tests.takt.processes import python, read_until, wait_for
 

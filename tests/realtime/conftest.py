@@ -9,7 +9,7 @@ import pytest
 
 from services.local.postgres import SUPERUSER, PostgresServer
 from services.local.prepare import prepare_database
-from services.local.processes import free_port
+from takt.ports import free_port
 from tests.realtime.harness import Stack, serve
 
 DATABASE = "realtime_tests"

@@ -13,8 +13,8 @@ from typing import Any
 
 import psycopg
 
-from services.local.processes import free_port
 from services.simulator.shop import ShopifyShop
+from takt.ports import free_port
 from takt.rpc_sync import SyncRpcClient
 from tests.takt.processes import ROOT, wait_for
 

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 import uvicorn
 
-from services.local.processes import free_port
 from services.simulator.shop_graphql import SimulatedShop
 from services.worker.shopify import Shop, ShopError
+from takt.ports import free_port
 from tests.services.stack import Stack
 from tests.takt.processes import wait_for
 

@@ -21,11 +21,11 @@ from services.local.gateway.paper import Paper
 from services.local.gateway.proxy import Upstream, forward, problem, request_headers
 from services.local.gateway.rest import Rest
 from services.local.gateway.web import WebClient, web_folder
-from services.local.processes import HOST
 from services.local.realtime.app import realtime_routes
 from services.local.realtime.authorise import RealtimeSettings
 from services.local.settings import Settings
 from services.local.simulated import PAPER_PATH
+from takt.ports import HOST
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _LIMITS = httpx.Limits(max_connections=500, max_keepalive_connections=100, keepalive_expiry=30)

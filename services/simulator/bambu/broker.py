@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -21,8 +20,8 @@ from pathlib import Path
 from typing import Protocol
 
 from services.simulator.bambu.certs import Leaf
+from takt.ports import HOST, port_is_open
 
-HOST = "127.0.0.1"
 INNER_USER = "printer"
 _START_SECONDS = 10.0
 _ROUNDS = 101
@@ -155,32 +154,12 @@ def _command(pid: int) -> str:
     return subprocess.run(asked, check=False, capture_output=True, text=True).stdout
 
 
-def is_free(port: int) -> bool:
-    """Can we listen there?"""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port() -> int:
-    """A port that the system says is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_for_port(port: int) -> None:
     """Errors: RuntimeError when nobody listens in time."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            if probe.connect_ex((HOST, port)) == 0:
-                return
+        if port_is_open(port):
+            return
         time.sleep(0.02)
     raise RuntimeError(f"The broker does not listen on port {port}.")
 

@@ -11,13 +11,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from services.simulator.bambu.broker import end_leftover, free_port, is_free
+from services.simulator.bambu.broker import end_leftover
 from services.simulator.bambu.certs import Authority
 from services.simulator.bambu.jobs import Job, frames, next_jobs
 from services.simulator.bambu.printer import VirtualPrinter
 from services.simulator.bambu.profiles import PROFILES
 from services.simulator.bambu.settings import BambuSettings
 from takt.daemon import Run
+from takt.ports import free_port, port_is_free
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class Farm:
 
 def _port(kept: Any) -> int:
     """The same as last time, unless somebody else has it now."""
-    return kept if isinstance(kept, int) and is_free(kept) else free_port()
+    return kept if isinstance(kept, int) and port_is_free(kept) else free_port()
 
 
 def _write(file: Path, text: str) -> None:

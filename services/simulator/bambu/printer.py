@@ -13,18 +13,12 @@ from typing import Any
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from services.simulator.bambu.broker import (
-    HOST,
-    INNER_USER,
-    Broker,
-    BrokerSpec,
-    find_mosquitto,
-    free_port,
-)
+from services.simulator.bambu.broker import INNER_USER, Broker, BrokerSpec, find_mosquitto
 from services.simulator.bambu.broker import Mosquitto as _Mosquitto
 from services.simulator.bambu.certs import Authority
 from services.simulator.bambu.profiles import PROFILES, Profile
 from services.simulator.bambu.small_broker import SmallBroker
+from takt.ports import HOST, free_port
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ import struct
 import threading
 from dataclasses import dataclass, field
 
-from services.simulator.bambu.broker import HOST, INNER_USER, BrokerSpec, wait_for_port
+from services.simulator.bambu.broker import INNER_USER, BrokerSpec, wait_for_port
+from takt.ports import HOST
 
 _CONNECT, _PUBLISH, _SUBSCRIBE, _UNSUBSCRIBE, _PING, _BYE = 1, 3, 8, 10, 12, 14
 _BAD_USER = 4

@@ -17,7 +17,7 @@ import pytest
 from services.local import prepare_database
 from services.local.migrations import push, run_cli
 from services.local.postgres import SUPERUSER, PostgresServer
-from services.local.processes import free_port
+from takt.ports import free_port
 from tests.sql.catalog.test_catalog_checks import findings
 from tests.support.databases import Clone
 

@@ -15,7 +15,8 @@ import pytest
 from services.local import prepare_database
 from services.local.migrations import push
 from services.local.postgres import PostgresServer
-from services.local.processes import free_port, wait_until
+from services.local.processes import wait_until
+from takt.ports import free_port
 from tests.support.databases import seed_people
 from tests.support.rpc import Refused, call
 
