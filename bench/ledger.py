@@ -13,17 +13,24 @@ insert into public.inventory_items (sku, title, is_listed)
 create table if not exists private.bench_ledger (
   like public.inventory_txn including defaults including indexes);
 create sequence if not exists private.bench_ledger_seq;
-create or replace function private.bench_receive(p_sku text) returns bigint
+create or replace function private.bench_receive(p_sku text) returns public.stock_change
 language plpgsql set search_path = '' as $$
 declare
+  v_change public.stock_change;
   v_id bigint;
 begin
   insert into public.inventory_txn (sku, location, kind, quantity)
   values (p_sku, 'main', 'receipt', 1) returning id into v_id;
+  perform private.allocate(array[p_sku]);
+  select true, array[v_id], null, s.sku, b.location, b.on_hand, s.on_hand, s.reserved, s.ats, null
+  into v_change from public.inventory_stock s
+  join public.inventory_balances b on b.sku = s.sku and b.location = 'main' where s.sku = p_sku;
   insert into public.events (site, stream, stream_id, event, actor_id, payload)
   values ('main', 'stock', p_sku, 'stock.received', '00000000-0000-0000-0000-00000000000a',
-    jsonb_build_object('txn_ids', array[v_id]));
-  return v_id;
+    jsonb_build_object('quantity', 1, 'location', 'main', 'txn_ids', array[v_id],
+      'on_hand', v_change.on_hand, 'ats', v_change.ats))
+  returning id into v_change.event_id;
+  return v_change;
 end $$;
 """
 _PICK = f"\\set n random(1, {ITEMS})\n"

@@ -20,6 +20,7 @@ import psycopg
 from services.local import binaries
 from services.local.processes import start_time, wait_until, working_in
 from takt.ports import HOST
+from takt.processes import command_of
 
 SUPERUSER = "supabase_admin"
 LOGIN_ROLES = (
@@ -200,10 +201,7 @@ class PostgresServer:
             return Path(f"/proc/{pid}/cwd").resolve(strict=True) == self.data_dir
         except OSError:
             pass
-        shown = subprocess.run(
-            ["ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True
-        )
-        return str(self.data_dir) in shown.stdout
+        return str(self.data_dir) in command_of(pid)
 
     def _drop_foreign_pid(self) -> None:
         """Remove a postmaster.pid whose pid now belongs to another program or to a zombie, at

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from services.simulator.bambu.certs import Leaf
 from takt.ports import HOST, port_is_open
+from takt.processes import command_of
 
 INNER_USER = "printer"
 _START_SECONDS = 10.0
@@ -140,18 +141,12 @@ def end_leftover(folder: Path) -> None:
     except (OSError, ValueError):
         return
     mine = str(folder / _CONFIG)
-    if mine in _command(pid):
+    if mine in command_of(pid):
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + _START_SECONDS
-        while mine in _command(pid) and time.monotonic() < deadline:
+        while mine in command_of(pid) and time.monotonic() < deadline:
             time.sleep(0.02)
-
-
-def _command(pid: int) -> str:
-    """What runs under this number; "" when nothing does."""
-    asked = ["ps", "-o", "args=", "-p", str(pid)]
-    return subprocess.run(asked, check=False, capture_output=True, text=True).stdout
 
 
 def wait_for_port(port: int) -> None:
