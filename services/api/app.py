@@ -13,6 +13,9 @@ from starlette.responses import Response
 
 from services.api.devices import Enrolment
 from services.api.observe import Health, Observed
+from services.api.recall import PATH as RECALL_PATH
+from services.api.recall import QUERY as RECALL_QUERY
+from services.api.recall import RecallExport
 from services.api.rest import add_routes
 from services.api.routes import ROUTES
 from services.api.settings import ApiSettings
@@ -46,6 +49,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     _add_own_routes(app, Receiver(rpc, settings), Enrolment(rpc, auth, settings))
     add_routes(app, ROUTES, http, settings)
+    _add_recall(app, RecallExport(http, settings))
     Health(rpc).add_routes(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -81,4 +85,23 @@ def _add_own_routes(app: FastAPI, receiver: Receiver, enrolment: Enrolment) -> N
         status_code=201,
         response_model=None,
         summary="Exchange a one-time code for a device's sign-in",
+    )
+
+
+def _add_recall(app: FastAPI, recall: RecallExport) -> None:
+    async def export(request: Request) -> Response:
+        return await recall.export(request)
+
+    text = {"schema": {"type": "string"}}
+    app.add_api_route(
+        RECALL_PATH,
+        export,
+        methods=["GET"],
+        operation_id="recall_export",
+        response_model=None,
+        summary="Units that a trace reaches, where they are and whose, as CSV",
+        openapi_extra={
+            "parameters": [{"name": name, "in": "query", **text} for name in RECALL_QUERY],
+            "responses": {"200": {"description": "A file", "content": {"text/csv": {}}}},
+        },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -41,12 +42,15 @@ def add_routes(
     app: FastAPI, table: tuple[Route, ...], http: httpx.AsyncClient, settings: ApiSettings
 ) -> None:
     """Register every line of the table."""
+    seen: Counter[str] = Counter()
     for route in table:
+        seen[route.rpc] += 1
+        again = f"_{seen[route.rpc]}" if seen[route.rpc] > 1 else ""
         app.add_api_route(
             route.path,
             _endpoint(route, http, settings),
             methods=[route.method],
-            operation_id=route.rpc,
+            operation_id=route.rpc + again,
             summary=route.summary,
             status_code=route.status,
             response_model=None,
@@ -58,10 +62,9 @@ def _endpoint(
     route: Route, http: httpx.AsyncClient, settings: ApiSettings
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        headers = {n: request.headers[n] for n in _PASSED_ON if n in request.headers}
-        if "authorization" not in headers and "apikey" not in headers:
+        headers = caller_headers(request, settings, route.bearer_header)
+        if headers is None:
             return problem(401, "auth.required", "Sign in first.")
-        headers.setdefault("apikey", settings.supabase_publishable_key or "")
         try:
             arguments = await _arguments(route, request)
         except TooLarge:
@@ -77,6 +80,25 @@ def _endpoint(
         return refusal(from_response(answer), _remembered(answer))
 
     return endpoint
+
+
+def caller_headers(
+    request: Request, settings: ApiSettings, bearer_header: str = ""
+) -> dict[str, str] | None:
+    """What is passed on so that the database sees the caller; None when nobody is signed in.
+
+    `bearer_header`: may carry the access token too, and then nothing less than a token will do.
+    """
+    headers = {n: request.headers[n] for n in _PASSED_ON if n in request.headers}
+    if bearer_header:
+        if token := request.headers.get(bearer_header, "").strip():
+            headers["authorization"] = f"Bearer {token}"
+        if "authorization" not in headers:
+            return None
+    if "authorization" not in headers and "apikey" not in headers:
+        return None
+    headers.setdefault("apikey", settings.supabase_publishable_key or "")
+    return headers
 
 
 def _remembered(answer: httpx.Response) -> dict[str, Any] | None:
@@ -148,8 +170,13 @@ def _described(route: Route) -> dict[str, Any]:
         for name in route.query
     ]
     content = {"application/json": {"schema": _PROBLEM}}
+    header = [
+        {"name": name, "in": "header", "required": False, **text}
+        for name in (route.bearer_header,)
+        if name
+    ]
     described: dict[str, Any] = {
-        "parameters": path + query,
+        "parameters": path + query + header,
         "responses": {"4XX": {"description": "Refused", "content": content}},
     }
     if route.method != "GET":

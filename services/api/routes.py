@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Route:
-    """`query` (of a GET) and `body` (a JSON object): accepted names; "!" marks a required one."""
+    """`query` (of a GET) and `body` (a JSON object): accepted names; "!" marks a required one.
+
+    `bearer_header`: a header that carries the caller's access token, instead of Authorization.
+    """
 
     method: str
     path: str
@@ -22,6 +25,7 @@ class Route:
     body: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
+    bearer_header: str = ""
 
     def argument(self, name: str) -> str:
         """The RPC's argument for a name of the route."""
@@ -30,6 +34,8 @@ class Route:
 
 _ORDER = {"id": "p_order_id"}
 _PRINT = {"id": "p_job_id"}
+_MOVE = {"item": "p_sku"}
+_READ = ("hw_rev", "fw_version", "fw_build_hash")
 _PAGE = ("cursor", "limit", "with_total")
 
 
@@ -41,6 +47,10 @@ def _order(action: str, rpc: str, summary: str, *body: str) -> Route:
 def _print(action: str, rpc: str, summary: str, *body: str) -> Route:
     names = ("!fence", *(f"!{name}" for name in body))
     return Route("POST", f"/print-jobs/{{id}}/{action}", rpc, summary, body=names, rename=_PRINT)
+
+
+def _unit(action: str, rpc: str, summary: str, *body: str) -> Route:
+    return Route("POST", f"/units/{{sn}}/{action}", rpc, summary, body=(*body, "request_id"))
 
 
 def _read(path: str, rpc: str, summary: str, *query: str) -> Route:
@@ -105,4 +115,45 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/print-jobs/next", "claim_print_job", "Work for an agent", query=("!nonce",)),
     _print("done", "confirm_print", "What the printer shows after a label", "evidence"),
     _print("fail", "fail_print", "A label that cannot be printed", "reason"),
+    Route(
+        "POST",
+        "/units/create-generic",
+        "create_generic_units",
+        "New units with new serials",
+        body=(
+            *("count", "product_code", "site", "production_order", "request_labels", "station"),
+            "request_id",
+        ),
+        status=201,
+    ),
+    Route("GET", "/units/{sn}", "get_unit", "A unit: tests, live gate, events, genealogy"),
+    _unit("assign-variant", "assign_unit_variant", "What the unit becomes", "!variant"),
+    _unit("flash", "record_flash", "It was flashed, or could not be", "ok", *_READ, "detail"),
+    _unit("assemble", "record_assembly", "It was assembled", "notes"),
+    _unit("pack/scan-kit", "scan_pack_kit", "A kit for its box", "!kit_id"),
+    _unit("pack/finalize", "finalize_pack", "Pack it; 409 with all blockers when it may not be"),
+    _unit(
+        "move-to-stock", "move_unit_to_stock", "Into finished stock", "finished_item", "location"
+    ),
+    Route(
+        "POST",
+        "/test-results",
+        "record_test_result",
+        "A unit was tested on a fixture",
+        body=(
+            *("!sn", "!result", "test", "metrics", "fw_readback", *_READ, "started_at"),
+            "request_id",
+        ),
+        status=201,
+        bearer_header="x-fixture-token",
+    ),
+    Route(
+        "POST",
+        "/inventory/move",
+        "transfer_stock",
+        "Stock goes from one place to another",
+        body=("!item", "!quantity", "!from", "!to", "reason", "request_id"),
+        rename=_MOVE,
+    ),
+    Route("GET", "/auth/me", "whoami", "Who am I, and what may I do"),
 )

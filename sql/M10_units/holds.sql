@@ -1,0 +1,180 @@
+-- Holding units and lots, one or thousands. Who holds both takes the units first.
+
+create function private.hold_units(p_sns text[], p_reason text, p_actor uuid, p_detail jsonb default '{}')
+returns text[] language plpgsql set search_path = '' as $$
+declare
+  v_station text := private.event_station();
+  v_is_many boolean := cardinality(p_sns) > 100;
+  v_held public.units[];
+begin
+  perform 1 from public.units u where u.sn = any (p_sns) order by u.sn for update;
+  with held as (
+    update public.units u
+       set status = 'ON_HOLD', status_before_hold = u.status, held_at = now(), hold_reason = p_reason,
+           held_by = nullif(p_actor, '00000000-0000-0000-0000-000000000000')
+     where u.sn = any (p_sns) and u.status not in ('SCRAPPED', 'ON_HOLD') returning u as unit
+  )
+  select array_agg(h.unit order by (h.unit).sn) into v_held from held h;
+  perform set_config('takt.quiet', case when v_is_many then 'on' else '' end, true);
+  perform private.emit('unit', h.sn, 'unit.held', p_actor, p_detail || jsonb_build_object('version', h.version, 'status', h.status,
+      'before', jsonb_build_object('status', h.status_before_hold), 'after', jsonb_build_object('status', h.status), 'reason', p_reason),
+      null, h.site, v_station)
+    from unnest(v_held) h;
+  perform set_config('takt.quiet', '', true);
+  perform private.broadcast('site:' || s.site || ':unit', 'unit.held', '{"stream": "unit", "stream_id": ""}')
+    from (select distinct h.site from unnest(v_held) h where v_is_many) s;
+  return array(select h.sn from unnest(v_held) h);
+end $$;
+comment on function private.hold_units is
+$$Units go on hold, in the order of their serial numbers; those on hold already or scrapped are left as they are. Answers which it held.
+p_detail goes into each event; of more than 100 units, those who listen are told once. Locks: the units.$$;
+
+create function private.hold_lots(p_ids bigint[], p_reason text, p_actor uuid, p_detail jsonb default '{}')
+returns bigint[] language plpgsql set search_path = '' as $$
+declare
+  v_held public.lots[];
+begin
+  perform 1 from public.lots l where l.id = any (p_ids) order by l.id for update;
+  with held as (
+    update public.lots l
+       set held_at = now(), hold_reason = p_reason, held_by = nullif(p_actor, '00000000-0000-0000-0000-000000000000')
+     where l.id = any (p_ids) and l.held_at is null returning l as lot
+  )
+  select array_agg(h.lot order by (h.lot).id) into v_held from held h;
+  perform private.emit('lot', h.sku || ' ' || h.code, 'lot.held', p_actor, p_detail || jsonb_build_object('lot_id', h.id, 'version', h.version,
+      'sku', h.sku, 'code', h.code, 'reason', p_reason))
+    from unnest(v_held) h;
+  return array(select h.id from unnest(v_held) h);
+end $$;
+comment on function private.hold_lots is 'Lots go on hold, in the order of their ids; those on hold already stay so. Answers which it held. Locks: the lots.';
+
+-- Lots -------------------------------------------------------------------------------------------------------------
+
+create type public.lot_change as (changed boolean, lot public.lots);
+comment on type public.lot_change is 'Answer of a command about a lot: did it change anything, the lot now.';
+
+create function private.find_lot(p_sku text, p_code text)
+returns public.lots language plpgsql stable set search_path = '' as $$
+declare
+  v_lots public.lots[] := array(
+    select l from public.lots l where lower(l.code) = lower(p_code) and (p_sku is null or lower(l.sku) = lower(p_sku)) order by l.sku limit 21);
+begin
+  if cardinality(v_lots) = 0 then
+    perform private.fail(404, 'lot.unknown', format('There is no lot %s%s.', p_code, ' of ' || p_sku),
+      jsonb_build_object('code', p_code, 'sku', p_sku));
+  elsif cardinality(v_lots) > 1 then
+    perform private.fail(409, 'lot.ambiguous', 'More than one item has a lot ' || p_code || '. Say which item.',
+      jsonb_build_object('code', p_code, 'skus', array(select l.sku from unnest(v_lots) l)));
+  end if;
+  return v_lots[1];
+end $$;
+comment on function private.find_lot is 'A lot by its code, and its item when several have such a lot. Errors: lot.unknown (404), lot.ambiguous (409).';
+
+create function private.finish_lot(
+  p_actor uuid, p_request_id uuid, p_before public.lots, p_lot public.lots, p_event text, p_detail jsonb default '{}')
+returns public.lot_change language plpgsql set search_path = '' as $$
+declare
+  v_change public.lot_change;
+begin
+  v_change.lot := p_lot;
+  v_change.changed := p_before is distinct from p_lot;
+  if v_change.changed and p_event is not null then
+    perform private.emit('lot', p_lot.sku || ' ' || p_lot.code, p_event, p_actor, jsonb_build_object('lot_id', p_lot.id,
+      'version', p_lot.version, 'sku', p_lot.sku, 'code', p_lot.code) || p_detail);
+  end if;
+  perform private.remember(p_actor, p_request_id, to_jsonb(v_change));
+  return v_change;
+end $$;
+
+create function public.upsert_lot(
+  p_sku text, p_code text, p_kind text default null, p_supplier text default null, p_notes text default null, p_request_id uuid default null)
+returns public.lot_change language plpgsql security definer set search_path = '' as $$
+declare
+  v_actor uuid := private.authorize('inventory.move');
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'upsert_lot', jsonb_build_array(p_sku, p_code, p_kind, p_supplier, p_notes));
+  v_sku text;
+  v_before public.lots;
+  v_lot public.lots;
+begin
+  if v_answer is not null then
+    return jsonb_populate_record(null::public.lot_change, v_answer);
+  end if;
+  v_sku := (private.find_item(p_sku)).sku;
+  insert into public.lots (sku, code, kind, supplier, notes, created_by)
+  values (v_sku, trim(p_code), coalesce(p_kind, 'RAW'), p_supplier, p_notes, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
+  on conflict (sku, lower(code)) do nothing returning * into v_lot;
+  if v_lot.id is not null then
+    perform private.trace_node('lot', v_lot.code, v_lot.sku);
+  else
+    select l.* into v_before from public.lots l where l.sku = v_sku and lower(l.code) = lower(trim(p_code)) for update;
+    v_lot := v_before;
+    if (coalesce(p_kind, v_lot.kind), coalesce(p_supplier, v_lot.supplier), coalesce(p_notes, v_lot.notes))
+       is distinct from (v_lot.kind, v_lot.supplier, v_lot.notes) then
+      update public.lots l set kind = coalesce(p_kind, l.kind), supplier = coalesce(p_supplier, l.supplier), notes = coalesce(p_notes, l.notes)
+       where l.id = v_before.id returning l.* into v_lot;
+    end if;
+  end if;
+  return private.finish_lot(v_actor, p_request_id, v_before, v_lot, 'lot.saved', jsonb_build_object('before', to_jsonb(v_before),
+    'after', to_jsonb(v_lot)));
+end $$;
+comment on function public.upsert_lot is
+$$A lot of an item: added, or changed (null: as it is). p_kind RAW (bought), WIP or FINISHED (made here). Its code is unique among the lots of its
+item, whatever the case, and never changes.
+Permission: inventory.move.
+Errors: item.unknown (404), request.reused (422); constraints by name (lots_code_check …).
+Idempotency: by p_request_id; the same values again change nothing.
+Locks: the lot.$$;
+
+create function public.hold_lot(p_code text, p_reason text, p_sku text default null, p_request_id uuid default null)
+returns public.lot_change language plpgsql security definer set search_path = '' as $$
+declare
+  v_actor uuid := private.authorize('units.hold');
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'hold_lot', jsonb_build_array(p_code, p_reason, p_sku));
+  v_before public.lots;
+  v_lot public.lots;
+begin
+  if v_answer is not null then
+    return jsonb_populate_record(null::public.lot_change, v_answer);
+  end if;
+  perform private.check_unit_reason(p_reason);
+  select l.* into v_before from public.lots l where l.id = (private.find_lot(p_sku, p_code)).id for update;
+  perform private.hold_lots(array[v_before.id], p_reason, v_actor);
+  select l.* into v_lot from public.lots l where l.id = v_before.id;
+  return private.finish_lot(v_actor, p_request_id, v_before, v_lot, null);
+end $$;
+comment on function public.hold_lot is
+$$Nothing of the lot may be used from now on, and no unit that has some of it may be packed. To hold the units too: hold_all. p_sku where several
+items have a lot of that code.
+Permission: units.hold.
+Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
+Idempotency: by p_request_id; a lot on hold stays as it is.
+Locks: the lot.$$;
+
+create function public.release_lot(p_code text, p_reason text, p_sku text default null, p_request_id uuid default null)
+returns public.lot_change language plpgsql security definer set search_path = '' as $$
+declare
+  v_actor uuid := private.authorize('units.hold');
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'release_lot', jsonb_build_array(p_code, p_reason, p_sku));
+  v_before public.lots;
+  v_lot public.lots;
+begin
+  if v_answer is not null then
+    return jsonb_populate_record(null::public.lot_change, v_answer);
+  end if;
+  perform private.check_unit_reason(p_reason);
+  select l.* into v_before from public.lots l where l.id = (private.find_lot(p_sku, p_code)).id for update;
+  v_lot := v_before;
+  if v_before.held_at is not null then
+    update public.lots l set held_at = null, hold_reason = null, held_by = null where l.id = v_before.id returning l.* into v_lot;
+  end if;
+  return private.finish_lot(v_actor, p_request_id, v_before, v_lot, 'lot.released', jsonb_build_object('reason', p_reason,
+    'held_because', v_before.hold_reason));
+end $$;
+comment on function public.release_lot is
+$$The lot may be used again. Units that are on hold stay so.
+Permission: units.hold.
+Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
+Idempotency: by p_request_id; a lot that is free stays as it is.
+Locks: the lot.$$;
+
+grant execute on function public.upsert_lot, public.hold_lot, public.release_lot to authenticated, service_role;
