@@ -42,9 +42,9 @@ _CLAIM_SECONDS = 8  # a dead agent's claims come back soon; also less than an ag
 # How firmware is known, or feared, to differ.
 _KINDS: tuple[dict[str, object], ...] = (
     {},
-    {"counter_lag_s": 1.2},
+    {"counter_lag_s": 1.2, "counts_openings": False},
     {"remaining_without_current": True},
-    {"hs_talks_in_fault": True, "answers_hqes": False},
+    {"hs_talks_in_fault": True, "answers_hqes": False, "counts_openings": False},
     {"partial_survives": False, "second_connection": "refuse"},
 )
 _TELL_EVERY = 15.0
@@ -89,6 +89,7 @@ class Storm:
     violations: list[str] = field(default_factory=list)
     figures: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    _quiet_since: int | None = None
 
     @property
     def faults(self) -> int:
@@ -122,7 +123,7 @@ class Storm:
             for wire in wires:
                 wire.healthy = True
             self.calm.set()
-            self._wait(self._is_settled, self.options.limit / 2, paper)
+            self._wait(lambda: self._is_settled(eyes), self.options.limit / 2, paper)
         finally:
             self.calm.set()
             self.stop.set()
@@ -188,10 +189,15 @@ class Storm:
                 print(f"  {dict(found)} wrong: {wrong[:3]}", file=sys.stderr)
             time.sleep(0.25)
 
-    def _is_settled(self) -> bool:
+    def _is_settled(self, eyes: Eyes) -> bool:
+        """Nothing is open, and those who count the paper had the time to ask for more."""
         with self.stack.connect() as db:
             found = truth.states(db)
-        return not any(found[state] for state in _OPEN)
+        if any(found[state] for state in _OPEN):
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = eyes.rounds
+        return self._quiet_since is not None and eyes.rounds >= self._quiet_since + 2
 
     def _judge(self, paper: truth.PaperIndex, eyes: Eyes) -> None:
         with self.stack.connect() as db:
@@ -258,7 +264,7 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)  # leave no process behind
     with storm(options) as run:
         run.run()
-    print(f"seed {options.seed}, {run.seconds:.0f} s")
+    print(f"seed {options.seed}, {run.seconds:.0f} s, {run.faults:,} faults")
     for title, counts in (("what happened", run.struck), ("what came of it", run.figures)):
         print(f"\n{title}")
         for what, count in sorted(counts.items()):

@@ -144,7 +144,7 @@ class Agent:
         self._wrong.pop(code, None)
         sight = Sight(code, driver, self._journal, self._news.set)
         post = Post(config, self._desk, driver, sight, self._journal)
-        self._workers[code] = worker = Worker(post, lambda: state.stopping)
+        self._workers[code] = worker = Worker(post, lambda: state.stopping, self._settings.pace)
         self._tasks[code] = asyncio.create_task(worker.run(), name=f"printer {code}")
         fields = {"action": "printer.taken", "printer": code, "address": config.address}
         log.info("printer taken", extra={**fields, "language": config.language})

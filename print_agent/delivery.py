@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from print_agent.clock import Deadline, now
 from print_agent.desk import refused
@@ -210,9 +211,9 @@ class Delivery:
             if step is Next.CLEAR:
                 await self._clear()
             elif step is Next.UNKNOWN or (doubt is not None and doubt.passed):
-                return await self._give_up(reason, reading)
+                return await self._give_up(reason, self._seen(reading, watch))
             elif step is Next.CONFIRM:
-                state = await self._tell(reading)
+                state = await self._tell(self._seen(reading, watch))
                 if state != "sent":
                     return state
                 doubt = doubt or Deadline(now() + _DOUBT_SECONDS)
@@ -224,14 +225,18 @@ class Delivery:
             quick = reading.health in (Health.IDLE, Health.BUSY) and doubt is None
             pause = min(pause * 1.3, 0.5 if quick else 2.0)
 
+    def _seen(self, reading: Reading, watch: Watch) -> dict[str, Any]:
+        """What the printer shows now, and what struck it since the last byte."""
+        return {**self._sight.evidence(reading), "struck": watch.struck}
+
     async def _clear(self) -> None:
         log.warning("half a label", extra={"action": "print.cleared", **self._fields})
         with contextlib.suppress(OSError):
             await self._driver.abort()
 
-    async def _tell(self, reading: Reading) -> str:
+    async def _tell(self, evidence: dict[str, Any]) -> str:
         """Show the evidence; answers the state, "" when nobody can be told now."""
-        claim, evidence = self._claim, self._sight.evidence(reading)
+        claim = self._claim
         await asyncio.to_thread(self._journal.show, claim.job_id, claim.fence, evidence)
         try:
             state = await self._desk.confirm(claim, evidence)
@@ -242,12 +247,12 @@ class Delivery:
             self._note(Step.SETTLED, note=state)
         return state
 
-    async def _give_up(self, reason: str, reading: Reading) -> str:
+    async def _give_up(self, reason: str, evidence: dict[str, Any]) -> str:
         why = "The printer is idle, and yet nothing proves that the labels came out."
         if reason:
             why = f"After the last byte nothing more was heard from the printer: {reason}."
         try:
-            return await self._desk.unknown(self._claim, why, self._sight.evidence(reading))
+            return await self._desk.unknown(self._claim, why, evidence)
         except RpcError as error:
             log.warning(str(error), extra={"action": "print.untold", **self._fields})
             return ""

@@ -16,11 +16,12 @@ from typing import Any
 POLL_FIRST, POLL_LAST = 1.0, 5.0
 PATIENT_LOOKS = 3
 LIVELY_SECONDS = 120.0  # so long after a job the next one is expected soon
-PROBE_IDLE, PROBE_STOPPED, PROBE_SILENT, RESOLVE_EVERY = 10.0, 5.0, 60.0, 10.0
+PROBE_SILENT = 60.0
 SETTLE_SECONDS = 5.0  # a counter may lag behind the label that has just come out
 DRAINED_SECONDS = 2.0  # idle for so long after the last byte = drained, also when never seen busy
 LONGEST_SILENCE = 600.0
 LEASE_SECONDS = 30.0
+_MOST_STRUCK = 20  # the first ones decide, and evidence is small
 
 
 class Health(StrEnum):
@@ -52,7 +53,7 @@ class Reading:
 
     `mute`: the way to it has no way back, so silence means nothing. `sized`: it says its own
     resolution, so a missing `dpi` is a reason to stop. `silent`: somebody took the questions and
-    answered none of them.
+    answered none of them. `openings`: how often the lid was opened in the printer's life.
     """
 
     health: Health
@@ -64,6 +65,7 @@ class Reading:
     remaining: int | None = None
     partial: bool | None = None
     odometer: int | None = None
+    openings: int | None = None
     uptime_s: int | None = None
     unique_id: str | None = None
     dpi: int | None = None
@@ -97,6 +99,7 @@ class Reading:
         """The form in which the database judges it."""
         return {
             "odometer": self.odometer,
+            "openings": self.openings,
             "boot_id": boot_id,
             "uptime_s": self.uptime_s,
             "formats": self.formats,
@@ -184,6 +187,8 @@ class Watch:
         self._seen_busy = False
         self._heard_at = self._moved_at = sent_at
         self._last: tuple[int | None, ...] = ()
+        self._faults: tuple[str, ...] = ()
+        self.struck: list[str] = []  # every fault when it came; of several at once the lid first
 
     def next(self, reading: Reading) -> tuple[Next, str]:
         """(step, reason) after another look. A fault that a person can see has all the time."""
@@ -194,6 +199,10 @@ class Watch:
                 return Next.UNKNOWN, reading.reasons[0]
             return Next.WAIT, ""
         self._heard_at = reading.at
+        came = [fault for fault in reading.faults if fault not in self._faults]
+        came.sort(key=lambda fault: fault != "cover-open")
+        self.struck = [*self.struck, *came][:_MOST_STRUCK]
+        self._faults = reading.faults
         seen = (reading.odometer, reading.formats, reading.remaining)
         if reading.health is not Health.IDLE or seen != self._last:
             self._moved_at = reading.at
@@ -296,20 +305,29 @@ def _is_same_boot(known: Boot, found: Boot) -> bool:
     return found.earliest - drift <= known.latest and known.earliest - drift <= found.latest
 
 
-def probe_wait(reading: Reading, silent_looks: int) -> float:
+@dataclass(frozen=True)
+class Pace:
+    """Seconds between two looks at a printer that is idle (one that is stopped is looked at twice
+    as often), and between two rounds of the resolver."""
+
+    look: float = 10.0
+    resolve: float = 10.0
+
+
+def probe_wait(reading: Reading, silent_looks: int, pace: Pace) -> float:
     """Seconds until the next look at a printer without a job.
 
     `silent_looks`: how many in a row were silent. It may be printing our questions as text.
     """
     if silent_looks > PATIENT_LOOKS:
         return PROBE_SILENT
-    return PROBE_IDLE if reading.may_claim else PROBE_STOPPED
+    return pace.look if reading.may_claim else pace.look / 2
 
 
 def poll_wait(since_job: float, quiet_polls: int) -> float:
     """Seconds until the next claim: 1 ± 20 % near a job, growing to 5 when it stays quiet.
 
-    A printer that is stopped is not polled for at all, only looked at (`PROBE_STOPPED`).
+    A printer that is stopped is not polled for at all, only looked at.
     """
     wait = POLL_FIRST
     if since_job > LIVELY_SECONDS:

@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import Field
 
+from print_agent.domain import Pace
 from takt.device import Credentials
 from takt.settings import Settings
 
@@ -19,15 +20,22 @@ def _home() -> Path:
 
 class AgentSettings(Settings):
     """`TAKT_DEVICE_FILE` is the sign-in that `takt device enroll` wrote; it also knows the address
-    of Takt. `TAKT_PRINT_HOME` keeps the journal. Times in seconds; metrics port 0 = no server.
+    of Takt. `TAKT_PRINT_HOME` keeps the journal. Times in seconds (`look` and `resolve` as in
+    `Pace`); metrics port 0 = no server.
     """
 
     supabase_url: str = Field(default="", validation_alias="SUPABASE_URL")
     device_file: Path = Path("takt-device.json")
     print_home: Path = Field(default_factory=_home)
     print_heartbeat: float = Field(default=10.0, gt=0, le=60)
+    print_look: float = Field(default=10.0, ge=0.2, le=60)
+    print_resolve: float = Field(default=10.0, ge=0.2, le=60)
     print_drain: float = Field(default=60.0, gt=0)
     print_metrics_port: int = Field(default=0, ge=0, le=65535)
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(self.print_look, self.print_resolve)
 
     @property
     def journal(self) -> Path:

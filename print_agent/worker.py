@@ -11,7 +11,7 @@ from collections.abc import Callable
 from print_agent.clock import Deadline, now
 from print_agent.delivery import Delivery
 from print_agent.desk import refused
-from print_agent.domain import LIVELY_SECONDS, RESOLVE_EVERY, Claim, poll_wait, probe_wait
+from print_agent.domain import LIVELY_SECONDS, Claim, Pace, poll_wait, probe_wait
 from print_agent.measures import JOBS, UP, observe
 from print_agent.post import Post
 from print_agent.resolver import Resolver
@@ -26,8 +26,9 @@ _OUTAGE_CAP, _REFUSED_SECONDS = 15.0, 30.0
 class Worker:
     """`stopping` of the daemon, or `retire`, ends it after the job in hand."""
 
-    def __init__(self, post: Post, stopping: Callable[[], bool]) -> None:
+    def __init__(self, post: Post, stopping: Callable[[], bool], pace: Pace) -> None:
         self.post = post
+        self._pace = pace
         self._daemon_stops = stopping
         self._retired = False
         self._resolver = Resolver(post)
@@ -76,12 +77,12 @@ class Worker:
             self._resolved = False
             await self._resolver.run()
             self._resolved = True
-            self._resolve_at = Deadline(now() + RESOLVE_EVERY)
+            self._resolve_at = Deadline(now() + self._pace.resolve)
         if self._look_at.passed:
             reading = await self.post.sight.look()
             UP.labels(self.post.config.code).set(reading.may_claim)
             self._silent = self._silent + 1 if reading.silent else 0
-            self._look_at = Deadline(now() + probe_wait(reading, self._silent))
+            self._look_at = Deadline(now() + probe_wait(reading, self._silent, self._pace))
         while self._resolved and self._may_claim() and (claim := await self._claim()):
             await self._deliver(claim)
 
@@ -102,7 +103,7 @@ class Worker:
         code = self.post.config.code
         result = await Delivery(claim, self.post, lambda: self.stopping).run()
         self._job_at = now()
-        self._look_at = Deadline(now() + probe_wait(self.post.sight.last, 0))
+        self._look_at = Deadline(now() + probe_wait(self.post.sight.last, 0, self._pace))
         observe("job", now() - started)
         JOBS.labels(code, result or "untold").inc()
         fields = {"job": claim.job_id, "printer": code, "result": result or "untold"}

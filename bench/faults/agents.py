@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -20,7 +21,7 @@ from tests.print_agent.plant import Plant
 from tests.takt.processes import ROOT
 
 _CODE = "from bench.faults import crash\ncrash.arm()\nfrom print_agent.cli import main\nmain()"
-_HELD = 10.0
+_HELD, _START = 10.0, 60.0
 
 
 @dataclass
@@ -46,6 +47,15 @@ class AgentProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _CODE, "run"], cwd=ROOT, env=env, stdout=log, stderr=log
             )
+
+    @property
+    def is_ready(self) -> bool:
+        """Has this very process reported itself? Starting takes long on a busy machine."""
+        try:
+            said = json.loads((self.home / "state.json").read_text())
+        except (OSError, ValueError):
+            return False
+        return self.process is not None and said["pid"] == self.process.pid
 
     @property
     def runs(self) -> bool:
@@ -102,7 +112,10 @@ class Keeper:
         """One life: until its step, its time, or the end of the storm."""
         step = self._next_step() if self.rng.random() < self.armed else ""
         self.agent.start(step, self.rng.randint(1, 12))
-        end = time.monotonic() + self.rng.uniform(8, 30)
+        patience = time.monotonic() + _START
+        while self.agent.runs and not self.agent.is_ready and time.monotonic() < patience:
+            self.stop.wait(0.1)
+        end = time.monotonic() + self.rng.uniform(6, 26)
         while self.agent.runs and time.monotonic() < end and not self.calm.is_set():
             self.stop.wait(0.2)
             if self.rng.random() < 0.008:
@@ -141,7 +154,10 @@ class Keeper:
         twin = self._process(f"twin-{self._twins % 2}")
         twin.start()
         try:
-            self.stop.wait(self.rng.uniform(4, 9))
+            patience = time.monotonic() + _START
+            while twin.runs and not twin.is_ready and time.monotonic() < patience:
+                self.stop.wait(0.1)
+            self.stop.wait(self.rng.uniform(2, 6))
         finally:
             twin.end(self.rng.choice((signal.SIGKILL, signal.SIGTERM)))
 

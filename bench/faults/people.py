@@ -20,8 +20,11 @@ from takt.errors import RpcError
 from takt.rpc_sync import SyncRpcClient
 from tests.print_agent.plant import LABEL_TYPE, Plant
 
-_BACKLOG = 60
-_WAITING = "select count(*) from public.print_jobs where state in ('queued', 'claimed', 'sending')"
+_BACKLOG = 6  # of one printer: a slow one must not keep the others idle
+_WAITING = """
+select printer from public.print_jobs where state in ('queued', 'claimed', 'sending')
+group by 1 having count(*) >= %s
+"""
 _UNKNOWN = """
 select j.id, j.printer, j.evidence_after is null and j.evidence_before ->> 'odometer' is not null,
   j.copies, array(
@@ -51,28 +54,28 @@ class Wishes:
     def run(self) -> None:
         with self.plant.person() as rpc, self.plant.stack.connect() as db:
             while self.made < self.jobs and not self.stop.is_set():
-                waiting = db.execute(_WAITING).fetchone()
-                if waiting is not None and waiting[0] > _BACKLOG:
+                full = {row[0] for row in db.execute(_WAITING, (_BACKLOG,)).fetchall()}
+                free = [printer for printer in self.printers if printer not in full]
+                if not free:
                     self.stop.wait(0.1)
-                    continue
-                if self.rng.random() < 0.15:
-                    self._batch(rpc)
+                elif self.rng.random() < 0.15:
+                    self._batch(rpc, self.rng.choice(free))
                 else:
-                    self._single(rpc)
+                    self._single(rpc, self.rng.choice(free))
         self.done.set()
 
     def _serial(self) -> str:
         self.struck["serials asked for"] += 1
         return f"SN{self.struck['serials asked for']:06d}"
 
-    def _single(self, rpc: SyncRpcClient) -> None:
+    def _single(self, rpc: SyncRpcClient, printer: str) -> None:
         name = self._serial()
         wish = {
             "p_label_type": LABEL_TYPE,
             "p_subject": name,
             "p_data": {"code": name, "name": "Sprinkles"},
             "p_copies": self.rng.choice((1, 1, 1, 1, 1, 2, 3)),
-            "p_printer": self.rng.choice(self.printers),
+            "p_printer": printer,
         }
         job = rpc.call("request_print", **wish, p_request_id=str(uuid.uuid4()))["job"]["id"]
         self.made += 1
@@ -85,13 +88,13 @@ class Wishes:
             self.struck["cancelled by a person"] += 1
             self._cancel(rpc, job)
 
-    def _batch(self, rpc: SyncRpcClient) -> None:
+    def _batch(self, rpc: SyncRpcClient, printer: str) -> None:
         names = [self._serial() for _ in range(self.rng.randint(2, 10))]
         jobs = rpc.call(
             "request_prints",
             p_label_type=LABEL_TYPE,
             p_labels=[{"subject": n, "data": {"code": n, "name": "Nuts"}} for n in names],
-            p_printer=self.rng.choice(self.printers),
+            p_printer=printer,
             p_copies=self.rng.choice((1, 1, 1, 2)),
         )
         self.made += len(jobs)
@@ -114,6 +117,7 @@ class Eyes:
     stop: threading.Event
     struck: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    rounds: int = 0
     _short: set[str] = field(default_factory=set)
     _since: dict[int, float] = field(default_factory=dict)
     _at_rest: dict[str, float] = field(default_factory=dict)
@@ -124,6 +128,7 @@ class Eyes:
                 self._watch_printers()
                 self._look(rpc, db)
                 self._count(rpc, db)
+                self.rounds += 1
                 self.stop.wait(0.5)
 
     # -- unknown --------------------------------------------------------------------------------

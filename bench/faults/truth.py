@@ -17,9 +17,12 @@ from services.simulator.printer.paper import Label
 from services.simulator.printer.thread import RunningPrinter
 
 _TERMINAL = ("printed", "failed", "cancelled", "expired")
+_NOBODY = "nobody knows"
 _ROWS = """
 select l.subject, l.seq, l.state, j.id, j.state::text, j.copies, j.labels,
-  j.labels_out, j.extra_labels, j.reprint_of, j.reason
+  j.labels_out, j.extra_labels, j.reprint_of, j.reason, exists (
+    select from public.print_job_events e
+     where e.job_id = j.id and e.to_state in ('unknown', 'failed'))
 from public.print_job_labels l join public.print_jobs j on j.id = l.job_id
 where %s::text[] is null or l.subject = any (%s::text[]) order by j.id, l.seq
 """
@@ -85,6 +88,7 @@ class Claimed:
     extra: int = 0  # copies too many, with a notice
     is_over: bool = True  # all its jobs are terminal
     is_void: bool = False  # its first job was cancelled or has expired
+    was_doubted: bool = False  # one of its jobs was unknown, or failed
     jobs: list[str] = field(default_factory=list)
     last_job: int = 0
     last_label: str = ""  # what became of it there: wanted, printed or void
@@ -95,8 +99,9 @@ def claims(db: psycopg.Connection, serials: Iterable[str] | None = None) -> dict
     names = list(serials) if serials is not None else None
     found: dict[str, Claimed] = defaultdict(Claimed)
     for row in db.execute(_ROWS, (names, names)).fetchall():
-        subject, seq, label, job, state, copies, labels, out, extra, reprint_of, reason = row
+        subject, seq, label, job, state, copies, labels, out, extra, reprint_of, reason, doubt = row
         claim = found[subject]
+        claim.was_doubted = claim.was_doubted or doubt
         if reprint_of is None:
             claim.wanted += copies
             claim.is_void = state in ("cancelled", "expired")
@@ -130,7 +135,8 @@ def judge(sheets: dict[str, Sheet], said: dict[str, Claimed]) -> Verdict:
         sheet = sheets.get(serial, Sheet())
         verdict.figures["serials"] += 1
         verdict.figures["whole labels"] += sheet.whole
-        verdict.figures["half labels"] += sheet.half
+        if sheet.half and claim.is_over:
+            verdict.figures[f"half labels: {_told_by(claim)}"] += sheet.half
         for what in _wrong(claim, sheet):
             kind = what.split(":", maxsplit=1)[0]
             verdict.figures[f"violation {kind}"] += 1
@@ -139,6 +145,15 @@ def judge(sheets: dict[str, Sheet], said: dict[str, Claimed]) -> Verdict:
     for serial in sorted(set(sheets) - set(said)):
         verdict.violations.append(f"{serial} from nowhere: printed, and nobody asked for it")
     return verdict
+
+
+def _told_by(claim: Claimed) -> str:
+    """How the record knows that paper of this serial was spoilt."""
+    if claim.was_doubted:
+        return "the job was unknown or failed"
+    if claim.extra:
+        return "told as a label too many"
+    return "a person reported it" if claim.approved else _NOBODY
 
 
 def _wrong(claim: Claimed, sheet: Sheet) -> list[str]:
@@ -151,7 +166,12 @@ def _wrong(claim: Claimed, sheet: Sheet) -> list[str]:
     if sheet.whole > claim.recorded + claim.extra and claim.is_over:
         found.append(f"unrecorded: {sheet.whole} on paper, {claim.recorded} in the record")
     if sheet.whole + sheet.half < claim.recorded:
-        found.append(f"silent loss: {claim.recorded} in the record, {sheet.whole} on paper")
+        found.append(
+            f"silent loss: {claim.recorded} in the record, {sheet.whole} on paper,"
+            f" {sheet.half} half"
+        )
+    if sheet.half and claim.is_over and _told_by(claim) == _NOBODY:
+        found.append(f"silent half: {sheet.half} half labels, and the record knows nothing of it")
     if claim.is_over and not claim.is_void and sheet.whole < claim.wanted:
         found.append(f"silent loss: {claim.wanted} asked for, {sheet.whole} on paper")
     return found

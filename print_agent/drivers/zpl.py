@@ -17,6 +17,7 @@ from print_agent.drivers.base import Order
 from print_agent.drivers.line import Dial, Line, Talk, hand_over, words
 
 _ODOMETER, _UPTIME = "odometer.total_label_count", "device.uptime"
+_OPENINGS = "odometer.latch_open_count"
 _UNIQUE, _DPI = "device.unique_id", "head.resolution.in_dpi"
 
 
@@ -46,6 +47,7 @@ class Zpl:
             "firmware": self._who.firmware if self._who else None,
             "extended_status": self._extended,
             "counter": self._values.get(_ODOMETER),
+            "lid_counter": self._values.get(_OPENINGS),
             "uptime": self._values.get(_UPTIME),
             "unique_id": self._unique,
         }
@@ -85,6 +87,7 @@ class Zpl:
         if dpi is None:
             dpi = replies.resolution(await self._value(talk, _DPI))
         odometer = replies.count(await self._value(talk, _ODOMETER))
+        openings = replies.count(await self._value(talk, _OPENINGS))
         uptime = replies.uptime(await self._value(talk, _UPTIME))
         if self._unique is None:
             self._unique = await self._value(talk, _UNIQUE)
@@ -93,6 +96,7 @@ class Zpl:
             at=now(),
             dpi=dpi,
             odometer=odometer,
+            openings=openings,
             uptime_s=uptime,
             unique_id=self._unique,
         )
@@ -138,7 +142,7 @@ class Zpl:
             self._values[name] = found is not None
         if not reply and not any(self._values.values()):
             # Not even "?": it does not know the language, and each question would cost two seconds.
-            self._values = dict.fromkeys((_ODOMETER, _UPTIME, _UNIQUE, _DPI), False)
+            self._values = dict.fromkeys((_ODOMETER, _OPENINGS, _UPTIME, _UNIQUE, _DPI), False)
         return found
 
     async def _ask(self, talk: Talk, question: bytes, complete: Callable[[bytes], bool]) -> bytes:

@@ -25,8 +25,8 @@ begin
   return private.verdict(private.move_print(v_job, 'sending', v_call.moved_by, null, p_evidence), true);
 end $$;
 comment on function public.begin_send is
-$$Write-ahead: the first byte may leave once this is answered, for send_seconds. p_evidence is the printer right before: {odometer, boot_id,
-uptime_s, formats, remaining, partial, faults, idle, dpi}; it must be idle, healthy, empty, and show its counter where the printer has one.
+$$Write-ahead: the first byte may leave once this is answered, for send_seconds. p_evidence is the printer right before: {odometer, openings,
+boot_id, uptime_s, formats, remaining, partial, faults, idle, dpi}; it must be idle, healthy, empty, and show its counter where the printer has one.
 Permission: printing.work, with the printer's agent.
 Errors: print.no_job (404), print.not_your_printer (403), print.stale_fence (409), print.wrong_state (409), print.cancelled (409),
 print.lease_over (409), print.expired (409), print.halted (409), print.no_evidence (412), print.wrong_resolution (412), print.bad_evidence (422).

@@ -131,7 +131,7 @@ begin
   if v_new.status = 'stopped' and p_printer.status <> 'stopped' then
     perform private.note_print(j, j.state, 'print.fault', 'A fault struck while it printed: ' || private.reason_words(v_reasons) || '.',
         jsonb_build_object('faults', v_reasons), p_actor, p_printer.device_id)
-      from public.print_jobs j where j.printer = p_printer.code and j.state in ('sending', 'sent');
+      from public.print_jobs j where j.printer = p_printer.code and (j.state in ('sending', 'sent') or j.state = 'unknown' and j.evidence_after is null);
   end if;
   return v_new;
 end $$;

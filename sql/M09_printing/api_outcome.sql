@@ -110,6 +110,15 @@ begin
     and v_new.copies = p_job.copies and (v_printer.language, v_printer.dpi) = (p_job.language, p_job.dpi) then p_job.payload end);
 end $$;
 
+create function private.running_reprint(p_job_id bigint, p_subject text)
+returns bigint language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select r.id from public.print_jobs r join public.print_job_labels l on l.job_id = r.id and l.subject = p_subject
+     where r.reprint_of = p_job_id and r.state not in ('printed', 'failed', 'cancelled', 'expired') order by r.id limit 1);
+end $$;
+comment on function private.running_reprint is 'The reprint of this label of a job that is on its way, if there is one.';
+
 create function public.reprint(
   p_job_id bigint, p_reason text, p_note text default null, p_copies integer default null, p_subjects text[] default null,
   p_data jsonb default null, p_request_id uuid default null)
@@ -132,8 +141,9 @@ begin
   perform private.check_length('p_note', p_note, 400);
   perform private.check_reprint(v_job, p_reason, v_subjects);
   perform private.print_wish(v_job.label_type, coalesce(p_copies, 1), null, null, 10);
-  select r.id into v_running from public.print_jobs r where r.reprint_of = p_job_id and r.state not in ('printed', 'failed', 'cancelled', 'expired') limit 1;
-  if v_running is not null then
+  v_running := private.running_reprint(p_job_id, v_subjects[1]);
+  v_subjects := array(select s from unnest(v_subjects) s where private.running_reprint(p_job_id, s) is null order by 1);
+  if v_subjects = '{}' then
     v_answer := private.print_answer(v_running, false, 'A reprint is on its way already.');
   else
     perform pg_advisory_xact_lock(hashtextextended('print:' || v_job.label_type || ':' || s, 0)) from unnest(v_subjects) s;
@@ -151,7 +161,7 @@ bytes again). p_subjects: only these labels of the job; without it all, of a fai
 Permission: printing.reprint in the store; a supervisor's from the setting printing.reprint_limit on.
 Errors: print.no_job (404), print.unresolved (409), print.wrong_state (409), print.reason (422), print.subject (422), print.copies (422),
 print.reprint_limit (403), print.no_printer (412), print.no_resolution (412), print.too_large (412), label.does_not_fit (422), request.too_long (422), request.reused (422).
-Idempotency: by p_request_id; while a reprint of the job is on its way, changed = false with that one.
+Idempotency: by p_request_id; labels whose reprint is on its way are left out, and when all are, changed = false with that one.
 Locks: the job, one advisory lock per label.$$;
 
 grant execute on function public.resolve_print, public.reprint to authenticated;

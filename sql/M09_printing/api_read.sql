@@ -100,6 +100,13 @@ returns setof public.print_alarm language sql stable set search_path = '' as $$
     from public.print_jobs j where j.sending_at > now() - interval '2 hours' and j.extra_labels > 0 and j.finished_at > now() - interval '1 hour'
      and j.printer = any (p_printers) and (j.store is null or j.store = any (p_stores))
   union all
+  select private.alarm('print.half', j.site, j.printer, null, j.id, j.subject, e.at,
+      format('Half a label of %s may lie at %s, and it was printed once more: destroy the half one.', j.subject, j.printer), null)
+    from public.print_jobs j cross join lateral (select max(v.at) as at from public.print_job_events v
+      where v.job_id = j.id and v.to_state = 'queued' and v.reason like '%Half a label may lie there.') e
+   where j.sending_at > now() - interval '2 hours' and j.attempts > 1 and e.at > now() - interval '1 hour'
+     and j.printer = any (p_printers) and (j.store is null or j.store = any (p_stores))
+  union all
   select private.alarm('print.late_truth', j.site, j.printer, null, j.id, j.subject, e.at,
       format('The label of %s, settled as %s, came out after all: look for a label too many.', j.subject, j.state), null)
     from public.print_jobs j cross join lateral (select max(v.at) as at from public.print_job_events v
@@ -176,9 +183,9 @@ begin
     union all select * from private.label_alarms(p_site, v_printers, v_stores);
 end $$;
 comment on function public.get_print_alarms is
-$$What needs a person now (at a site). kind: print.unknown (did it come out?), print.held, print.waiting (over 2 minutes), print.extra, print.late_truth,
-print.duplicate (a lost label turned up beside its reprint), print.refused, printer.fault (over a minute with work), printer.media, printer.stray,
-agent.offline (over 90 s), agent.twice, template.failing.
+$$What needs a person now (at a site). kind: print.unknown (did it come out?), print.held, print.waiting (over 2 minutes), print.extra, print.half
+(half a label and a whole one), print.late_truth, print.duplicate (a lost label turned up beside its reprint), print.refused, printer.fault (over a minute
+with work), printer.media, printer.stray, agent.offline (over 90 s), agent.twice, template.failing.
 Permission: printing.read in the store and at the site.
 Errors: auth.other_site (403).
 Idempotency: a read.

@@ -8,10 +8,12 @@ begin
       when 'idle' then jsonb_typeof(e.value) <> 'boolean'
       when 'partial' then jsonb_typeof(e.value) <> 'boolean'
       when 'faults' then jsonb_typeof(e.value) <> 'array'
+      when 'struck' then jsonb_typeof(e.value) <> 'array'
       when 'boot_id' then jsonb_typeof(e.value) <> 'string'
       when 'odometer' then private.is_count(e.value) is not true
       when 'formats' then private.is_count(e.value) is not true
       when 'remaining' then private.is_count(e.value) is not true
+      when 'openings' then private.is_count(e.value) is not true
       when 'dpi' then private.is_count(e.value) is not true
       when 'uptime_s' then jsonb_typeof(e.value) <> 'number'
       else false end)
@@ -21,7 +23,8 @@ begin
   end if;
 end $$;
 comment on function private.check_evidence is
-$$PT422 print.bad_evidence unless it is {odometer, boot_id, uptime_s, formats, remaining, partial, faults, idle, dpi}, each null or of its type.$$;
+$$PT422 print.bad_evidence unless it is {odometer, openings, boot_id, uptime_s, formats, remaining, partial, faults, struck, idle, dpi}, each null or of its
+type. openings: how often the lid was ever opened; struck: the faults seen since the last byte, in the order in which they came.$$;
 
 create function private.is_count(p_value jsonb)
 returns boolean language plpgsql immutable set search_path = '' as $$
@@ -56,6 +59,36 @@ begin
 end $$;
 comment on function private.was_overtaken is 'True when a later job was begun on the printer: the counter then speaks of that one too.';
 
+create function private.faults_struck(p_job public.print_jobs, p_evidence jsonb)
+returns text[] language plpgsql stable set search_path = '' as $$
+begin
+  if coalesce(nullif(p_evidence -> 'struck', 'null'), '[]') <> '[]' then
+    return array(select f.word from jsonb_array_elements_text(p_evidence -> 'struck') with ordinality f (word, n) order by f.n);
+  end if;
+  return array(
+    select f.word from public.print_job_events e cross join jsonb_array_elements_text(e.evidence -> 'faults') f (word)
+     where e.job_id = p_job.id and e.fence = p_job.fence and e.reason like 'A fault struck while it printed%'
+     order by e.id, f.word <> 'cover-open');
+end $$;
+comment on function private.faults_struck is
+$$Faults in the middle of this try, oldest first: as its agent saw them, else as heartbeats told them. Of several at once the lid comes first.$$;
+
+create function private.may_be_half(p_job public.print_jobs, p_evidence jsonb)
+returns boolean language plpgsql stable set search_path = '' as $$
+declare
+  v_struck constant text[] := private.faults_struck(p_job, p_evidence);
+  v_before constant numeric := (p_job.evidence_before ->> 'openings')::numeric;
+  v_after constant numeric := (p_evidence ->> 'openings')::numeric;
+  v_openings constant numeric := greatest(cardinality(array_positions(v_struck, 'cover-open')), v_after - v_before, (v_after < v_before)::integer, 0);
+  -- A roll ends between two labels, and nobody changes it without opening the lid once.
+  v_roll constant boolean := coalesce(array_position(v_struck, 'media-empty') < coalesce(array_position(v_struck, 'cover-open'), 1000), false);
+begin
+  return v_openings > v_roll::integer or v_struck && array['marker-supply-empty', 'marker-supply-jam', 'media-jam'];
+end $$;
+comment on function private.may_be_half is
+$$True when something struck that may have cut a label in half: the lid was opened (as seen, or as its own counter says), the ribbon ended, a jam.
+A counter counts half a label like a whole one.$$;
+
 create type private.print_decision as (outcome text, why text, level smallint, extra integer, came_out bigint);
 comment on type private.print_decision is 'outcome: printed, unknown, queued (provably nothing came out) or wait (this reading proves nothing yet).';
 
@@ -71,15 +104,17 @@ declare
   v_expected constant integer := p_job.copies * p_job.labels;
   v_delta constant bigint := (p_evidence ->> 'odometer')::numeric - (p_job.evidence_before ->> 'odometer')::numeric;
   v_restarted constant boolean := private.was_restarted(p_job.evidence_before, p_evidence);
+  v_half constant boolean := private.may_be_half(p_job, p_evidence);
   v_words constant text := format('The counter moved by %s, expected were %s', v_delta, v_expected)
-    || case when v_restarted then '; the printer was switched off meanwhile.' else '.' end;
+    || case when v_restarted then '; the printer was switched off meanwhile.' when v_half then '; a fault struck in the middle of it.' else '.' end;
 begin
   return case
     when private.was_overtaken(p_job) then
       private.decision('unknown', 'Another label was begun since: the counter no longer speaks for this one.')
     when v_delta = 0 and now() < p_job.settle_after then private.decision('wait', 'The counter has not moved yet.')
-    when v_delta = 0 then private.decision('queued', v_words, 2, 0, 0)
+    when v_delta = 0 then private.decision('queued', v_words || case when v_restarted or v_half then ' Half a label may lie there.' else '' end, 2, 0, 0)
     when v_restarted or v_delta < v_expected then private.decision('unknown', v_words)
+    when v_half then private.decision('unknown', v_words || ' It counts half a label too.')
     when v_delta = v_expected then private.decision('printed', v_words, 2, 0, v_delta)
     when p_job.state = 'unknown' then private.decision('unknown', v_words)
     else private.decision('printed', v_words || ' Look for a duplicate.', 2, v_delta - v_expected, v_delta)
@@ -87,7 +122,7 @@ begin
 end $$;
 comment on function private.counted is
 $$What a label counter proves: exactly the labels = printed, none = queued again (once it has had time to move), more = printed with a
-notice if all bytes had left, anything else is for a person.$$;
+notice if all bytes had left; anything else, and whatever may have cut a label in half, is for a person.$$;
 
 create function private.decide_print(p_job public.print_jobs, p_evidence jsonb)
 returns private.print_decision language plpgsql stable set search_path = '' as $$
@@ -103,12 +138,14 @@ begin
     when p_job.state = 'sending' then private.decision('wait', 'Not all bytes have left.')
     when v_level = 1 and private.was_restarted(p_job.evidence_before, p_evidence)
       then private.decision('unknown', 'The printer was switched off while it printed.')
+    when v_level = 1 and private.may_be_half(p_job, p_evidence)
+      then private.decision('unknown', 'A fault struck in the middle of it: half a label may lie there.')
     else private.decision('printed', null, v_level, 0, p_job.copies * p_job.labels)
   end;
 end $$;
 comment on function private.decide_print is
 $$From the readings before and after: printed, unknown, queued or wait. Without a counter a job whose bytes all left is printed when the
-printer is idle again (level 1: and was never switched off; level 0: its word is taken), and an unknown one stays unknown.$$;
+printer is idle again (level 1: and was never switched off or opened; level 0: its word is taken), and an unknown one stays unknown.$$;
 
 create function private.settle_print(p_job public.print_jobs, p_evidence jsonb, p_by private.print_mover)
 returns public.print_jobs language plpgsql set search_path = '' as $$
@@ -155,7 +192,6 @@ begin
      set labels_since_media = p.labels_since_media + p_decision.came_out,
          odometer = coalesce((v_job.evidence_after ->> 'odometer')::numeric, p.odometer), boot_id = coalesce(v_job.evidence_after ->> 'boot_id', p.boot_id)
    where p.code = v_job.printer;
-  return private.move_print(v_job, 'printed', p_by, concat_ws(' ', p_decision.why, case when exists (
-    select from public.print_job_events e where e.job_id = v_job.id and e.fence = v_job.fence and e.reason like 'A fault struck while it printed%')
-    then 'A fault struck meanwhile: look at the label.' end), v_job.evidence_after);
+  return private.move_print(v_job, 'printed', p_by, concat_ws(' ', p_decision.why,
+    case when private.faults_struck(v_job, v_job.evidence_after) <> '{}' then 'A fault struck meanwhile: look at the label.' end), v_job.evidence_after);
 end $$;

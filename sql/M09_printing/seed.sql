@@ -1,6 +1,6 @@
 select private.allow(p, d, r) from (values
-  ('printing.read', 'See printers, labels and print jobs', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,device.print_agent,service}'::text[]),
-  ('printing.request', 'Print labels, say which roll is loaded', '{operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'),
+  ('printing.read', 'See printers, labels and print jobs', '{viewer,operator,technician,supervisor,planner,manager,admin,device.print_agent,service}'::text[]),
+  ('printing.request', 'Print labels, say which roll is loaded', '{operator,technician,supervisor,planner,manager,admin,service}'),
   ('printing.resolve', 'Say whether a label came out', '{operator,technician,supervisor,planner,manager,admin}'),
   ('printing.reprint', 'Print a label once more', '{operator,technician,supervisor,planner,manager,admin}'),
   ('printing.supervise', 'Hold and cancel any label, stop printers, reprint without limit', '{supervisor,planner,manager,admin,service}'),

@@ -219,7 +219,7 @@ comment on column public.print_jobs.attempts is 'Claims that were not given back
 comment on column public.print_jobs.send_deadline is 'After this instant the agent may not hand over the first byte any more.';
 comment on column public.print_jobs.settle_after is 'Before this instant a counter that stands still does not prove that nothing came out.';
 comment on column public.print_jobs.evidence_before is
-  'The printer right before the first byte: {odometer, boot_id, uptime_s, formats, remaining, partial, faults, idle, dpi}.';
+  'The printer right before the first byte: {odometer, openings, boot_id, uptime_s, formats, remaining, partial, faults, idle, dpi}.';
 comment on column public.print_jobs.evidence_after is 'The printer when the job was settled, in the same words.';
 comment on column public.print_jobs.evidence_level is 'What settled it: 0 accepted, 1 drained, 2 counted, 3 a person looked, 4 the label was scanned.';
 comment on column public.print_jobs.extra_labels is 'Labels that came out beyond the ones asked for: look for a duplicate.';

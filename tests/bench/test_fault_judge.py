@@ -6,7 +6,7 @@ import pytest
 
 from bench.faults.truth import Claimed, Sheet, judge
 
-_KINDS = ("silent duplicate", "silent loss", "unrecorded")
+_KINDS = ("silent duplicate", "silent loss", "silent half", "unrecorded")
 
 
 def found(sheet: Sheet, claim: Claimed) -> list[str]:
@@ -24,6 +24,9 @@ def found(sheet: Sheet, claim: Claimed) -> list[str]:
         (Sheet(), Claimed(wanted=1, is_over=False)),
         (Sheet(whole=1, half=1), Claimed(wanted=1, approved=1, recorded=2)),
         (Sheet(whole=2), Claimed(wanted=1, recorded=1, extra=1)),
+        (Sheet(whole=1, half=1), Claimed(wanted=1, recorded=1, was_doubted=True)),
+        (Sheet(whole=2, half=1), Claimed(wanted=2, recorded=2, extra=1)),
+        (Sheet(half=1), Claimed(wanted=1, is_over=False)),
     ],
 )
 def test_a_true_record_is_not_accused(sheet: Sheet, claim: Claimed) -> None:
@@ -39,6 +42,7 @@ def test_a_true_record_is_not_accused(sheet: Sheet, claim: Claimed) -> None:
         (Sheet(), Claimed(wanted=1), "silent loss"),
         (Sheet(half=1), Claimed(wanted=1, recorded=1), "silent loss"),
         (Sheet(whole=1), Claimed(wanted=1, is_void=True), "unrecorded"),
+        (Sheet(whole=1, half=1), Claimed(wanted=1, recorded=1), "silent half"),
     ],
 )
 def test_a_wrong_record_is_found(sheet: Sheet, claim: Claimed, kind: str) -> None:

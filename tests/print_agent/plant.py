@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
 from services.simulator.printer.thread import RunningPrinter
 from takt import device
@@ -37,6 +36,12 @@ class Plant:
     folder: Path
     agent: str = ""
     _email: str = ""
+    _token: str = ""
+    _db: psycopg.Connection | None = None
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
 
     @property
     def sign_in(self) -> Path:
@@ -73,13 +78,21 @@ class Plant:
     def person(self) -> Iterator[SyncRpcClient]:
         """RPCs as the admin."""
         key = self.stack.publishable_key
-        who = Credentials(self.stack.url, key, self._email, _PASSWORD, device="-")
-        session = DeviceSession(who)
-        with SyncRpcClient(self.stack.url, key, token_provider=session) as rpc:
+        with SyncRpcClient(self.stack.url, key, token_provider=self._sign_in) as rpc:
+            yield rpc
+
+    async def _sign_in(self, fresh: bool = False) -> str:
+        """The admin's token; signing in is slow, so it is done once."""
+        if fresh or not self._token:
+            key = self.stack.publishable_key
+            session = DeviceSession(
+                Credentials(self.stack.url, key, self._email, _PASSWORD, device="-")
+            )
             try:
-                yield rpc
+                self._token = await session()
             finally:
-                rpc.run(session.close())
+                await session.close()
+        return self._token
 
     def printer(
         self, real: RunningPrinter | None = None, language: str = "zpl", **options: Any
@@ -125,17 +138,16 @@ class Plant:
         return [int(job["id"]) for job in jobs]
 
     def job(self, job_id: int) -> dict[str, Any]:
-        with self.stack.connect() as db, db.cursor(row_factory=dict_row) as cursor:
-            query = "select * from public.print_jobs where id = %s"
-            row = cursor.execute(query, (job_id,)).fetchone()
+        cursor = self._ask("select * from public.print_jobs where id = %s", (job_id,))
+        row = cursor.fetchone()
         assert row is not None
-        return row
+        assert cursor.description is not None
+        return dict(zip([column.name for column in cursor.description], row, strict=True))
 
     def history(self, job_id: int) -> list[str]:
         """The states the job went through."""
         query = "select to_state from public.print_job_events where job_id = %s order by id"
-        with self.stack.connect() as db:
-            return [str(row[0]) for row in db.execute(query, (job_id,)).fetchall()]
+        return [str(row[0]) for row in self.sql(query, job_id)]
 
     def wait(self, job_id: int, *states: str, seconds: float = 30) -> dict[str, Any]:
         """Until the job is in one of the states."""
@@ -151,10 +163,8 @@ class Plant:
 
     def status(self, printer: str) -> tuple[str, list[str]]:
         query = "select status, reasons from public.printers where code = %s"
-        with self.stack.connect() as db:
-            row = db.execute(query, (printer,)).fetchone()
-        assert row is not None
-        return str(row[0]), list(row[1])
+        ((status, reasons),) = self.sql(query, printer)
+        return str(status), list(reasons)
 
     def environment(self) -> dict[str, str]:
         known = {name: value for name, value in os.environ.items() if "SUPABASE" not in name}
@@ -163,6 +173,8 @@ class Plant:
             "TAKT_DEVICE_FILE": str(self.sign_in),
             "TAKT_PRINT_HOME": str(self.home),
             "TAKT_PRINT_HEARTBEAT": "2",
+            "TAKT_PRINT_LOOK": "2",
+            "TAKT_PRINT_RESOLVE": "2",
         }
 
     @contextmanager
@@ -191,6 +203,15 @@ class Plant:
 
     def sql(self, query: str, *values: Any) -> list[Any]:
         """As the owner of the schema: to arrange and to look."""
-        with self.stack.connect() as db:
-            cursor: psycopg.Cursor[Any] = db.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
+        cursor = self._ask(query, values)
+        return cursor.fetchall() if cursor.description else []
+
+    def _ask(self, query: str, values: tuple[Any, ...]) -> psycopg.Cursor[Any]:
+        """On one connection: opening one for each look is most of what a look costs."""
+        if self._db is None:
+            self._db = self.stack.connect()
+        try:
+            return self._db.execute(query, values)
+        except psycopg.OperationalError:  # the database was restarted
+            self._db = self.stack.connect()
+            return self._db.execute(query, values)

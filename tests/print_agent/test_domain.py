@@ -17,6 +17,7 @@ from print_agent.domain import (
     Go,
     Health,
     Next,
+    Pace,
     Reading,
     Settle,
     Step,
@@ -151,6 +152,19 @@ def test_a_fault_that_can_be_seen_has_all_the_time_but_silence_has_not() -> None
     assert watch.next(replace(gone, at=14 * 60 + 21.0)) == (Next.UNKNOWN, "unreachable")
 
 
+def test_what_strikes_is_remembered_in_its_order() -> None:
+    watch = Watch(labels=3, before=50, sent_at=0)
+    out, both = ("media-empty",), ("media-empty", "cover-open")
+    for at, faults in enumerate([out, out, both, ("cover-open",), (), ("cover-open",)]):
+        health = Health.FAULT if faults else Health.BUSY
+        assert watch.next(Reading(health, float(at), faults))[0] is Next.WAIT
+        watch.next(Reading(Health.UNREACHABLE, at + 0.5))  # says nothing about faults
+    assert watch.struck == ["media-empty", "cover-open", "cover-open"]
+    at_once = Watch(labels=3, before=50, sent_at=0)
+    at_once.next(Reading(Health.FAULT, 1.0, both))
+    assert at_once.struck == ["cover-open", "media-empty"]  # the worse of two orders
+
+
 def test_half_a_label_that_stays_is_thrown_away() -> None:
     watch = Watch(labels=1, before=50, sent_at=0)
     half = look(0.1, None, partial=True)
@@ -242,10 +256,10 @@ def test_how_often_it_asks() -> None:
 
 
 def test_how_often_it_looks() -> None:
-    assert probe_wait(IDLE, 0) == 10
-    assert probe_wait(Reading(Health.FAULT, 1, ("paused",)), 0) == 5
+    assert probe_wait(IDLE, 0, Pace()) == 10
+    assert probe_wait(Reading(Health.FAULT, 1, ("paused",)), 0, Pace()) == 5
     mute = Reading(Health.UNREADABLE, 1, silent=True)
-    assert [probe_wait(mute, looks) for looks in (1, 3, 4)] == [5, 5, 60]
+    assert [probe_wait(mute, looks, Pace()) for looks in (1, 3, 4)] == [5, 5, 60]
 
 
 def test_words_for_people() -> None:

@@ -63,6 +63,7 @@ def test_a_healthy_printer_says_everything(zebra: RunningPrinter) -> None:
     assert (reading.formats, reading.remaining, reading.odometer, reading.dpi) == (0, 0, 1000, 203)
     assert reading.uptime_s is not None
     assert reading.unique_id == "D2J230000001"
+    assert reading.openings == 0
     assert made.evidence_level == 2
     assert made.capabilities["model"] == "ZTC ZD421-203dpi ZPL"
     assert look(made).health is Health.IDLE

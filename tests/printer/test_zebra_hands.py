@@ -100,6 +100,19 @@ def test_a_firmware_whose_odometer_leaves_out_feeds_as_the_guide_has_it() -> Non
     assert (len(bench.serials), bench.odometer) == (4, 1001)
 
 
+def test_the_lid_is_counted_and_a_power_cycle_does_not_change_that() -> None:
+    name = "odometer.latch_open_count"
+    bench = Bench.make()
+    assert bench.getvar(name) == b'"0"'
+    bench.strike("head_open")
+    bench.strike("head_open")
+    bench.zebra.clear()
+    bench.strike("head_open")
+    bench.zebra.power_cycle()
+    assert bench.getvar(name) == b'"2"'
+    assert Bench.make(counts_openings=False).getvar(name) == b'"?"'
+
+
 def test_a_counter_that_lags_behind_the_paper() -> None:
     bench = Bench.make(counter_lag_s=2.0)
     bench.send(label("A"))

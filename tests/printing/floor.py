@@ -111,6 +111,7 @@ class Floor(Plant):
             **super().environment(),
             "TAKT_PRINT_HOME": str(self.home),
             "TAKT_PRINT_HEARTBEAT": "0.5",
+            "TAKT_PRINT_LOOK": "1",
         }
 
     @property
@@ -146,6 +147,7 @@ class Floor(Plant):
             self.process.kill()
             self.process.wait(30)
         self.gate.close()
+        self.close()
 
     def journal(self, job_id: int) -> str:
         """How far the journal has the job, "" when it does not know it."""
@@ -167,6 +169,18 @@ class Floor(Plant):
                 yield rpc
             finally:
                 rpc.run(session.close())
+
+    def device_token(self) -> str:
+        """What the agent signs its calls with."""
+
+        async def token() -> str:
+            session = DeviceSession(Credentials.read(self.sign_in))
+            try:
+                return await session()
+            finally:
+                await session.close()
+
+        return asyncio.run(token())
 
     # -- printers -------------------------------------------------------------------------------
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 from datetime import UTC, datetime, timedelta
 
 from services.simulator.printer.device import Device
@@ -112,18 +110,6 @@ def test_s22_a_late_answer_is_not_taken_for_the_next_job(floor: Floor) -> None:
         assert counters == [1000, 1001, 1001, 1002]
 
 
-def restart_database(floor: Floor) -> None:
-    """As its operator would: every transaction ends where it stands."""
-    pid = int(floor.stack.service("postgres")["pid"])
-    os.kill(pid, signal.SIGINT)
-    wait_for(lambda: _postgres(floor) not in (0, pid), "another Postgres runs", PATIENCE)
-
-
-def _postgres(floor: Floor) -> int:
-    service = floor.stack.service("postgres")
-    return int(service["pid"] or 0) if service["state"] == "running" else 0
-
-
 def test_s25_the_database_restarts_in_the_middle_of_confirm(floor: Floor) -> None:
     with floor.zebra() as zebra:
         job, name = floor.label(zebra)
@@ -135,7 +121,7 @@ def test_s25_the_database_restarts_in_the_middle_of_confirm(floor: Floor) -> Non
             held.release()
             waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ %s"
             wait_for(lambda: floor.sql(waits, "confirm_print"), "confirm is under way", PATIENCE)
-            restart_database(floor)
+            floor.stack.restart_database()
         floor.until(job, "printed")
         assert (floor.steps(job), zebra.serials) == (STRAIGHT, [name])
         # Committed, and the answer lost: the repeat changes nothing.

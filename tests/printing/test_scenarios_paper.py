@@ -59,6 +59,28 @@ def test_s09_out_of_labels_and_switched_off(floor: Floor) -> None:
         assert len(zebra.serials) == 10
 
 
+def test_a_lid_opened_in_a_label_that_nobody_saw(floor: Floor) -> None:
+    """The second of three serials is cut in half, and the counter counts it; the lid's own counter
+    knows why."""
+    with floor.zebra() as zebra:
+        zebra.real.strike("head_open", after_labels=1, mid_label=True, lasts_s=0.01)
+        (job,) = floor.batch(zebra.code, 3)
+        lost = floor.until(job, "unknown", "printed")
+        assert (lost["state"], floor.job(job)["evidence_level"]) == ("unknown", None)
+        assert "half a label" in lost["why"]
+        (alarm,) = floor.alarms("print.unknown", job=job)
+        assert alarm["next_action"] == "resolve_print"
+        one, two, three = zebra.serials
+        assert two.startswith("½")
+        spoilt = two.removeprefix("½")
+        with floor.person() as rpc:
+            rpc.call("resolve_print", p_job_id=job, p_outcome="came_out")
+            wish = {"p_reason": "jam", "p_subjects": [spoilt], "p_copies": 1}
+            again = rpc.call("reprint", p_job_id=job, **wish)["job"]
+        floor.until(again["id"], "printed")
+        assert zebra.serials == [one, two, three, spoilt]
+
+
 def test_s10_the_lid_is_open_before_the_job(floor: Floor) -> None:
     with floor.zebra() as zebra:
         zebra.real.strike("head_open")

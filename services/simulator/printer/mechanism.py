@@ -26,6 +26,7 @@ class Mechanism:
         self.conditions: set[Condition] = set()
         self.powered = True
         self.boots = 1
+        self.openings = 0  # how often the lid was opened
         self.roll: int | None = None  # labels left on it; None = enough
         self.on_event: Callable[[Event], None] = lambda event: None
         self.on_line_fault: Callable[[Fault], None] = lambda fault: None
@@ -219,6 +220,7 @@ class Mechanism:
     def _set(self, condition: Condition) -> None:
         if condition not in self.conditions:
             self.conditions.add(condition)
+            self.openings += condition is Condition.HEAD_OPEN
             self.on_event(Event("struck", condition))
 
     def _end(self, kind: Kind) -> None:

@@ -38,6 +38,7 @@ class Variables:
             "head.latch": lambda: self._one_of(Condition.HEAD_OPEN, "open"),
             "head.resolution.in_dpi": lambda: "?" if self._spec.dpi_unreadable else self._dpi,
             "media.status": lambda: self._one_of(Condition.PAPER_OUT, "out"),
+            "odometer.latch_open_count": self._openings,
             "odometer.total_label_count": lambda: str(zebra.mechanism.odometer),
             "odometer.total_print_length": self._print_length,
             "zpl.label_length": lambda: str(zebra.label_dots),
@@ -104,6 +105,9 @@ class Variables:
 
     def _one_of(self, condition: Condition, word: str) -> str:
         return word if condition in self._zebra.mechanism.conditions else "ok"
+
+    def _openings(self) -> str:
+        return str(self._zebra.mechanism.openings) if self._spec.counts_openings else "?"
 
     def _print_length(self) -> str:
         inches = replies.print_inches(self._zebra.mechanism)

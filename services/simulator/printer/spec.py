@@ -55,6 +55,7 @@ class Spec:
     hi_gives_dpi: bool = False  # dots per inch where ~HI documents dots per mm
     dpi_unreadable: bool = False
     feed_counts: bool = True  # the label odometer also counts feeds and calibration
+    counts_openings: bool = True  # has a counter of the times that its lid was opened
     counter_lag_s: float = 0.0  # the odometer moves that long after the label came out
     remaining_without_current: bool = False  # "labels remaining" leaves out the one in motion
     partial_survives: bool = True  # half a format outlives the connection that brought it

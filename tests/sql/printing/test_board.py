@@ -286,7 +286,7 @@ def test_a_client_may_follow_the_stream(db: psycopg.Connection) -> None:
     names = {row[1] for row in rows}
     assert {"print.requested", "print.claimed", "print.released", "print.expired"} <= names
     assert "Ana" not in str(rows)
-    for who, may in [(AGENT, True), ("operator", True), ("kiosk", True), ("fixture", False)]:
+    for who, may in [(AGENT, True), ("operator", True), ("kiosk", False), ("fixture", False)]:
         with acting_as(db, who):
             row = db.execute("select private.may_listen('site:main:print')").fetchone()
         assert row == (may,), who

@@ -72,12 +72,12 @@ def test_the_time_of_a_fault_does_not_start_anew_with_every_report(db: psycopg.C
 
 
 def test_a_fault_in_the_middle_of_a_label_is_remembered_with_it(db: psycopg.Connection) -> None:
-    """A lid opened over a serial label: the counter counts it, a person should look at it."""
+    """A roll that ends may leave a poor label although it counts: a person should look at it."""
     add_printer(db)
     route(db, "prn-1")
     taken = bring(db, "sent")
-    heartbeat(db, {"code": "prn-1", "status": "stopped", "reasons": ["cover-open"]})
-    heartbeat(db, {"code": "prn-1", "status": "stopped", "reasons": ["cover-open", "paused"]})
+    heartbeat(db, {"code": "prn-1", "status": "stopped", "reasons": ["media-empty"]})
+    heartbeat(db, {"code": "prn-1", "status": "stopped", "reasons": ["media-empty", "paused"]})
     heartbeat(db, {"code": "prn-1", "status": "idle"})
     done = confirm(db, taken)
     assert done["state"] == "printed"

@@ -190,7 +190,7 @@ def test_templates_of_a_site_belong_to_who_works_there(db: psycopg.Connection) -
 
 
 def test_lists(db: psycopg.Connection) -> None:
-    rows = call(db, "kiosk", "list_label_templates")
+    rows = call(db, "viewer", "list_label_templates")
     assert sorted(row["code"] for row in rows) == list(BUILT_IN)
     shown = call(db, "viewer", "get_label_template", p_code="unit_device")
     (version,) = shown["versions"]

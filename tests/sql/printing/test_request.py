@@ -171,8 +171,9 @@ def test_who_may_not_ask(db: psycopg.Connection, who: str) -> None:
     assert refusal(db, who, "request_prints", **wishes) == "403 auth.forbidden"
 
 
-def test_a_shared_station_may_print(db: psycopg.Connection) -> None:
-    assert request(db, who="kiosk")["changed"]
+def test_nobody_prints_at_a_locked_station(db: psycopg.Connection) -> None:
+    wish: Row = {"p_label_type": "item", "p_subject": "SKU-1"}
+    assert refusal(db, "kiosk", "request_print", **wish) == "403 auth.forbidden"
 
 
 # Where --------------------------------------------------------------------------------------
