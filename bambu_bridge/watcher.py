@@ -63,7 +63,7 @@ class BambuWatcher:
         try:
             while not self._stopping:
                 self._handle(await self._inbox.take(_TICK))
-                if not self._link.is_alive:
+                if not self._stopping and not self._link.is_alive:
                     raise RuntimeError("the network thread has ended")
         finally:
             self._link.stop()

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
+
+_LEFTOVER_SECONDS = 10.0
 
 
 def command_of(pid: int) -> str:
@@ -17,3 +23,20 @@ def command_of(pid: int) -> str:
     # -ww: else it is cut at the width of the terminal, which COLUMNS tells.
     asked = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
     return subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip()
+
+
+def end_leftover(pid_file: Path, named: str) -> None:
+    """End the process whose number is in the file, if its command names `named` and so is the one
+    that was meant: it outlived the process that started it.
+    """
+    try:
+        pid = int(pid_file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return
+    if named not in command_of(pid):
+        return
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _LEFTOVER_SECONDS
+    while named in command_of(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)

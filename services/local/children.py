@@ -21,6 +21,7 @@ from takt.ports import HOST, port_is_open
 
 _LOG_BYTES = 10 * 1024 * 1024
 _LOGS_KEPT = 3
+_SHOP_URL = "TAKT_WORKER_SHOP_URL"
 
 
 class Child(Protocol):
@@ -209,8 +210,12 @@ def postgrest(settings: Settings) -> ProcessChild:
     )
 
 
-def python_child(settings: Settings, name: str, port: int | None = None) -> ProcessChild | None:
-    """`python -m services.<name>`; None when the checkout has no such service."""
+def python_child(
+    settings: Settings, name: str, port: int | None = None, more: Mapping[str, str] | None = None
+) -> ProcessChild | None:
+    """`python -m services.<name>`; None when the checkout has no such service. `more`: what only
+    this service is told.
+    """
     module = "services.local.gateway" if name == "gateway" else f"services.{name}"
     if importlib.util.find_spec(f"{module}.__main__") is None:
         return None
@@ -220,12 +225,19 @@ def python_child(settings: Settings, name: str, port: int | None = None) -> Proc
     return ProcessChild(
         name,
         [sys.executable, "-m", module],
-        environment(settings),
+        {**environment(settings), **(more or {})},
         settings.paths.root,
         log_file(settings.paths, name),
         port=port,
         ready=ready,
     )
+
+
+def worker(settings: Settings, *, demo: bool) -> ProcessChild | None:
+    """The worker. In a demo the shops are on this computer, whatever their addresses say."""
+    shops = f"http://{HOST}:{settings.ports.shop}/{{domain}}"
+    wanted = os.environ.get(_SHOP_URL, shops)
+    return python_child(settings, "worker", more={_SHOP_URL: wanted} if demo else {})
 
 
 def environment(settings: Settings) -> dict[str, str]:

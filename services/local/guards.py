@@ -15,6 +15,7 @@ from services.local import binaries, data_directory, processes
 from services.local.paths import Paths
 from services.local.postgres import PostgresServer
 from services.local.state import read_state
+from takt.processes import end_leftover
 
 log = logging.getLogger("takt.supervisor")
 
@@ -42,7 +43,14 @@ def end_orphans(paths: Paths) -> list[str]:
             processes.wait_until(lambda r=record: not r.is_alive(), 60)  # type: ignore[misc]
         else:
             processes.end(record.pid, record.started)
+    end_brokers(paths)
     return ended
+
+
+def end_brokers(paths: Paths) -> None:
+    """The virtual 3D printers of a simulator that was killed."""
+    for file in (paths.farm / "brokers").glob("*/mosquitto.pid"):
+        end_leftover(file, str(file.parent))
 
 
 def check_data(server: PostgresServer) -> None:

@@ -87,6 +87,16 @@ class Paths:
         return self.agent / "device.json"
 
     @property
+    def farm(self) -> Path:
+        """What the virtual 3D printers of the demo say about themselves."""
+        return self.state / "bambu"
+
+    @property
+    def bridge(self) -> Path:
+        """What the demo's bridge to them must not lose, and its sign-in."""
+        return self.state / "bambu-bridge"
+
+    @property
     def node_modules(self) -> Path:
         return self.root / "node_modules"
 

@@ -1,4 +1,4 @@
-"""The demo: one sign-in per role, two shops, and the rows of supabase/seed_dev.sql."""
+"""The demo: one sign-in per role, two shops, and the rows of supabase/seed_dev*.sql."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ROLES = ("viewer", "operator", "technician", "supervisor", "planner", "manager",
 PASSWORD = "takt-demo-2026"  # noqa: S105  documented: the demo is on loopback, with made-up data
 SHOPS = ("bannos", "flourlane")
 SHOP_SECRET = "test-secret-not-a-real-one"  # noqa: S105
+SHOP_TOKEN = "test-token-not-a-real-one"  # noqa: S105
 
 
 class SeedError(RuntimeError):
@@ -22,21 +23,22 @@ class SeedError(RuntimeError):
 
 
 def load_dev_seed(settings: Settings) -> None:
-    """Create the demo users through the admin API, then run the seed file as role postgres.
+    """Create the demo users through the admin API, then run the seed files as role postgres.
 
-    Safe to repeat when the seed file is. Writes `.takt/demo.json`. Errors: SeedError.
+    Safe to repeat when the seed files are. Writes `.takt/demo.json`. Errors: SeedError.
     """
     sign_ins = [
         {"email": f"{role}@takt.localhost", "password": PASSWORD, "role": role} for role in ROLES
     ]
     try:
         users = _ensure_users(settings, sign_ins)
-        _run_seed_file(settings, users)
+        _run_seed_files(settings, users)
     except (httpx.HTTPError, psycopg.Error) as error:
         raise SeedError(f"The demo data could not be loaded: {error}") from error
     demo = {
         "sign_ins": sign_ins,
         "shops": [{"shop": shop, "secret": SHOP_SECRET} for shop in SHOPS],
+        "shop_token": SHOP_TOKEN,
     }
     write_atomic(settings.paths.demo_file, json.dumps(demo, indent=2) + "\n")
 
@@ -69,14 +71,14 @@ def _ensure_users(settings: Settings, sign_ins: list[dict[str, str]]) -> list[tu
     return [(s["email"], ids[s["email"]], s["role"]) for s in sign_ins]
 
 
-def _run_seed_file(settings: Settings, users: list[tuple[str, str, str]]) -> None:
-    """Run supabase/seed_dev.sql in one transaction; it finds the users in
-    `pg_temp.demo_users(email, user_id, role)` and the key for shop secrets in the setting
-    `takt.secrets_key`.
+def _run_seed_files(settings: Settings, users: list[tuple[str, str, str]]) -> None:
+    """Run supabase/seed_dev.sql, then each seed_dev_*.sql beside it, in one transaction.
+
+    They find the users in `pg_temp.demo_users(email, user_id, role)` and the key for shop secrets
+    in the setting `takt.secrets_key`.
     """
-    file = settings.paths.root / "supabase" / "seed_dev.sql"
-    if not file.is_file():
-        return
+    folder = settings.paths.root / "supabase"
+    files = [folder / "seed_dev.sql", *sorted(folder.glob("seed_dev_*.sql"))]
     with psycopg.connect(settings.db_url()) as connection:
         connection.execute(
             "create temporary table demo_users (email text, user_id uuid, role text) on commit drop"
@@ -86,4 +88,5 @@ def _run_seed_file(settings: Settings, users: list[tuple[str, str, str]]) -> Non
         connection.execute(
             "select set_config('takt.secrets_key', %s, true)", (settings.secrets.secrets_key,)
         )
-        connection.execute(file.read_bytes())
+        for file in files:
+            connection.execute(file.read_bytes())

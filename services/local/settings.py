@@ -33,6 +33,7 @@ class Ports:
     lite: int = 54324
     api: int = 54325
     postgrest_admin: int = 54326
+    shop: int = 54327  # the Admin API of the demo's shops
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ import time
 
 import psycopg
 
-from services.local import binaries, children, demo, external, migrations, processes, seed
+from services.local import (
+    binaries,
+    children,
+    demo,
+    demo_farm,
+    external,
+    migrations,
+    processes,
+    seed,
+)
 from services.local.children import Child
 from services.local.guards import StartFailed, check_data, end_orphans, lock, port_lock
 from services.local.paths import Paths
@@ -77,6 +86,7 @@ class Supervisor:
         self._watched: list[Watched] = []
         self._state = StackState(os.getpid(), processes.start_time(os.getpid()))
         self._settings: Settings | None = None
+        self._is_demo = False
 
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; the exit code. Errors: AlreadyRunning."""
@@ -129,13 +139,13 @@ class Supervisor:
             self._step("applying migrations")
             migrations.push(settings.db_url(), workdir=self._paths.root)
             self._bring_up(children.postgrest(settings))
+            self._is_demo = self._wants_demo or seed.read_demo(settings) is not None
             ours = (
-                ("api", settings.ports.api),
-                ("worker", None),
-                ("gateway", settings.ports.gateway),
+                children.python_child(settings, "api", settings.ports.api),
+                children.worker(settings, demo=self._is_demo),
+                children.python_child(settings, "gateway", settings.ports.gateway),
             )
-            for name, port in ours:
-                child = children.python_child(settings, name, port)
+            for child in ours:
                 if child is not None:
                     self._bring_up(child, wait=False)
             for watched in self._watched:
@@ -217,16 +227,26 @@ class Supervisor:
         self._step("loading the demo data")
         seed.load_dev_seed(settings)
         self._bring_up_once(demo.simulator(settings), wait=False)
+        if not self._is_demo:
+            self._is_demo = True
+            self._replace(children.worker(settings, demo=True))
         demo.enroll(settings)  # while the simulator starts
-        agent = demo.print_agent(settings)
-        if agent is not None:
-            self._bring_up_once(agent)
+        self._bring_up_once(demo.print_agent(settings), wait=False)
         for watched in self._watched:
             self._await_ready(watched)
+        self._bring_up_once(demo_farm.bridge(settings))
 
-    def _bring_up_once(self, child: Child, *, wait: bool = True) -> None:
-        if all(watched.child.name != child.name for watched in self._watched):
+    def _bring_up_once(self, child: Child | None, *, wait: bool = True) -> None:
+        if child is not None and all(w.child.name != child.name for w in self._watched):
             self._bring_up(child, wait=wait)
+
+    def _replace(self, child: Child | None) -> None:
+        """Start a service anew, with other settings."""
+        for watched in self._watched:
+            if child is not None and watched.child.name == child.name:
+                watched.child.stop(_STOP_SECONDS)
+                watched.child = child
+                watched.start()
 
     # -- watch --------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
-"""The demo shops: post signed orders to the real receiver, again and again."""
+"""The demo's world: shops that post signed orders to the real receiver, printers, customers."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 from datetime import UTC, datetime
@@ -13,17 +14,22 @@ import httpx
 from services.simulator.bambu.farm import Farm
 from services.simulator.domain import FIRST_NUMBER, Shop
 from services.simulator.printer.plant import Plant
+from services.simulator.production import Customers
 from services.simulator.settings import SimulatorSettings
 from services.simulator.shop import ShopifyShop
+from services.simulator.shop_api import ShopApi
 from takt import daemon
 from takt.backoff import full_jitter
 from takt.daemon import Run
+from takt.errors import RpcError
 from takt.labels.picture import Picturer
+from takt.rpc import RpcClient
 from takt.settings import ConfigError
 
 log = logging.getLogger(__name__)
 
 _SHOP_STEP = 1000
+_LOOK = 3.0  # seconds between two looks at a plate
 
 
 class Simulator:
@@ -94,10 +100,52 @@ def _read_json(path: Any) -> dict[str, Any]:
 async def run(settings: SimulatorSettings) -> int:
     """Run until a signal; answers the exit code."""
     simulator = Simulator(settings)
-    drain = settings.sim_drain
-    async with Picturer() as pictures:
-        plant = Plant(settings, pictures) if settings.sim_printers else None
-        sides: dict[str, daemon.Work] = {"printers": plant.run} if plant else {}
-        if settings.sim_bambu:
-            sides["bambu"] = Farm(settings).run
-        return await daemon.run("simulator", simulator.work, side_tasks=sides, drain_seconds=drain)
+    async with (
+        Picturer() as pictures,
+        RpcClient(settings.supabase_url, settings.secret_key, connections=2) as rpc,
+    ):
+        sides = _side_tasks(settings, pictures, rpc)
+        return await daemon.run(
+            "simulator", simulator.work, side_tasks=sides, drain_seconds=settings.sim_drain
+        )
+
+
+def _side_tasks(
+    settings: SimulatorSettings, pictures: Picturer, rpc: RpcClient
+) -> dict[str, daemon.Work]:
+    """What goes on beside the shops' orders, as far as it is wanted."""
+    sides: dict[str, daemon.Work] = {}
+    if settings.sim_printers:
+        sides["printers"] = Plant(settings, pictures).run
+    if settings.sim_bambu:
+        sides["bambu"] = _farm(settings, rpc)
+        if settings.sim_production_seconds:
+            customers = Customers(rpc, settings.sim_production_seconds, settings.home)
+            sides["production"] = customers.run
+    if settings.sim_shop_port:
+        token = str(_read_json(settings.demo_file).get("shop_token", ""))
+        sides["shop"] = ShopApi(token, settings.sim_shop_port).run
+    return sides
+
+
+def _farm(settings: SimulatorSettings, rpc: RpcClient) -> daemon.Work:
+    async def work(state: Run) -> None:
+        async def until_clear(serial: str) -> None:
+            while not await _is_clear(rpc, serial):
+                await state.pause(_LOOK)
+
+        # The keys of its printers take a while.
+        farm = await asyncio.to_thread(functools.partial(Farm, settings, until_clear=until_clear))
+        await farm.run(state)
+
+    return work
+
+
+async def _is_clear(rpc: RpcClient, serial: str) -> bool:
+    """Has a person taken the last print off, where a person has to?"""
+    try:
+        rows = await rpc.call("get_print_machines", safe=True, p_site="main")
+    except RpcError as error:
+        log.warning(str(error), extra={"action": "sim.plate_unknown", "printer": serial})
+        return False
+    return not any(row["plates"] for row in rows if row["machine"]["serial"] == serial)

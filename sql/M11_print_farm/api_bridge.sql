@@ -172,7 +172,8 @@ begin
   values (p_machine.id, coalesce(left(p_report ->> 'link', 40), 'offline'), left(p_report ->> 'link_text', 300), private.machine_state(p_report),
     left(coalesce(p_report ->> 'filename', p_report ->> 'name'), 300),
     array(select left(c, 300) from jsonb_array_elements_text(case jsonb_typeof(p_report -> 'candidates') when 'array' then p_report -> 'candidates' else '[]' end) c limit 20),
-    nullif(greatest(private.number_of(p_report, 'plate'), 0), 0)::integer, least(greatest(private.number_of(p_report, 'percent'), 0), 100),
+    nullif(greatest(private.number_of(p_report, 'plate'), 0), 0)::integer,
+    case when private.number_of(p_report, 'percent') is not null then least(greatest(private.number_of(p_report, 'percent'), 0), 100) end,
     private.number_of(p_report, 'remaining_min'), p_report - '{serial,link,link_text,name,filename,candidates,plate,percent,remaining_min,gaps}'::text[],
     private.instant_of(p_report, 'last_report_at'), now())
   on conflict on constraint print_machine_states_pkey do update

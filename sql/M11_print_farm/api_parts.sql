@@ -75,6 +75,20 @@ begin
     cardinality(private.waiting_runs(v_stem)))::public.gcode_change;
 end $$;
 
+create function public.get_gcode(p_gcode_filename text, p_plate integer default null)
+returns public.gcode_change language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('farm.read');
+  return private.gcode_answer(p_gcode_filename, coalesce(p_plate, private.gcode_plate(p_gcode_filename)));
+end $$;
+comment on function public.get_gcode is
+$$Which parts a file (and plate) gives now, so that a mapping is changed and not begun anew; and how many of its prints can be booked. The plate is
+p_plate, else the one in the name.
+Permission: farm.read.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+
 create function public.map_gcode(
   p_gcode_filename text, p_parts jsonb, p_plate integer default null, p_notes text default null, p_request_id uuid default null)
 returns public.gcode_change language plpgsql security definer set search_path = '' as $$
@@ -241,7 +255,7 @@ begin
   return private.finish_run(v_command, 'print_run.logged');
 end $$;
 comment on function public.log_manual_print is
-$$A print that no bridge saw: p_lines [{sku, quantity}] of good parts, or p_gcode_filename (and p_plate) by its mapping. p_machine: code of the
+$$A print that no bridge saw: p_lines [{sku, quantity, planned}] of good parts (planned: what it was to give, if more), or p_gcode_filename (and p_plate) by its mapping. p_machine: code of the
 printer, if known; p_outcome success or failed (nothing is booked, p_reason says why).
 Permission: farm.log at the printer's site.
 Errors: print_machine.unknown (404), site.unknown (404), print_run.action (422), print_run.times (422), print_run.lines (422), part.unknown (404), print_run.unmapped (409),
@@ -264,5 +278,5 @@ begin
   end if;
 end $$;
 
-grant execute on function public.upsert_part, public.map_gcode, public.unmap_gcode to authenticated, service_role;
+grant execute on function public.upsert_part, public.get_gcode, public.map_gcode, public.unmap_gcode to authenticated, service_role;
 grant execute on function public.book_waiting_prints, public.log_manual_print to authenticated;

@@ -56,7 +56,8 @@ declare
 begin
   if jsonb_typeof(p_lines) is distinct from 'array' or jsonb_array_length(p_lines) not between 1 and 100 or exists (
     select 1 from jsonb_array_elements(p_lines) i where jsonb_typeof(i -> 'sku') is distinct from 'string'
-      or private.number_of(i, 'quantity') is null or private.number_of(i, 'quantity') not between 0 and 99999) then
+      or private.number_of(i, 'quantity') is null or private.number_of(i, 'quantity') not between 0 and 99999
+      or i -> 'planned' <> 'null' and coalesce(private.number_of(i, 'planned') not between private.number_of(i, 'quantity') and 99999, true)) then
     perform private.fail(422, 'print_run.lines', 'Say the parts like [{"sku": "BRACKET", "quantity": 4}].', jsonb_build_object('field', 'p_lines'));
   end if;
   select i ->> 'sku' into v_unknown from jsonb_array_elements(p_lines) i
@@ -64,10 +65,11 @@ begin
   if v_unknown is not null then
     perform private.fail(404, 'part.unknown', 'There is no part ' || v_unknown || '.', jsonb_build_object('sku', v_unknown));
   end if;
-  return array(select row(p.sku, sum(private.number_of(i, 'quantity')), sum(private.number_of(i, 'quantity')), null)::private.run_part
+  return array(select row(p.sku, sum(coalesce(private.number_of(i, 'planned'), private.number_of(i, 'quantity'))),
+      sum(private.number_of(i, 'quantity')), null)::private.run_part
     from jsonb_array_elements(p_lines) i join public.parts p on lower(p.sku) = lower(i ->> 'sku') group by p.sku order by p.sku);
 end $$;
-comment on function private.parts_given is 'Parts that a person named. Errors: print_run.lines (422), part.unknown (404).';
+comment on function private.parts_given is 'Parts that a person named: quantity good of planned (default: all). Errors: print_run.lines (422), part.unknown (404).';
 
 create function private.parts_expected(p_run public.print_runs)
 returns private.run_part[] language plpgsql stable set search_path = '' as $$

@@ -122,6 +122,36 @@ Errors: auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 
+create type public.order_print_row as (
+  code text, sku text, missing numeric, prints_required bigint, minutes_required numeric, has_file boolean);
+comment on type public.order_print_row is
+  'A printed part that an order still misses, and the prints of it for this order alone: ceil(missing / parts_per_print).';
+
+create function public.get_order_prints(p_codes text[])
+returns setof public.order_print_row language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_stores text[];
+begin
+  perform private.authorize('farm.read');
+  v_stores := private.readable_stores('production.read');
+  return query
+    select f.code, l.sku, trim_scale(m.missing), ceil(m.missing / p.parts_per_print)::bigint, ceil(m.missing / p.parts_per_print) * p.print_minutes,
+      exists (select 1 from public.gcode_part_mappings g where g.sku = l.sku and g.is_active)
+      from public.order_fulfilments f
+      join public.order_part_allocations l on l.fulfilment_id = f.id
+      join public.parts p on p.sku = l.sku
+     cross join lateral (select l.needed - l.allocated - l.consumed as missing) m
+     where f.code = any (p_codes[1:200]) and not l.is_closed and m.missing > 0 and (l.store is null or l.store = any (v_stores))
+     order by f.code, l.sku;
+end $$;
+comment on function public.get_order_prints is
+$$The prints that these orders (at most 200 codes of production orders or tickets) still need, each for itself. What stands before them in the
+queue comes on top: explain_allocation.
+Permission: farm.read; orders of stores only of the own ones.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+
 create type public.print_run_row as (run public.print_runs, machine text, lines jsonb, expected jsonb, orders jsonb);
 comment on type public.print_run_row is
 $$A run, the code of its printer, what was booked [{sku, title, planned, qty}], what its file would give now [{sku, quantity}] (null: not
@@ -178,4 +208,4 @@ Errors: print_run.filter (422), auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 
-grant execute on function public.get_part_demand, public.get_schedule, public.get_print_runs to authenticated, service_role;
+grant execute on function public.get_part_demand, public.get_schedule, public.get_order_prints, public.get_print_runs to authenticated, service_role;

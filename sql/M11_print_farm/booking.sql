@@ -86,6 +86,23 @@ begin
     from unnest(p_parts) r join public.parts p on p.sku = r.sku);
 end $$;
 
+create function private.may_be_counted(p_run public.print_runs)
+returns boolean language plpgsql stable set search_path = '' as $$
+declare
+  v_busy tstzrange := private.busy_range(p_run.started_at, p_run.first_seen_at, p_run.finished_not_before, p_run.finished_at);
+  -- Of a run whose end nobody saw only FINISH is known, and that may be the end of any print since.
+  v_until_seen tstzrange := private.busy_range(p_run.started_at, coalesce(p_run.first_seen_at, p_run.finished_not_before), null, p_run.finished_at);
+begin
+  return exists (select 1 from public.print_runs r
+      where r.is_counted and r.machine_id = p_run.machine_id and r.busy && v_until_seen and r.id is distinct from p_run.id)
+    or exists (select 1 from public.print_runs r   -- the same the other way round, unless this one was seen to begin
+      where r.is_counted and r.machine_id = p_run.machine_id and r.finished_not_before < upper(v_busy) and r.finished_at > lower(v_busy)
+        and (p_run.started_at is null or r.evidence = 'recovered_unseen') and r.id is distinct from p_run.id);
+end $$;
+comment on function private.may_be_counted is
+$$Is this print perhaps in stock already, told by another bridge or logged by a person? The printer was busy with a counted one at that time, or
+one of the two was not seen to its end and the other lies in the time when nobody looked.$$;
+
 create function private.judge_run(p_run public.print_runs, p_resolved private.resolved_print)
 returns public.print_runs language plpgsql stable set search_path = '' as $$
 declare
@@ -103,9 +120,7 @@ begin
     case when p_run.outcome in ('success', 'unknown') then p_resolved.problem end,
     case when p_run.outcome = 'success' and p_resolved.parts is not null and v_parts is null then 'skipped' end,
     case when p_run.outcome = 'success' and not exists (select 1 from unnest(v_parts) p where p.quantity > 0) and v_parts is not null then 'all_skipped' end,
-    case when p_run.outcome = 'success' and exists (select 1 from public.print_runs r where r.is_counted and r.machine_id = p_run.machine_id
-      and r.busy && private.busy_range(p_run.started_at, p_run.first_seen_at, p_run.finished_not_before, p_run.finished_at)
-      and r.id is distinct from p_run.id) then 'overlap' end], null);
+    case when p_run.outcome = 'success' and private.may_be_counted(p_run) then 'overlap' end], null);
   v_run.status := case when p_run.outcome = 'ignored' then 'ignored' when v_run.reasons = '{}' or p_run.outcome in ('failed', 'cancelled') then 'recorded'
     when v_run.reasons = '{unmapped}' then 'unmapped' else 'review' end;
   v_run.is_counted := v_run.status = 'recorded' and v_run.outcome = 'success';

@@ -1,5 +1,5 @@
 select private.allow(p, d, r) from (values
-  ('farm.read', 'See printers, prints and the print schedule', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'::text[]),
+  ('farm.read', 'See printers, prints and the print schedule', '{viewer,operator,technician,supervisor,planner,manager,admin,service}'::text[]),
   ('farm.report', 'Report prints and printers', '{device.bambu_bridge}'),
   ('farm.log', 'Log prints by hand and clear plates', '{operator,technician,supervisor,planner,manager,admin}'),
   ('farm.review', 'Decide about doubtful prints, correct and service', '{operator,technician,supervisor,planner,manager,admin}'),

@@ -198,6 +198,7 @@ create table public.print_runs (
 );
 create index print_runs_site_idx on public.print_runs (site, id);
 create index print_runs_machine_id_idx on public.print_runs (machine_id, id);
+create index print_runs_unseen_end_idx on public.print_runs (machine_id, finished_at) where is_counted and finished_not_before is not null;
 create index print_runs_attention_idx on public.print_runs (id) where status in ('unmapped', 'review');
 create index print_runs_plate_idx on public.print_runs (machine_id) where plate_status = 'waiting';
 comment on table public.print_runs is 'Every physical print, exactly once: counted, failed, cancelled, or waiting for a person. Nothing is dropped.';

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from bambu_bridge.state import Store
 from services.simulator.bambu.printer import VirtualPrinter
 from takt.ports import free_port
 from tests.takt.processes import ROOT, wait_for
@@ -54,6 +55,19 @@ class Bridge:
             self.env.pop(name, None)
 
     @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def outbox(self) -> int:
+        """How many runs wait on its disk to be told."""
+        store = Store(self.home / "state" / "bridge.db", time.time)
+        try:
+            return store.state().ready
+        finally:
+            store.close()
+
+    @property
     def log(self) -> str:
         return (self.home / "log").read_text(encoding="utf-8")
 
@@ -72,6 +86,11 @@ class Bridge:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def freeze(self) -> None:
+        """It still holds its connections and does nothing any more, until it is killed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> int:
         """A polite end; answers the exit code."""

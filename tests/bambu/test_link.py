@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from bambu_bridge import clock
 from bambu_bridge.inbox import Heard, Inbox
 from bambu_bridge.mqtt import Link
 from bambu_bridge.settings import BridgeSettings, PrinterConfig
+from bambu_bridge.state import Store
+from bambu_bridge.watcher import BambuWatcher, Bridge
 from services.simulator.bambu.certs import Authority
 from services.simulator.bambu.printer import VirtualPrinter
 from tests.bambu.conftest import CODE, MakePrinter
@@ -267,3 +270,27 @@ def test_55_a_flood_stays_within_bounds() -> None:
         assert inbox.dropped > 0
 
     asyncio.run(flood())
+
+
+def test_a_watcher_that_is_told_to_stop_has_not_failed(
+    make_printer: MakePrinter, tmp_path: Path
+) -> None:
+    printer = make_printer(SERIAL)
+    settings = quick(printer.authority)
+    store = Store(tmp_path / "bridge.db", clock.steady)
+    about = {"version": "1", "host": "h"}
+
+    async def run() -> None:
+        heard = asyncio.Event()
+        bridge = Bridge(settings, store, about, card_news=heard.set)
+        watcher = BambuWatcher(config(printer), bridge)
+        task = asyncio.create_task(watcher.run())
+        await asyncio.wait_for(heard.wait(), 20)
+        watcher.stop()
+        for thread in threading.enumerate():  # its network thread is gone before it looks again
+            if thread.name == f"mqtt {SERIAL}":
+                thread.join(10)
+        await task
+
+    asyncio.run(run())
+    store.close()

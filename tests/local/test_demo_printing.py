@@ -147,7 +147,9 @@ def test_there_is_no_paper_without_the_demo(demo_stack: Stack) -> None:
 
 def test_the_agent_has_a_sign_in_of_its_own(demo: Demo) -> None:
     facts = demo.stack.status()
-    assert {"simulator", "print_agent"} <= {s["name"] for s in facts["services"]}
+    names = {s["name"] for s in facts["services"]}
+    assert {"simulator", "print_agent"} <= names
+    assert "bambu_bridge" not in names, "there are no 3D printers here"
     assert facts["paper_url"] in demo.stack.takt("status").stdout
     file = demo.stack.home / ".takt" / "print-agent" / "device.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

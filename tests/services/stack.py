@@ -103,6 +103,16 @@ class Stack:
         """What the supervisor says about a service: state, pid, port."""
         return next(dict(s) for s in self._read("state.json")["services"] if s["name"] == name)
 
+    def restart_database(self) -> None:
+        """As its operator would: every transaction ends where it stands."""
+        pid = int(self.service("postgres")["pid"])
+        os.kill(pid, signal.SIGINT)
+        wait_for(lambda: self._postgres() not in (0, pid), "another Postgres runs", 90)
+
+    def _postgres(self) -> int:
+        service = self.service("postgres")
+        return int(service["pid"] or 0) if service["state"] == "running" else 0
+
     def environment(self) -> dict[str, str]:
         """What a daemon or a command needs to find this stack."""
         own = {

@@ -20,7 +20,7 @@ from services.local.gateway.middleware import middleware
 from services.local.gateway.paper import Paper
 from services.local.gateway.proxy import Upstream, forward, problem, request_headers
 from services.local.gateway.rest import Rest
-from services.local.gateway.web import WebClient, web_folder
+from services.local.gateway.web import ApiRoute, WebClient, web_folder
 from services.local.realtime.app import realtime_routes
 from services.local.realtime.authorise import RealtimeSettings
 from services.local.settings import Settings
@@ -29,6 +29,13 @@ from takt.ports import HOST
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _LIMITS = httpx.Limits(max_connections=500, max_keepalive_connections=100, keepalive_expiry=30)
+# Addresses that older clients know, outside /api.
+_OLD_ROUTES = (
+    ("POST", "/test-results"),
+    ("POST", "/inventory/move"),
+    ("GET", "/auth/me"),
+    ("GET", "/health"),
+)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -70,6 +77,8 @@ def build_app(settings: Settings) -> Starlette:
             for prefix in ("/api", "/graphql", "/webhooks", "/print-jobs")
             for route in _prefix(prefix, to_api)
         ),
+        *(Route(path, to_api, methods=[method]) for method, path in _OLD_ROUTES),
+        ApiRoute("/units/{path:path}", to_api, methods=["GET", "POST"]),
     ]
     folder = web_folder(settings.paths.root)
     if folder is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -36,3 +37,16 @@ def web_folder(root: Path) -> Path | None:
         if (folder / "index.html").is_file():
             return folder
     return None
+
+
+class ApiRoute(Route):
+    """A path of the API that is a page of the client too: a browser that goes there gets the
+    page."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """NONE for a browser's navigation, so that the client's mount is asked next."""
+        if scope["type"] == "http" and scope["method"] == "GET":
+            accepted = [value for name, value in scope["headers"] if name == b"accept"]
+            if any(b"text/html" in value for value in accepted):
+                return Match.NONE, {}
+        return super().matches(scope)

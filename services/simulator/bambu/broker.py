@@ -7,7 +7,6 @@ Inside: the printer's own plain connection on the loopback interface.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import os
 import secrets
@@ -21,7 +20,7 @@ from typing import Protocol
 
 from services.simulator.bambu.certs import Leaf
 from takt.ports import HOST, port_is_open
-from takt.processes import command_of
+from takt.processes import end_leftover
 
 INNER_USER = "printer"
 _START_SECONDS = 10.0
@@ -81,7 +80,7 @@ class Mosquitto:
         )
         for name in ("passwords", "acl"):
             (folder / name).chmod(0o600)
-        end_leftover(folder)
+        end_broker(folder)
         config = folder / _CONFIG
         config.write_text(self._config(), encoding="utf-8")
         with (folder / "mosquitto.log").open("ab") as log:
@@ -134,19 +133,9 @@ def find_mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
-def end_leftover(folder: Path) -> None:
+def end_broker(folder: Path) -> None:
     """A simulator that was killed leaves its brokers behind, and they hold their ports."""
-    try:
-        pid = int((folder / _PID).read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return
-    mine = str(folder / _CONFIG)
-    if mine in command_of(pid):
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + _START_SECONDS
-        while mine in command_of(pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
+    end_leftover(folder / _PID, str(folder / _CONFIG))
 
 
 def wait_for_port(port: int) -> None:

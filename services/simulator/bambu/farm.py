@@ -8,10 +8,11 @@ import json
 import logging
 import os
 import secrets
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from services.simulator.bambu.broker import end_leftover
+from services.simulator.bambu.broker import end_broker
 from services.simulator.bambu.certs import Authority
 from services.simulator.bambu.jobs import Job, frames, next_jobs
 from services.simulator.bambu.printer import VirtualPrinter
@@ -29,16 +30,26 @@ PRINTERS = (
 )
 _PAUSE = 0.15  # of a print's length, between two
 
+UntilClear = Callable[[str], Awaitable[None]]
+
 
 class Farm:
     """Starts them, and keeps ports, access codes and job numbers over a restart.
 
     `started` is set when they can be reached; they print nothing unless `is_printing`.
+    `until_clear` waits until the plate of a printer, given by its serial, is free again.
     """
 
-    def __init__(self, settings: BambuSettings, *, is_printing: bool = True) -> None:
+    def __init__(
+        self,
+        settings: BambuSettings,
+        *,
+        is_printing: bool = True,
+        until_clear: UntilClear | None = None,
+    ) -> None:
         self.started = asyncio.Event()
         self._is_printing = is_printing
+        self._until_clear = until_clear
         self._folder = settings.bambu_folder
         self._seconds = settings.sim_bambu_seconds
         self._file = self._folder / "farm.json"
@@ -49,7 +60,7 @@ class Farm:
         self.printers: list[VirtualPrinter] = []
         brokers = self._folder / "brokers"
         for serial, model, name in PRINTERS[: settings.sim_bambu]:
-            end_leftover(brokers / serial)
+            end_broker(brokers / serial)
             kept = known.get(serial, {})
             port = _port(kept.get("port"))
             code = str(kept.get("code") or f"{secrets.randbelow(10**8):08}")
@@ -70,10 +81,10 @@ class Farm:
 
     async def run(self, _: Run) -> None:
         """A side task: print until it is cancelled."""
+        self._save()  # a bridge may start now; it finds the printers as they come up
         try:
             for printer in self.printers:
                 await asyncio.to_thread(printer.start)
-            self._save()
             log.info("virtual 3D printers", extra={"action": "bambu.serving"})
             self.started.set()
             if not self._is_printing:
@@ -93,6 +104,8 @@ class Farm:
             fact["number"] = job.number + 1
             self._save()
             await asyncio.sleep(self._seconds * _PAUSE)
+            if self._until_clear is not None:
+                await self._until_clear(printer.serial)
 
     async def print_one(self, printer: VirtualPrinter, job: Job) -> None:
         """From the start to FINISH or FAILED, in `sim_bambu_seconds` when it goes well."""

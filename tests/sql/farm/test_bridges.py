@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.farm.farm import SERIAL, beat, machine, mapping, part, report
-from tests.sql.inventory.stock import refused
+from tests.sql.farm.farm import NOON, SERIAL, beat, machine, mapping, part, report
+from tests.sql.inventory.stock import on_hand, refused
 from tests.support.databases import USER_IDS
 from tests.support.rpc import call
 
@@ -80,6 +81,50 @@ def test_two_bridges_that_saw_one_print_count_it_once(farm: psycopg.Connection) 
     assert second["reasons"] == ["overlap"]
 
 
+SEEN_UNTIL_12_20: dict[str, Any] = {
+    "start": NOON,
+    "minutes": 180,
+    "evidence": "recovered",
+    "finished_not_before": NOON + timedelta(minutes=20),
+}
+TAKEN_OVER_AT_12_30: dict[str, Any] = {
+    "started_at": None,
+    "finished_at": NOON + timedelta(minutes=60),
+    "progress": Jsonb({"first_seen_at": (NOON + timedelta(minutes=30)).isoformat()}),
+}
+FOUND_LATER: dict[str, Any] = {
+    "started_at": None,
+    "finished_at": NOON + timedelta(minutes=180),
+    "evidence": "recovered_unseen",
+    "finished_not_before": NOON - timedelta(minutes=10),
+    "native": Jsonb({"job_id": "500001"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (TAKEN_OVER_AT_12_30, SEEN_UNTIL_12_20),
+        (SEEN_UNTIL_12_20, TAKEN_OVER_AT_12_30),
+        ({"start": NOON}, FOUND_LATER),
+        (TAKEN_OVER_AT_12_30, FOUND_LATER),
+        (FOUND_LATER, TAKEN_OVER_AT_12_30),
+        (FOUND_LATER, {"start": NOON}),
+    ],
+)
+def test_a_print_that_two_bridges_saw_in_parts_is_counted_once(
+    farm: psycopg.Connection, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    """One saw it begin and later only FINISH, the other took over in between and saw it end."""
+    answers = [report(farm, **first), report(farm, **second)]
+    assert [answer["status"] for answer in answers] == ["recorded", "review"]
+    assert answers[1]["reasons"] == ["overlap"]
+    assert on_hand(farm, "BRACKET") == 4
+    # A person who knows better may book it: what was surely seen does not overlap.
+    run = {"p_run_id": answers[1]["print_run_id"], "p_action": "book"}
+    assert call(farm, "operator", "resolve_print_run", **run)["changed"]
+
+
 def test_a_serial_nobody_registered_is_left_out(farm: psycopg.Connection) -> None:
     answer = beat(farm, {"serial": " 01s00a123 "}, {"serial": "UNKNOWN"}, {"serial": None})
     assert [p["serial"] for p in answer["printers"]] == [SERIAL]
@@ -123,6 +168,11 @@ def test_a_heartbeat_is_a_list_of_printers(farm: psycopg.Connection, printers: A
 )
 def test_odd_values_do_not_silence_a_bridge(farm: psycopg.Connection, odd: dict[str, Any]) -> None:
     assert beat(farm, odd)["printers"][0]["owned"] is True
+
+
+def test_a_percent_that_was_not_said_is_not_known(farm: psycopg.Connection) -> None:
+    beat(farm, {"phase": "starting", "filename": "bracket.3mf", "percent": None})
+    assert live(farm)["state"]["percent"] is None
 
 
 def test_live_state_shows_what_the_job_will_give(farm: psycopg.Connection) -> None:

@@ -63,6 +63,18 @@ def test_a_print_that_no_bridge_saw(farm: psycopg.Connection) -> None:
     assert on_hand(farm, "BRACKET") == 6
 
 
+def test_a_print_by_hand_of_which_some_are_bad(farm: psycopg.Connection) -> None:
+    part(farm, grams_per_print=80, parts_per_print=8)
+    lines = Jsonb([{"sku": "bracket", "quantity": 7, "planned": 8}])
+    done = log(farm, lines=lines, machine="a1", reason="warped")
+    assert [(line["planned"], line["qty"]) for line in done["lines"]] == [(8, 7)]
+    assert (on_hand(farm, "BRACKET"), done["run"]["grams"]) == (7, 80)
+    for planned in (6, "many", 100_000):
+        lines = Jsonb([{"sku": "BRACKET", "quantity": 7, "planned": planned}])
+        answer = refused(farm, "operator", "log_manual_print", p_lines=lines)
+        assert answer.code == "print_run.lines"
+
+
 def test_a_failed_print_by_hand_gives_nothing(farm: psycopg.Connection) -> None:
     done = log(farm, lines=parts(BRACKET=4), outcome="failed", reason="spaghetti")
     assert [(line["planned"], line["qty"]) for line in done["lines"]] == [(4, 0)]
@@ -128,6 +140,14 @@ def test_unmapping_makes_the_next_prints_wait(farm: psycopg.Connection) -> None:
     assert again == gone
     assert report(farm)["status"] == "unmapped"
     assert on_hand(farm, "BRACKET") == 0
+
+
+def test_what_a_file_gives_now(farm: psycopg.Connection) -> None:
+    mapping(farm, "plates/Feet plate 2.3mf", {"BRACKET": 1, "KNOB": 2})
+    found = call(farm, "viewer", "get_gcode", p_gcode_filename="FEET_plate_2.gcode")
+    assert (found["stem"], found["plate"], found["waiting"]) == ("feet", 2, 0)
+    assert {row["sku"]: row["quantity"] for row in found["parts"]} == {"BRACKET": 1, "KNOB": 2}
+    assert call(farm, "viewer", "get_gcode", p_gcode_filename="feet", p_plate=3)["parts"] == []
 
 
 def test_a_new_set_of_parts_replaces_the_old_one(farm: psycopg.Connection) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.sql.farm.farm import beat, machine, mapping, part, report
-from tests.sql.inventory.production import plan, produce
+from tests.sql.inventory.production import plan, produce, produce_lines
 from tests.sql.inventory.stock import item
 from tests.support.rpc import call
 
@@ -74,6 +74,24 @@ def test_the_shelf_comes_last(farm: psycopg.Connection) -> None:
     assert [(r["priority"], r["deficit"], r["prints_required"]) for r in rows] == [
         ("normal", 1, 1), ("stock", 2, 0), ("minimum", 6, 2),
     ]  # fmt: skip
+
+
+def test_the_prints_that_one_order_needs(farm: psycopg.Connection) -> None:
+    item(farm, "SCREW")
+    call(farm, "operator", "receive_stock", p_sku="BRACKET", p_quantity=3)
+    first = produce_lines(farm, {"BRACKET": 8, "SCREW": 2})
+    second = produce(farm, quantity=9, store="bannos")
+    expected = {"sku": "BRACKET", "has_file": False}
+    rows = call(farm, "viewer", "get_order_prints", p_codes=[second, first])
+    assert rows == [
+        {"code": first, "missing": 5, "prints_required": 2, "minutes_required": 180, **expected},
+        {"code": second, "missing": 9, "prints_required": 3, "minutes_required": 270, **expected},
+    ]
+    for codes, store_operator in (([first], 1), ([second], 0)):
+        seen = call(farm, "flourlane_operator", "get_order_prints", p_codes=codes)
+        assert len(seen) == store_operator
+    call(farm, "operator", "receive_stock", p_sku="BRACKET", p_quantity=14)
+    assert call(farm, "viewer", "get_order_prints", p_codes=[first, second]) == []
 
 
 def test_what_is_not_printed_is_not_on_the_schedule(farm: psycopg.Connection) -> None:
