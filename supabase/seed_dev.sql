@@ -23,6 +23,7 @@ select public.register_station('deco-1', 'Decorating bench', 'main', null, 'Deco
 select public.register_station('pack-1', 'Packing bench', 'main', null, 'Packing');
 select public.save_shop(s.store, 'shopify', s.domain) from (values ('bannos', 'example-cakes.myshopify.com'), ('flourlane', 'example-flour.myshopify.com')) as s (store, domain);
 select public.set_shop_secret(s, 'webhook', 'test-secret-not-a-real-one') from unnest(array['bannos', 'flourlane']) s;
+select public.set_shop_secret(s, 'access_token', 'test-token-not-a-real-one') from unnest(array['bannos', 'flourlane']) s;
 
 -- Tickets, once: taken by hand by the planner, then worked on by the operator.
 do $$

@@ -27,19 +27,27 @@ begin
   return make_interval(mins => (private.setting('station.lock_minutes', null, p_site) #>> '{}')::integer);
 end $$;
 
+create function private.staff_here(p_device public.devices, p_user_id uuid)
+returns public.staff_shared language plpgsql stable set search_path = '' as $$
+declare
+  v_staff public.staff_shared;
+begin
+  select s.* into v_staff from public.staff_shared s where s.user_id = p_user_id and s.is_active
+     and exists (select 1 from public.stores st where st.site = p_device.site and s.stores && array[st.code, '*']);
+  if v_staff.user_id is null then
+    perform private.fail(403, 'person.not_here', 'You do not work at this site. Ask a manager.');
+  end if;
+  return v_staff;
+end $$;
+comment on function private.staff_here is 'The person, who works at the site of the station. Errors: person.not_here (403).';
+
 create function private.open_person_session(p_device public.devices, p_user_id uuid)
 returns public.person_answer language plpgsql set search_path = '' as $$
 declare
   v_token text := encode(extensions.gen_random_bytes(32), 'hex');
-  v_staff public.staff_shared;
+  v_staff public.staff_shared := private.staff_here(p_device, p_user_id);
   v_until timestamptz := now() + private.station_lock(p_device.site);
 begin
-  select s.* into v_staff from public.staff_shared s where s.user_id = p_user_id and s.is_active;
-  if v_staff.user_id is null or not exists (
-    select 1 from public.stores st where st.site = p_device.site and v_staff.stores && array[st.code, '*']
-  ) then
-    perform private.fail(403, 'person.not_here', 'You do not work at this site. Ask a manager.');
-  end if;
   delete from private.person_sessions ps where ps.device_id = p_device.id;   -- one person per station: quick switch
   insert into private.person_sessions (token_hash, device_id, user_id, expires_at)
   values (extensions.digest(v_token, 'sha256'), p_device.id, p_user_id, v_until);
@@ -74,6 +82,7 @@ declare
 begin
   perform private.authorize('stations.identify');
   v_device := private.kiosk();
+  perform private.staff_here(v_device, p_user_id);   -- a stolen tablet locks nobody out elsewhere
   select s.* into v_secrets from private.staff_secrets s where s.user_id = p_user_id for update;   -- guesses come one by one
   if v_secrets.pin_hash is null then
     perform private.fail(409, 'person.no_pin', 'You have no PIN yet. Set one in your own account, or ask a manager.');
@@ -82,7 +91,7 @@ begin
   end if;
   update private.staff_secrets s set failed_attempts = s.failed_attempts + 1,   -- counted before it is checked
       locked_until = case when (s.failed_attempts + 1) % 5 = 0
-        then now() + least(interval '5 minutes' * power(2, (s.failed_attempts + 1) / 5 - 1), interval '1 day') end
+        then now() + least(interval '5 minutes' * power(2, least((s.failed_attempts + 1) / 5 - 1, 10)), interval '1 day') end
    where s.user_id = p_user_id returning s.* into v_secrets;
   if extensions.crypt(p_pin, v_secrets.pin_hash) is distinct from v_secrets.pin_hash then
     return private.wrong_guess(v_secrets);
@@ -116,6 +125,24 @@ $$A person at a shared station, by scanning the badge that issue_badge made.
 Permission: stations.identify, at a kiosk device.
 Errors: station.not_a_station (403), person.unknown_badge (404), person.not_here (403).
 Idempotency: a repeat replaces the station's session.
+Locks: none.$$;
+
+create function public.list_station_people()
+returns table (user_id uuid, full_name text) language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_device public.devices;
+begin
+  perform private.authorize('stations.identify');
+  v_device := private.kiosk();
+  return query select s.user_id, s.full_name from public.staff_shared s
+    where s.is_active and exists (select 1 from public.stores st where st.site = v_device.site and s.stores && array[st.code, '*'])
+    order by s.full_name, s.user_id;
+end $$;
+comment on function public.list_station_people is
+$$Who works at the site of this shared station: the names to choose from. All that a locked station may know of people.
+Permission: stations.identify, at a kiosk device.
+Errors: station.not_a_station (403).
+Idempotency: a read.
 Locks: none.$$;
 
 create function public.keep_person()
@@ -183,11 +210,12 @@ begin
   perform private.check_pin(p_pin);
   insert into private.staff_secrets as x (user_id, pin_hash) values (v_user, extensions.crypt(p_pin, extensions.gen_salt('bf', 8)))
   on conflict on constraint staff_secrets_pkey do update set pin_hash = excluded.pin_hash, failed_attempts = 0, locked_until = null;
+  delete from private.person_sessions ps where ps.user_id = v_user;   -- whoever knew the old one is out
   perform private.emit('staff', v_user::text, 'person.pin_set', v_actor);
   return true;
 end $$;
 comment on function public.set_pin is
-$$Set the own PIN, or (managers) somebody's; it also ends a lockout. Stored as bcrypt.
+$$Set the own PIN, or (managers) somebody's; it also ends a lockout and the sessions at stations. Stored as bcrypt.
 Permission: plant.read for oneself, staff.manage and rank for others; not from a shared station.
 Errors: staff.unknown (404), staff.rank (403), person.weak_pin (422), person.not_at_station (403).
 Idempotency: a repeat sets the same PIN again.
@@ -206,15 +234,16 @@ begin
   perform private.check_rank(v_role);
   insert into private.staff_secrets as x (user_id, badge_hash) values (p_user_id, private.enrolment_hash(v_badge))
   on conflict on constraint staff_secrets_pkey do update set badge_hash = excluded.badge_hash;
+  delete from private.person_sessions ps where ps.user_id = p_user_id;   -- whoever had the old one is out
   perform private.emit('staff', p_user_id::text, 'person.badge_issued', v_actor);
   return v_badge;
 end $$;
 comment on function public.issue_badge is
-$$A new badge code for a person, to be printed as a QR code; shown once, stored as a hash. The old badge stops working.
+$$A new badge code for a person, to be printed as a QR code; shown once, stored as a hash. The old badge stops working, and so does where it opened a station.
 Permission: staff.manage, and a rank not below theirs.
 Errors: staff.unknown (404), staff.rank (403).
 Idempotency: every call makes a new badge.
 Locks: the person's secrets.$$;
 
-grant execute on function public.identify_by_pin, public.identify_by_badge, public.keep_person, public.leave_station, public.set_pin,
+grant execute on function public.identify_by_pin, public.identify_by_badge, public.list_station_people, public.keep_person, public.leave_station, public.set_pin,
   public.issue_badge to authenticated;

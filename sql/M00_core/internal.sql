@@ -142,6 +142,16 @@ end $$;
 comment on function private.station is
   'Where the caller says to be (header x-takt-station), else the code of the calling device. A label for events, never a right.';
 
+create function private.event_station(p_said text default null)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return left(coalesce(
+    (select d.code from public.devices d where d.user_id = nullif(private.claims() ->> 'sub', '')::uuid and d.kind = 'kiosk'),
+    p_said, private.station()), 64);
+end $$;
+comment on function private.event_station is
+  'Where something happened, for events: a shared station is itself whatever the caller says; elsewhere what was said, else private.station().';
+
 -- Safe repeats -----------------------------------------------------------------------------------------------------
 
 create function private.replay(p_actor uuid, p_request_id uuid, p_rpc text, p_args jsonb)
@@ -196,7 +206,7 @@ begin
   end if;
   insert into public.events (site, store, stream, stream_id, event, actor_id, station, payload)
   values (coalesce(v_site, '-'), p_store, p_stream, left(p_stream_id, 200), p_event,
-    nullif(p_actor, '00000000-0000-0000-0000-000000000000'), left(coalesce(p_station, private.station()), 64), p_payload)
+    nullif(p_actor, '00000000-0000-0000-0000-000000000000'), private.event_station(p_station), p_payload)
   returning id into v_event;
   return v_event;
 end $$;
@@ -213,10 +223,16 @@ comment on function private.broadcast is
 
 create function private.tg_events__broadcast()
 returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_payload jsonb;
 begin
-  perform private.broadcast('site:' || new.site || ':' || new.stream, new.event, jsonb_build_object(
-    'event_id', new.id, 'stream', new.stream, 'stream_id', new.stream_id, 'store', new.store,
-    'version', new.payload -> 'version'));
+  v_payload := jsonb_build_object('event_id', new.id, 'stream', new.stream, 'stream_id', new.stream_id, 'store', new.store,
+    'version', new.payload -> 'version');
+  if new.site <> '-' then
+    perform private.broadcast('site:' || new.site || ':' || new.stream, new.event, v_payload);
+  else   -- it concerns all of them
+    perform private.broadcast('site:' || si.code || ':' || new.stream, new.event, v_payload) from public.sites si;
+  end if;
   return null;
 end $$;
 
@@ -253,8 +269,8 @@ end $$;
 
 create trigger _200_append_only before update or delete on public.events
   for each row execute function private.tg_events__append_only();
-create trigger _900_broadcast after insert on public.events
-  for each row execute function private.tg_events__broadcast();
+create trigger _900_broadcast after insert on public.events   -- takt.quiet: whoever writes thousands tells of them once, by itself
+  for each row when (coalesce(current_setting('takt.quiet', true), '') <> 'on') execute function private.tg_events__broadcast();
 
 create function private.tg_events__no_truncate()
 returns trigger language plpgsql set search_path = '' as $$

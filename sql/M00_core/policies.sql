@@ -34,17 +34,26 @@ create policy select_store on public.events for select to authenticated
 grant select on public.sites, public.stores, public.roles, public.permissions, public.role_permissions, public.staff_shared,
   public.devices, public.events, public.work_queue, public.orders to authenticated;
 
+create function private.stream_permission(p_stream text)
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  return case when p_stream in ('order', 'settings', 'store', 'site', 'stock', 'item', 'location', 'count',
+    'allocation', 'production_order', 'print_run', 'print_machine') then 'events.read'
+    when p_stream = 'print' then 'printing.read'
+    when p_stream in ('unit', 'box', 'kit', 'variant', 'lot', 'recall') then 'units.read' else 'audit.read' end;
+end $$;
+comment on function private.stream_permission is 'What it takes to follow a stream of events.';
+
 -- Who may listen: topic site:<code>:<stream> to whoever works there and reads that stream. Nobody but the database speaks.
 create function private.may_listen(p_topic text)
 returns boolean language plpgsql stable security definer set search_path = '' as $$
 declare
   v_parts text[] := regexp_match(p_topic, '^site:([a-z0-9_-]+):([a-z_]+)$');
-  v_who private.identity := private.identify();
+  v_who private.identity := private.listener();
 begin
   return v_parts is not null and v_who.actor_id is not null and private.works_at(v_who, v_parts[1])
-    and private.may(case when v_parts[2] in ('order', 'settings', 'store', 'site', 'stock', 'item', 'location', 'count',
-        'allocation', 'production_order', 'print_run', 'print_machine') then 'events.read'
-      when v_parts[2] = 'print' then 'printing.read' else 'audit.read' end);
+    and exists (select 1 from public.role_permissions rp
+      where rp.role = v_who.role and rp.permission = private.stream_permission(v_parts[2]));
 end $$;
 comment on function private.may_listen is 'For the policy on realtime.messages: may the caller join this topic?';
 grant execute on function private.may_listen to authenticated;

@@ -24,7 +24,7 @@ comment on function private.allow is 'For seeds: a new permission and the roles 
 select private.allow(p, d, r) from (values
   ('plant.read', 'See sites, stores, roles', '{viewer,operator,technician,supervisor,planner,manager,admin,device.print_agent,device.bambu_bridge,device.fixture,device.kiosk,device.equipment}'::text[]),
   ('plant.manage', 'Add and change sites and stores', '{admin,service}'),
-  ('staff.read', 'See who works here', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'),
+  ('staff.read', 'See who works here', '{viewer,operator,technician,supervisor,planner,manager,admin,service}'),
   ('staff.manage', 'Add, change and disable people', '{manager,admin,service}'),
   ('staff.bootstrap', 'Make the first admin', '{service}'),
   ('roles.manage', 'Change what a role may do', '{admin}'),
@@ -33,12 +33,12 @@ select private.allow(p, d, r) from (values
   ('devices.enrol', 'Tie an Auth user to a device', '{service}'),
   ('devices.report', 'Report health of the own device', '{device.print_agent,device.bambu_bridge,device.fixture,device.kiosk,device.equipment}'),
   ('stations.identify', 'Say who stands at a shared station', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
-  ('events.read', 'Read what happened in the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
+  ('events.read', 'Read what happened in the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin}'),
   ('audit.read', 'Read administrative history', '{manager,admin}'),
   ('queue.read', 'See the work queue', '{technician,manager,admin}'),
   ('queue.manage', 'Queue dead jobs again', '{manager,admin,service}'),
   ('work.run', 'Claim and settle background work', '{service}'),
-  ('orders.read', 'See orders of the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}')
+  ('orders.read', 'See orders of the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,service}')
 ) as t (p, d, r);
 
 insert into private.scheduled_jobs (name, function_name, every) values

@@ -60,3 +60,18 @@ begin
   return v_identity;
 end $$;
 comment on function private.identify_person is 'The person at a shared station, in the stores of its site. Errors: station.locked (401) when the session has ended.';
+
+create function private.listener()
+returns private.identity language plpgsql stable set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  if v_who.role = 'device.kiosk' then   -- a websocket carries no header of a person
+    select s.user_id, private.role_at_station(s.role), v_who.stores, v_who.site, s.full_name into v_who
+      from public.devices d join private.person_sessions ps on ps.device_id = d.id and ps.expires_at > now()
+      join public.staff_shared s on s.user_id = ps.user_id and s.is_active
+     where d.user_id = v_who.actor_id;
+  end if;
+  return v_who;
+end $$;
+comment on function private.listener is 'Who would hear a broadcast: the caller; at a shared station whoever stands there, all null when nobody does.';

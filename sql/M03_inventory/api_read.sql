@@ -1,7 +1,10 @@
 create type public.inventory_row as (
   sku text, title text, kind text, uom text, supplier text, unit_cost numeric, min_stock numeric, is_stocked boolean, forbid_negative boolean,
-  is_listed boolean, is_active boolean, version integer, on_hand numeric, held numeric, reserved numeric, ats numeric, is_low boolean, locations jsonb);
-comment on type public.inventory_row is 'An item with its stock. locations: {code: on hand there}. is_low: at or below min_stock, or nothing left to promise.';
+  is_listed boolean, is_active boolean, version integer, on_hand numeric, held numeric, reserved numeric, ats numeric, is_low boolean, locations jsonb,
+  state text);
+comment on type public.inventory_row is
+$$An item with its stock. locations: {code: on hand there}. is_low: at or below min_stock, or nothing left to promise. state: enough, low,
+promised (all there is), out, negative or not_stocked.$$;
 
 create type public.inventory_page as (items public.inventory_row[], next_cursor text, total bigint);
 comment on type public.inventory_page is 'A page of items; next_cursor is null on the last page; total only when asked for.';
@@ -11,6 +14,19 @@ returns boolean language sql immutable set search_path = '' as $$
   select p_is_stocked and (p_ats < 0 or p_min_stock > 0 and p_ats <= p_min_stock)
 $$;
 comment on function private.is_low is 'Less than nothing to promise, or at or below the minimum.';
+
+create function private.inventory_row(p_item public.inventory_items, p_stock public.inventory_stock)
+returns public.inventory_row language plpgsql stable set search_path = '' as $$
+declare
+  v_is_low boolean := private.is_low(p_stock.ats, p_item.min_stock, p_item.is_stocked);
+begin
+  return row(p_item.sku, p_item.title, p_item.kind, p_item.uom, p_item.supplier, p_item.unit_cost, p_item.min_stock, p_item.is_stocked,
+    p_item.forbid_negative, p_item.is_listed, p_item.is_active, p_item.version, p_stock.on_hand, p_stock.held, p_stock.reserved, p_stock.ats, v_is_low,
+    (select coalesce(jsonb_object_agg(b.location, trim_scale(b.on_hand)), '{}') from public.inventory_balances b
+      where b.sku = p_item.sku and b.on_hand <> 0),
+    case when not p_item.is_stocked then 'not_stocked' when p_stock.on_hand < 0 then 'negative' when p_stock.ats > 0 and v_is_low then 'low'
+      when p_stock.ats > 0 then 'enough' when p_stock.on_hand > 0 then 'promised' else 'out' end);
+end $$;
 
 create function private.inventory_filter(p_search text, p_kind text, p_location text, p_only text, p_with_inactive boolean)
 returns setof text language plpgsql stable set search_path = '' as $$
@@ -39,10 +55,7 @@ begin
     perform private.fail(422, 'inventory.only', 'Choose low, out or negative.', jsonb_build_object('field', 'p_only', 'actual', p_only));
   end if;
   v_page.items := array(
-    select row(i.sku, i.title, i.kind, i.uom, i.supplier, i.unit_cost, i.min_stock, i.is_stocked, i.forbid_negative, i.is_listed, i.is_active,
-        i.version, s.on_hand, s.held, s.reserved, s.ats, private.is_low(s.ats, i.min_stock, i.is_stocked),
-        (select coalesce(jsonb_object_agg(b.location, trim_scale(b.on_hand)), '{}') from public.inventory_balances b
-          where b.sku = i.sku and b.on_hand <> 0))::public.inventory_row
+    select private.inventory_row(i, s)
       from private.inventory_filter(p_search, p_kind, p_location, p_only, p_with_inactive) f (sku)
       join public.inventory_items i on i.sku = f.sku join public.inventory_stock s on s.sku = i.sku
      where v_after is null or i.sku > v_after ->> 0
@@ -61,6 +74,25 @@ $$Items with their stock, by SKU. p_search in SKU, title and supplier; p_locatio
 Items that the caller is counting right now are left out: a count is blind. p_limit 1–500; total only with p_with_total.
 Permission: inventory.read.
 Errors: inventory.only (422), request.bad_cursor (400).
+Idempotency: a read.
+Locks: none.$$;
+
+create function public.get_item(p_sku text)
+returns public.inventory_row language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_item public.inventory_items;
+begin
+  perform private.authorize('inventory.read');
+  v_item := private.find_item(p_sku);
+  if v_item.sku = any (private.blind_skus()) then
+    perform private.fail(403, 'count.blind', 'You are counting this item. Submit the count first.', jsonb_build_object('sku', v_item.sku));
+  end if;
+  return (select private.inventory_row(v_item, s) from public.inventory_stock s where s.sku = v_item.sku);
+end $$;
+comment on function public.get_item is
+$$One item with its stock: what a scanned or typed SKU means, whatever its case.
+Permission: inventory.read.
+Errors: item.unknown (404), count.blind (403).
 Idempotency: a read.
 Locks: none.$$;
 
@@ -147,4 +179,4 @@ Permission: inventory.read.
 Errors: auth.forbidden (403).
 Idempotency: a read.
 Locks: none.$$;
-grant execute on function public.get_inventory, public.get_item_ledger, public.inventory_selfcheck to authenticated, service_role;
+grant execute on function public.get_inventory, public.get_item, public.get_item_ledger, public.inventory_selfcheck to authenticated, service_role;

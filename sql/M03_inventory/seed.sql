@@ -1,12 +1,12 @@
 select private.allow(p, d, r) from (values
-  ('inventory.read', 'See stock, movements and bills of materials', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'::text[]),
+  ('inventory.read', 'See stock, movements and bills of materials', '{viewer,operator,technician,supervisor,planner,manager,admin,service}'::text[]),
   ('inventory.move', 'Receive, issue, transfer, scrap and consume stock', '{operator,technician,supervisor,planner,manager,admin,service}'),
   ('inventory.count', 'Count stock', '{operator,technician,supervisor,planner,manager,admin}'),
   ('inventory.adjust', 'Adjust stock, take movements back, set minimums', '{supervisor,planner,manager,admin,service}'),
   ('inventory.approve', 'Approve counted differences', '{supervisor,manager,admin}'),
   ('inventory.manage', 'Change items, places, bills of materials and rules; import', '{planner,manager,admin,service}'),
   ('inventory.deduct', 'Take stock for an order that came in', '{service}'),
-  ('production.read', 'See production orders and who gets which part', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'),
+  ('production.read', 'See production orders and who gets which part', '{viewer,operator,technician,supervisor,planner,manager,admin,service}'),
   ('production.plan', 'Create, change and cancel production orders', '{supervisor,planner,manager,admin,service}'),
   ('production.ship', 'Ship production orders: their parts are used up', '{operator,technician,supervisor,planner,manager,admin,service}')
 ) as t (p, d, r);

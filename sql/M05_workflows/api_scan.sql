@@ -64,12 +64,20 @@ returns public.scan_result language sql immutable set search_path = '' as $$
   select row(false, false, 'refused', p_message, p_status, 'PT' || p_status, p_hint, p_details, null, null, null, p_order)::public.scan_result
 $$;
 
+create function private.resolve_other(p_code text)
+returns public.scan_result language plpgsql stable set search_path = '' as $$
+begin
+  return null;
+end $$;
+comment on function private.resolve_other is 'What a code means that names no ticket; null = nothing known. M10_units replaces it.';
+
 create function private.resolve_scan(p_code text, p_stores text[])
 returns public.scan_result language plpgsql stable set search_path = '' as $$
 declare
   v_code text := private.clean_code(p_code);
   v_all public.orders[];
   v_mine public.orders[];
+  v_other public.scan_result;
 begin
   if v_code = '' or length(v_code) > 200 then
     return private.scan_refusal(400, 'scan.empty', case when v_code = '' then 'Nothing was scanned. Try again.'
@@ -81,6 +89,10 @@ begin
   v_all := array(select o from private.find_by_code(v_code) o);
   v_mine := array(select o from unnest(v_all) o where o.store = any (p_stores));
   if cardinality(v_all) = 0 then
+    v_other := private.resolve_other(v_code);
+    if v_other.ok then
+      return v_other;
+    end if;
     return private.scan_refusal(404, 'scan.unknown', 'There is no order for ' || v_code || '. Check the label, or search for the name.', jsonb_build_object('scanned', v_code));
   elsif cardinality(v_mine) = 0 then
     return private.scan_refusal(403, 'auth.other_store', 'That order belongs to a store you do not work in.', jsonb_build_object('scanned', v_code));
@@ -90,7 +102,7 @@ begin
   end if;
   return row(true, false, 'found', v_mine[1].id, 200, null, null, jsonb_build_object('scanned', v_code), null, null, null, v_mine[1])::public.scan_result;
 end $$;
-comment on function private.resolve_scan is 'What a code means to someone who works in p_stores: action found, ask, ignored or refused. Changes nothing.';
+comment on function private.resolve_scan is 'What a code means to someone who works in p_stores: action found, ask, ignored or refused; unit for a serial. Changes nothing.';
 
 create function private.scan_problem(p_order public.orders, p_scanned text, p_station text, p_expected text)
 returns public.scan_result language plpgsql stable set search_path = '' as $$
@@ -182,6 +194,13 @@ begin
       end if;
     end if;
   end if;
+  if v_result.details ? 'stream' and p_expected_order is not null then
+    v_result := private.scan_refusal(409, 'scan.wrong_order', format('Wrong code: expected %s, scanned %s.', p_expected_order, v_result.details ->> 'stream_id'),
+      jsonb_build_object('expected', p_expected_order, 'actual', v_result.details ->> 'stream_id', 'scanned', p_code));
+  elsif v_result.details ? 'stream' then
+    v_result.event_id := private.emit(v_result.details ->> 'stream', v_result.details ->> 'stream_id', (v_result.details ->> 'stream') || '.scanned', v_actor,
+      jsonb_build_object('status', v_result.details -> 'status'), null, v_result.details ->> 'site', p_station);
+  end if;
   if v_result.action = 'refused' then
     v_result.event_id := private.emit('order', coalesce(v_order.id, left(p_code, 200), ''), 'scan.refused', v_actor,
       v_result.details || jsonb_build_object('reason', v_result.hint), v_order.store, null, p_station);
@@ -192,6 +211,7 @@ end $$;
 comment on function public.scan is
 $$A code was scanned: #B18617, bannos-18617, bannos-18617-A or 18617. The first scan in a stage starts it, the second completes it.
 A second scan within the setting scan.repeat_seconds is the same scan: same answer, changed = false. Several matches: action ask.
+The serial of a unit: action unit, with details {sn, status, variant_code, target}; p_expected_order refuses it.
 p_station: a station's code; one with a stage takes only tickets of that stage. p_expected_order: the ticket the screen shows.
 Permission: orders.scan in the order's store.
 Errors (answered with their HTTP status and remembered as event scan.refused): scan.empty (400), scan.unknown (404), auth.other_store (403),
@@ -214,7 +234,7 @@ begin
   return private.resolve_scan(p_scan, private.readable_stores('orders.read'));
 end $$;
 comment on function public.get_order_for_scan is
-$$Look a code up without doing anything: action found with the ticket, ask with candidates, ignored or refused.
+$$Look a code up without doing anything: action found with the ticket, ask with candidates, unit, ignored or refused.
 Permission: orders.read in the order's store.
 Errors: in the answer: scan.empty, scan.unknown, auth.other_store.
 Idempotency: a read.

@@ -9,7 +9,7 @@ insert into public.stage_transitions (from_stage, to_stage, kind) values
   ('Complete', 'Packing', 'undo');
 
 select private.allow(p, d, r) from (values
-  ('orders.scan', 'Scan tickets and print barcodes', '{operator,technician,supervisor,planner,manager,admin,device.kiosk}'::text[]),
+  ('orders.scan', 'Scan tickets and print barcodes', '{operator,technician,supervisor,planner,manager,admin}'::text[]),
   ('orders.complete_stage', 'Start and complete stages, set storage', '{operator,technician,supervisor,planner,manager,admin}'),
   ('orders.qc_return', 'Send a ticket back to Decorating', '{operator,supervisor,manager,admin}'),
   ('orders.take', 'Take a ticket, or give the own one back', '{operator,technician,supervisor,planner,manager,admin}'),

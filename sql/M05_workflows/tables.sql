@@ -51,7 +51,7 @@ create type public.scan_result as (
   ok boolean, changed boolean, action text, message text, status integer, code text, hint text, details jsonb,
   offer text, event_id bigint, candidates jsonb, order_row public.orders);
 comment on type public.scan_result is
-$$Answer of a scan. action: started, completed, nothing, ask, ignored, refused. A refusal carries status, code, hint and details
+$$Answer of a scan. action: started, completed, nothing, ask, unit, ignored, refused. A refusal carries status, code, hint and details
 like any error, is sent with that HTTP status, and is remembered as an event. ask lists candidates [{id, store, stage, …}].$$;
 
 create type public.queue_page as (orders public.orders[], next_cursor text, total bigint);

@@ -12,7 +12,7 @@ drop function
   private.cursor_of, private.default_due_date, private.find_by_code, private.finish_order, private.is_floor_field, private.is_gs1,
   private.keys_of, private.last_action, private.matches, private.open_page, private.order_blockers,
   private.purge_scans, private.queue_page, private.queue_total, private.refresh_priorities, private.refuse_blocked,
-  private.resolve_scan, private.same_scan, private.save_order, private.scan_problem,
+  private.resolve_other, private.resolve_scan, private.same_scan, private.save_order, private.scan_problem,
   private.scan_refusal, private.stage_started_at, private.start_stage, private.stores_asked, private.unchanged,
   private.undo_event, private.undoable_events, private.with_changes, public.acknowledge_order_change,
   public.assign_staff, public.assign_staff_bulk, public.cancel_order, public.complete_covering,

@@ -478,6 +478,16 @@ end $$;
 comment on function private.station is
   'Where the caller says to be (header x-takt-station), else the code of the calling device. A label for events, never a right.';
 
+create function private.event_station(p_said text default null)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return left(coalesce(
+    (select d.code from public.devices d where d.user_id = nullif(private.claims() ->> 'sub', '')::uuid and d.kind = 'kiosk'),
+    p_said, private.station()), 64);
+end $$;
+comment on function private.event_station is
+  'Where something happened, for events: a shared station is itself whatever the caller says; elsewhere what was said, else private.station().';
+
 -- Safe repeats -----------------------------------------------------------------------------------------------------
 
 create function private.replay(p_actor uuid, p_request_id uuid, p_rpc text, p_args jsonb)
@@ -532,7 +542,7 @@ begin
   end if;
   insert into public.events (site, store, stream, stream_id, event, actor_id, station, payload)
   values (coalesce(v_site, '-'), p_store, p_stream, left(p_stream_id, 200), p_event,
-    nullif(p_actor, '00000000-0000-0000-0000-000000000000'), left(coalesce(p_station, private.station()), 64), p_payload)
+    nullif(p_actor, '00000000-0000-0000-0000-000000000000'), private.event_station(p_station), p_payload)
   returning id into v_event;
   return v_event;
 end $$;
@@ -549,10 +559,16 @@ comment on function private.broadcast is
 
 create function private.tg_events__broadcast()
 returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_payload jsonb;
 begin
-  perform private.broadcast('site:' || new.site || ':' || new.stream, new.event, jsonb_build_object(
-    'event_id', new.id, 'stream', new.stream, 'stream_id', new.stream_id, 'store', new.store,
-    'version', new.payload -> 'version'));
+  v_payload := jsonb_build_object('event_id', new.id, 'stream', new.stream, 'stream_id', new.stream_id, 'store', new.store,
+    'version', new.payload -> 'version');
+  if new.site <> '-' then
+    perform private.broadcast('site:' || new.site || ':' || new.stream, new.event, v_payload);
+  else   -- it concerns all of them
+    perform private.broadcast('site:' || si.code || ':' || new.stream, new.event, v_payload) from public.sites si;
+  end if;
   return null;
 end $$;
 
@@ -589,8 +605,8 @@ end $$;
 
 create trigger _200_append_only before update or delete on public.events
   for each row execute function private.tg_events__append_only();
-create trigger _900_broadcast after insert on public.events
-  for each row execute function private.tg_events__broadcast();
+create trigger _900_broadcast after insert on public.events   -- takt.quiet: whoever writes thousands tells of them once, by itself
+  for each row when (coalesce(current_setting('takt.quiet', true), '') <> 'on') execute function private.tg_events__broadcast();
 
 create function private.tg_events__no_truncate()
 returns trigger language plpgsql set search_path = '' as $$
@@ -731,6 +747,21 @@ begin
   return v_identity;
 end $$;
 comment on function private.identify_person is 'The person at a shared station, in the stores of its site. Errors: station.locked (401) when the session has ended.';
+
+create function private.listener()
+returns private.identity language plpgsql stable set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  if v_who.role = 'device.kiosk' then   -- a websocket carries no header of a person
+    select s.user_id, private.role_at_station(s.role), v_who.stores, v_who.site, s.full_name into v_who
+      from public.devices d join private.person_sessions ps on ps.device_id = d.id and ps.expires_at > now()
+      join public.staff_shared s on s.user_id = ps.user_id and s.is_active
+     where d.user_id = v_who.actor_id;
+  end if;
+  return v_who;
+end $$;
+comment on function private.listener is 'Who would hear a broadcast: the caller; at a shared station whoever stands there, all null when nobody does.';
 
 -- sql/M00_core/queue.sql
 
@@ -1031,6 +1062,8 @@ returns setof public.event_entry language plpgsql stable security definer set se
 declare
   v_stores text[];
   v_audit boolean;
+  v_open text[];
+  v_sites text[];
   v_after xid8;
   v_after_id bigint;
   v_epoch text := (select ep.epoch from private.event_epoch ep);
@@ -1048,20 +1081,25 @@ begin
   end if;
   v_stores := private.readable_stores('events.read');
   v_audit := private.may('audit.read');
+  v_open := array(select s from unnest(p_streams) s where private.may(private.stream_permission(s)));
+  v_sites := array(select si.code from public.sites si where private.works_at(private.identify(), si.code)) || '-'::text;
   return query
-    select v_epoch || '.' || e.xid || ':' || e.id, e.id, e.at, e.site, e.store, e.stream, e.stream_id, e.event, e.actor_id, e.station, e.payload
+    select v_epoch || '.' || e.xid || ':' || e.id, e.id, e.at, e.site, e.store, e.stream, e.stream_id, e.event, e.actor_id, e.station,
+      case when e.store is null and not v_audit then '{}' else e.payload end
       from public.events e
      where (e.xid, e.id) > (v_after, v_after_id)
        and e.xid < pg_snapshot_xmin(pg_current_snapshot())   -- never past a transaction that is still open
        and (p_streams is null or e.stream = any (p_streams))
-       and (e.store = any (v_stores) or e.store is null and v_audit)
+       and (e.store = any (v_stores) or e.store is null and (v_audit or e.stream = any (v_open) and e.site = any (v_sites)))
      order by e.xid, e.id
      limit least(greatest(p_limit, 1), 1000);
 end $$;
 comment on function public.events_since is
 $$Events after a cursor, in commit order: a transaction that commits late is never skipped. p_limit 1–1000.
 Ask again with the last row's cursor until fewer than p_limit rows come; keep your cursor when none come.
-Permission: events.read, in the stores of the caller; events of no store need audit.read.
+Events of no store come of the streams named in p_streams that the caller may listen to, at their sites, without their payload: who counts
+stock must not read it there.
+Permission: events.read, in the stores of the caller; all events of no store, with their payload, need audit.read.
 Errors: events.bad_cursor (400), events.cursor_ahead (409).
 Idempotency: a read.
 Locks: none.$$;
@@ -1534,19 +1572,27 @@ begin
   return make_interval(mins => (private.setting('station.lock_minutes', null, p_site) #>> '{}')::integer);
 end $$;
 
+create function private.staff_here(p_device public.devices, p_user_id uuid)
+returns public.staff_shared language plpgsql stable set search_path = '' as $$
+declare
+  v_staff public.staff_shared;
+begin
+  select s.* into v_staff from public.staff_shared s where s.user_id = p_user_id and s.is_active
+     and exists (select 1 from public.stores st where st.site = p_device.site and s.stores && array[st.code, '*']);
+  if v_staff.user_id is null then
+    perform private.fail(403, 'person.not_here', 'You do not work at this site. Ask a manager.');
+  end if;
+  return v_staff;
+end $$;
+comment on function private.staff_here is 'The person, who works at the site of the station. Errors: person.not_here (403).';
+
 create function private.open_person_session(p_device public.devices, p_user_id uuid)
 returns public.person_answer language plpgsql set search_path = '' as $$
 declare
   v_token text := encode(extensions.gen_random_bytes(32), 'hex');
-  v_staff public.staff_shared;
+  v_staff public.staff_shared := private.staff_here(p_device, p_user_id);
   v_until timestamptz := now() + private.station_lock(p_device.site);
 begin
-  select s.* into v_staff from public.staff_shared s where s.user_id = p_user_id and s.is_active;
-  if v_staff.user_id is null or not exists (
-    select 1 from public.stores st where st.site = p_device.site and v_staff.stores && array[st.code, '*']
-  ) then
-    perform private.fail(403, 'person.not_here', 'You do not work at this site. Ask a manager.');
-  end if;
   delete from private.person_sessions ps where ps.device_id = p_device.id;   -- one person per station: quick switch
   insert into private.person_sessions (token_hash, device_id, user_id, expires_at)
   values (extensions.digest(v_token, 'sha256'), p_device.id, p_user_id, v_until);
@@ -1581,6 +1627,7 @@ declare
 begin
   perform private.authorize('stations.identify');
   v_device := private.kiosk();
+  perform private.staff_here(v_device, p_user_id);   -- a stolen tablet locks nobody out elsewhere
   select s.* into v_secrets from private.staff_secrets s where s.user_id = p_user_id for update;   -- guesses come one by one
   if v_secrets.pin_hash is null then
     perform private.fail(409, 'person.no_pin', 'You have no PIN yet. Set one in your own account, or ask a manager.');
@@ -1589,7 +1636,7 @@ begin
   end if;
   update private.staff_secrets s set failed_attempts = s.failed_attempts + 1,   -- counted before it is checked
       locked_until = case when (s.failed_attempts + 1) % 5 = 0
-        then now() + least(interval '5 minutes' * power(2, (s.failed_attempts + 1) / 5 - 1), interval '1 day') end
+        then now() + least(interval '5 minutes' * power(2, least((s.failed_attempts + 1) / 5 - 1, 10)), interval '1 day') end
    where s.user_id = p_user_id returning s.* into v_secrets;
   if extensions.crypt(p_pin, v_secrets.pin_hash) is distinct from v_secrets.pin_hash then
     return private.wrong_guess(v_secrets);
@@ -1623,6 +1670,24 @@ $$A person at a shared station, by scanning the badge that issue_badge made.
 Permission: stations.identify, at a kiosk device.
 Errors: station.not_a_station (403), person.unknown_badge (404), person.not_here (403).
 Idempotency: a repeat replaces the station's session.
+Locks: none.$$;
+
+create function public.list_station_people()
+returns table (user_id uuid, full_name text) language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_device public.devices;
+begin
+  perform private.authorize('stations.identify');
+  v_device := private.kiosk();
+  return query select s.user_id, s.full_name from public.staff_shared s
+    where s.is_active and exists (select 1 from public.stores st where st.site = v_device.site and s.stores && array[st.code, '*'])
+    order by s.full_name, s.user_id;
+end $$;
+comment on function public.list_station_people is
+$$Who works at the site of this shared station: the names to choose from. All that a locked station may know of people.
+Permission: stations.identify, at a kiosk device.
+Errors: station.not_a_station (403).
+Idempotency: a read.
 Locks: none.$$;
 
 create function public.keep_person()
@@ -1690,11 +1755,12 @@ begin
   perform private.check_pin(p_pin);
   insert into private.staff_secrets as x (user_id, pin_hash) values (v_user, extensions.crypt(p_pin, extensions.gen_salt('bf', 8)))
   on conflict on constraint staff_secrets_pkey do update set pin_hash = excluded.pin_hash, failed_attempts = 0, locked_until = null;
+  delete from private.person_sessions ps where ps.user_id = v_user;   -- whoever knew the old one is out
   perform private.emit('staff', v_user::text, 'person.pin_set', v_actor);
   return true;
 end $$;
 comment on function public.set_pin is
-$$Set the own PIN, or (managers) somebody's; it also ends a lockout. Stored as bcrypt.
+$$Set the own PIN, or (managers) somebody's; it also ends a lockout and the sessions at stations. Stored as bcrypt.
 Permission: plant.read for oneself, staff.manage and rank for others; not from a shared station.
 Errors: staff.unknown (404), staff.rank (403), person.weak_pin (422), person.not_at_station (403).
 Idempotency: a repeat sets the same PIN again.
@@ -1713,17 +1779,18 @@ begin
   perform private.check_rank(v_role);
   insert into private.staff_secrets as x (user_id, badge_hash) values (p_user_id, private.enrolment_hash(v_badge))
   on conflict on constraint staff_secrets_pkey do update set badge_hash = excluded.badge_hash;
+  delete from private.person_sessions ps where ps.user_id = p_user_id;   -- whoever had the old one is out
   perform private.emit('staff', p_user_id::text, 'person.badge_issued', v_actor);
   return v_badge;
 end $$;
 comment on function public.issue_badge is
-$$A new badge code for a person, to be printed as a QR code; shown once, stored as a hash. The old badge stops working.
+$$A new badge code for a person, to be printed as a QR code; shown once, stored as a hash. The old badge stops working, and so does where it opened a station.
 Permission: staff.manage, and a rank not below theirs.
 Errors: staff.unknown (404), staff.rank (403).
 Idempotency: every call makes a new badge.
 Locks: the person's secrets.$$;
 
-grant execute on function public.identify_by_pin, public.identify_by_badge, public.keep_person, public.leave_station, public.set_pin,
+grant execute on function public.identify_by_pin, public.identify_by_badge, public.list_station_people, public.keep_person, public.leave_station, public.set_pin,
   public.issue_badge to authenticated;
 
 -- sql/M00_core/seed.sql
@@ -1754,7 +1821,7 @@ comment on function private.allow is 'For seeds: a new permission and the roles 
 select private.allow(p, d, r) from (values
   ('plant.read', 'See sites, stores, roles', '{viewer,operator,technician,supervisor,planner,manager,admin,device.print_agent,device.bambu_bridge,device.fixture,device.kiosk,device.equipment}'::text[]),
   ('plant.manage', 'Add and change sites and stores', '{admin,service}'),
-  ('staff.read', 'See who works here', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'),
+  ('staff.read', 'See who works here', '{viewer,operator,technician,supervisor,planner,manager,admin,service}'),
   ('staff.manage', 'Add, change and disable people', '{manager,admin,service}'),
   ('staff.bootstrap', 'Make the first admin', '{service}'),
   ('roles.manage', 'Change what a role may do', '{admin}'),
@@ -1763,12 +1830,12 @@ select private.allow(p, d, r) from (values
   ('devices.enrol', 'Tie an Auth user to a device', '{service}'),
   ('devices.report', 'Report health of the own device', '{device.print_agent,device.bambu_bridge,device.fixture,device.kiosk,device.equipment}'),
   ('stations.identify', 'Say who stands at a shared station', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
-  ('events.read', 'Read what happened in the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk}'),
+  ('events.read', 'Read what happened in the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin}'),
   ('audit.read', 'Read administrative history', '{manager,admin}'),
   ('queue.read', 'See the work queue', '{technician,manager,admin}'),
   ('queue.manage', 'Queue dead jobs again', '{manager,admin,service}'),
   ('work.run', 'Claim and settle background work', '{service}'),
-  ('orders.read', 'See orders of the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}')
+  ('orders.read', 'See orders of the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,service}')
 ) as t (p, d, r);
 
 insert into private.scheduled_jobs (name, function_name, every) values
@@ -1824,17 +1891,26 @@ create policy select_store on public.events for select to authenticated
 grant select on public.sites, public.stores, public.roles, public.permissions, public.role_permissions, public.staff_shared,
   public.devices, public.events, public.work_queue, public.orders to authenticated;
 
+create function private.stream_permission(p_stream text)
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  return case when p_stream in ('order', 'settings', 'store', 'site', 'stock', 'item', 'location', 'count',
+    'allocation', 'production_order', 'print_run', 'print_machine') then 'events.read'
+    when p_stream = 'print' then 'printing.read'
+    when p_stream in ('unit', 'box', 'kit', 'variant', 'lot', 'recall') then 'units.read' else 'audit.read' end;
+end $$;
+comment on function private.stream_permission is 'What it takes to follow a stream of events.';
+
 -- Who may listen: topic site:<code>:<stream> to whoever works there and reads that stream. Nobody but the database speaks.
 create function private.may_listen(p_topic text)
 returns boolean language plpgsql stable security definer set search_path = '' as $$
 declare
   v_parts text[] := regexp_match(p_topic, '^site:([a-z0-9_-]+):([a-z_]+)$');
-  v_who private.identity := private.identify();
+  v_who private.identity := private.listener();
 begin
   return v_parts is not null and v_who.actor_id is not null and private.works_at(v_who, v_parts[1])
-    and private.may(case when v_parts[2] in ('order', 'settings', 'store', 'site', 'stock', 'item', 'location', 'count',
-        'allocation', 'production_order', 'print_run', 'print_machine') then 'events.read'
-      when v_parts[2] = 'print' then 'printing.read' else 'audit.read' end);
+    and exists (select 1 from public.role_permissions rp
+      where rp.role = v_who.role and rp.permission = private.stream_permission(v_parts[2]));
 end $$;
 comment on function private.may_listen is 'For the policy on realtime.messages: may the caller join this topic?';
 grant execute on function private.may_listen to authenticated;

@@ -225,7 +225,7 @@ comment on column public.print_jobs.attempts is 'Claims that were not given back
 comment on column public.print_jobs.send_deadline is 'After this instant the agent may not hand over the first byte any more.';
 comment on column public.print_jobs.settle_after is 'Before this instant a counter that stands still does not prove that nothing came out.';
 comment on column public.print_jobs.evidence_before is
-  'The printer right before the first byte: {odometer, boot_id, uptime_s, formats, remaining, partial, faults, idle, dpi}.';
+  'The printer right before the first byte: {odometer, openings, boot_id, uptime_s, formats, remaining, partial, faults, idle, dpi}.';
 comment on column public.print_jobs.evidence_after is 'The printer when the job was settled, in the same words.';
 comment on column public.print_jobs.evidence_level is 'What settled it: 0 accepted, 1 drained, 2 counted, 3 a person looked, 4 the label was scanned.';
 comment on column public.print_jobs.extra_labels is 'Labels that came out beyond the ones asked for: look for a duplicate.';
@@ -1902,10 +1902,12 @@ begin
       when 'idle' then jsonb_typeof(e.value) <> 'boolean'
       when 'partial' then jsonb_typeof(e.value) <> 'boolean'
       when 'faults' then jsonb_typeof(e.value) <> 'array'
+      when 'struck' then jsonb_typeof(e.value) <> 'array'
       when 'boot_id' then jsonb_typeof(e.value) <> 'string'
       when 'odometer' then private.is_count(e.value) is not true
       when 'formats' then private.is_count(e.value) is not true
       when 'remaining' then private.is_count(e.value) is not true
+      when 'openings' then private.is_count(e.value) is not true
       when 'dpi' then private.is_count(e.value) is not true
       when 'uptime_s' then jsonb_typeof(e.value) <> 'number'
       else false end)
@@ -1915,7 +1917,8 @@ begin
   end if;
 end $$;
 comment on function private.check_evidence is
-$$PT422 print.bad_evidence unless it is {odometer, boot_id, uptime_s, formats, remaining, partial, faults, idle, dpi}, each null or of its type.$$;
+$$PT422 print.bad_evidence unless it is {odometer, openings, boot_id, uptime_s, formats, remaining, partial, faults, struck, idle, dpi}, each null or of its
+type. openings: how often the lid was ever opened; struck: the faults seen since the last byte, in the order in which they came.$$;
 
 create function private.is_count(p_value jsonb)
 returns boolean language plpgsql immutable set search_path = '' as $$
@@ -1950,6 +1953,36 @@ begin
 end $$;
 comment on function private.was_overtaken is 'True when a later job was begun on the printer: the counter then speaks of that one too.';
 
+create function private.faults_struck(p_job public.print_jobs, p_evidence jsonb)
+returns text[] language plpgsql stable set search_path = '' as $$
+begin
+  if coalesce(nullif(p_evidence -> 'struck', 'null'), '[]') <> '[]' then
+    return array(select f.word from jsonb_array_elements_text(p_evidence -> 'struck') with ordinality f (word, n) order by f.n);
+  end if;
+  return array(
+    select f.word from public.print_job_events e cross join jsonb_array_elements_text(e.evidence -> 'faults') f (word)
+     where e.job_id = p_job.id and e.fence = p_job.fence and e.reason like 'A fault struck while it printed%'
+     order by e.id, f.word <> 'cover-open');
+end $$;
+comment on function private.faults_struck is
+$$Faults in the middle of this try, oldest first: as its agent saw them, else as heartbeats told them. Of several at once the lid comes first.$$;
+
+create function private.may_be_half(p_job public.print_jobs, p_evidence jsonb)
+returns boolean language plpgsql stable set search_path = '' as $$
+declare
+  v_struck constant text[] := private.faults_struck(p_job, p_evidence);
+  v_before constant numeric := (p_job.evidence_before ->> 'openings')::numeric;
+  v_after constant numeric := (p_evidence ->> 'openings')::numeric;
+  v_openings constant numeric := greatest(cardinality(array_positions(v_struck, 'cover-open')), v_after - v_before, (v_after < v_before)::integer, 0);
+  -- A roll ends between two labels, and nobody changes it without opening the lid once.
+  v_roll constant boolean := coalesce(array_position(v_struck, 'media-empty') < coalesce(array_position(v_struck, 'cover-open'), 1000), false);
+begin
+  return v_openings > v_roll::integer or v_struck && array['marker-supply-empty', 'marker-supply-jam', 'media-jam'];
+end $$;
+comment on function private.may_be_half is
+$$True when something struck that may have cut a label in half: the lid was opened (as seen, or as its own counter says), the ribbon ended, a jam.
+A counter counts half a label like a whole one.$$;
+
 create type private.print_decision as (outcome text, why text, level smallint, extra integer, came_out bigint);
 comment on type private.print_decision is 'outcome: printed, unknown, queued (provably nothing came out) or wait (this reading proves nothing yet).';
 
@@ -1965,15 +1998,17 @@ declare
   v_expected constant integer := p_job.copies * p_job.labels;
   v_delta constant bigint := (p_evidence ->> 'odometer')::numeric - (p_job.evidence_before ->> 'odometer')::numeric;
   v_restarted constant boolean := private.was_restarted(p_job.evidence_before, p_evidence);
+  v_half constant boolean := private.may_be_half(p_job, p_evidence);
   v_words constant text := format('The counter moved by %s, expected were %s', v_delta, v_expected)
-    || case when v_restarted then '; the printer was switched off meanwhile.' else '.' end;
+    || case when v_restarted then '; the printer was switched off meanwhile.' when v_half then '; a fault struck in the middle of it.' else '.' end;
 begin
   return case
     when private.was_overtaken(p_job) then
       private.decision('unknown', 'Another label was begun since: the counter no longer speaks for this one.')
     when v_delta = 0 and now() < p_job.settle_after then private.decision('wait', 'The counter has not moved yet.')
-    when v_delta = 0 then private.decision('queued', v_words, 2, 0, 0)
+    when v_delta = 0 then private.decision('queued', v_words || case when v_restarted or v_half then ' Half a label may lie there.' else '' end, 2, 0, 0)
     when v_restarted or v_delta < v_expected then private.decision('unknown', v_words)
+    when v_half then private.decision('unknown', v_words || ' It counts half a label too.')
     when v_delta = v_expected then private.decision('printed', v_words, 2, 0, v_delta)
     when p_job.state = 'unknown' then private.decision('unknown', v_words)
     else private.decision('printed', v_words || ' Look for a duplicate.', 2, v_delta - v_expected, v_delta)
@@ -1981,7 +2016,7 @@ begin
 end $$;
 comment on function private.counted is
 $$What a label counter proves: exactly the labels = printed, none = queued again (once it has had time to move), more = printed with a
-notice if all bytes had left, anything else is for a person.$$;
+notice if all bytes had left; anything else, and whatever may have cut a label in half, is for a person.$$;
 
 create function private.decide_print(p_job public.print_jobs, p_evidence jsonb)
 returns private.print_decision language plpgsql stable set search_path = '' as $$
@@ -1997,12 +2032,14 @@ begin
     when p_job.state = 'sending' then private.decision('wait', 'Not all bytes have left.')
     when v_level = 1 and private.was_restarted(p_job.evidence_before, p_evidence)
       then private.decision('unknown', 'The printer was switched off while it printed.')
+    when v_level = 1 and private.may_be_half(p_job, p_evidence)
+      then private.decision('unknown', 'A fault struck in the middle of it: half a label may lie there.')
     else private.decision('printed', null, v_level, 0, p_job.copies * p_job.labels)
   end;
 end $$;
 comment on function private.decide_print is
 $$From the readings before and after: printed, unknown, queued or wait. Without a counter a job whose bytes all left is printed when the
-printer is idle again (level 1: and was never switched off; level 0: its word is taken), and an unknown one stays unknown.$$;
+printer is idle again (level 1: and was never switched off or opened; level 0: its word is taken), and an unknown one stays unknown.$$;
 
 create function private.settle_print(p_job public.print_jobs, p_evidence jsonb, p_by private.print_mover)
 returns public.print_jobs language plpgsql set search_path = '' as $$
@@ -2049,9 +2086,8 @@ begin
      set labels_since_media = p.labels_since_media + p_decision.came_out,
          odometer = coalesce((v_job.evidence_after ->> 'odometer')::numeric, p.odometer), boot_id = coalesce(v_job.evidence_after ->> 'boot_id', p.boot_id)
    where p.code = v_job.printer;
-  return private.move_print(v_job, 'printed', p_by, concat_ws(' ', p_decision.why, case when exists (
-    select from public.print_job_events e where e.job_id = v_job.id and e.fence = v_job.fence and e.reason like 'A fault struck while it printed%')
-    then 'A fault struck meanwhile: look at the label.' end), v_job.evidence_after);
+  return private.move_print(v_job, 'printed', p_by, concat_ws(' ', p_decision.why,
+    case when private.faults_struck(v_job, v_job.evidence_after) <> '{}' then 'A fault struck meanwhile: look at the label.' end), v_job.evidence_after);
 end $$;
 
 -- sql/M09_printing/reroute.sql
@@ -2691,6 +2727,15 @@ begin
     and v_new.copies = p_job.copies and (v_printer.language, v_printer.dpi) = (p_job.language, p_job.dpi) then p_job.payload end);
 end $$;
 
+create function private.running_reprint(p_job_id bigint, p_subject text)
+returns bigint language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select r.id from public.print_jobs r join public.print_job_labels l on l.job_id = r.id and l.subject = p_subject
+     where r.reprint_of = p_job_id and r.state not in ('printed', 'failed', 'cancelled', 'expired') order by r.id limit 1);
+end $$;
+comment on function private.running_reprint is 'The reprint of this label of a job that is on its way, if there is one.';
+
 create function public.reprint(
   p_job_id bigint, p_reason text, p_note text default null, p_copies integer default null, p_subjects text[] default null,
   p_data jsonb default null, p_request_id uuid default null)
@@ -2713,8 +2758,9 @@ begin
   perform private.check_length('p_note', p_note, 400);
   perform private.check_reprint(v_job, p_reason, v_subjects);
   perform private.print_wish(v_job.label_type, coalesce(p_copies, 1), null, null, 10);
-  select r.id into v_running from public.print_jobs r where r.reprint_of = p_job_id and r.state not in ('printed', 'failed', 'cancelled', 'expired') limit 1;
-  if v_running is not null then
+  v_running := private.running_reprint(p_job_id, v_subjects[1]);
+  v_subjects := array(select s from unnest(v_subjects) s where private.running_reprint(p_job_id, s) is null order by 1);
+  if v_subjects = '{}' then
     v_answer := private.print_answer(v_running, false, 'A reprint is on its way already.');
   else
     perform pg_advisory_xact_lock(hashtextextended('print:' || v_job.label_type || ':' || s, 0)) from unnest(v_subjects) s;
@@ -2732,7 +2778,7 @@ bytes again). p_subjects: only these labels of the job; without it all, of a fai
 Permission: printing.reprint in the store; a supervisor's from the setting printing.reprint_limit on.
 Errors: print.no_job (404), print.unresolved (409), print.wrong_state (409), print.reason (422), print.subject (422), print.copies (422),
 print.reprint_limit (403), print.no_printer (412), print.no_resolution (412), print.too_large (412), label.does_not_fit (422), request.too_long (422), request.reused (422).
-Idempotency: by p_request_id; while a reprint of the job is on its way, changed = false with that one.
+Idempotency: by p_request_id; labels whose reprint is on its way are left out, and when all are, changed = false with that one.
 Locks: the job, one advisory lock per label.$$;
 
 grant execute on function public.resolve_print, public.reprint to authenticated;
@@ -2992,8 +3038,8 @@ begin
   return private.verdict(private.move_print(v_job, 'sending', v_call.moved_by, null, p_evidence), true);
 end $$;
 comment on function public.begin_send is
-$$Write-ahead: the first byte may leave once this is answered, for send_seconds. p_evidence is the printer right before: {odometer, boot_id,
-uptime_s, formats, remaining, partial, faults, idle, dpi}; it must be idle, healthy, empty, and show its counter where the printer has one.
+$$Write-ahead: the first byte may leave once this is answered, for send_seconds. p_evidence is the printer right before: {odometer, openings,
+boot_id, uptime_s, formats, remaining, partial, faults, idle, dpi}; it must be idle, healthy, empty, and show its counter where the printer has one.
 Permission: printing.work, with the printer's agent.
 Errors: print.no_job (404), print.not_your_printer (403), print.stale_fence (409), print.wrong_state (409), print.cancelled (409),
 print.lease_over (409), print.expired (409), print.halted (409), print.no_evidence (412), print.wrong_resolution (412), print.bad_evidence (422).
@@ -3279,7 +3325,7 @@ begin
   if v_new.status = 'stopped' and p_printer.status <> 'stopped' then
     perform private.note_print(j, j.state, 'print.fault', 'A fault struck while it printed: ' || private.reason_words(v_reasons) || '.',
         jsonb_build_object('faults', v_reasons), p_actor, p_printer.device_id)
-      from public.print_jobs j where j.printer = p_printer.code and j.state in ('sending', 'sent');
+      from public.print_jobs j where j.printer = p_printer.code and (j.state in ('sending', 'sent') or j.state = 'unknown' and j.evidence_after is null);
   end if;
   return v_new;
 end $$;
@@ -3943,6 +3989,13 @@ returns setof public.print_alarm language sql stable set search_path = '' as $$
     from public.print_jobs j where j.sending_at > now() - interval '2 hours' and j.extra_labels > 0 and j.finished_at > now() - interval '1 hour'
      and j.printer = any (p_printers) and (j.store is null or j.store = any (p_stores))
   union all
+  select private.alarm('print.half', j.site, j.printer, null, j.id, j.subject, e.at,
+      format('Half a label of %s may lie at %s, and it was printed once more: destroy the half one.', j.subject, j.printer), null)
+    from public.print_jobs j cross join lateral (select max(v.at) as at from public.print_job_events v
+      where v.job_id = j.id and v.to_state = 'queued' and v.reason like '%Half a label may lie there.') e
+   where j.sending_at > now() - interval '2 hours' and j.attempts > 1 and e.at > now() - interval '1 hour'
+     and j.printer = any (p_printers) and (j.store is null or j.store = any (p_stores))
+  union all
   select private.alarm('print.late_truth', j.site, j.printer, null, j.id, j.subject, e.at,
       format('The label of %s, settled as %s, came out after all: look for a label too many.', j.subject, j.state), null)
     from public.print_jobs j cross join lateral (select max(v.at) as at from public.print_job_events v
@@ -4019,9 +4072,9 @@ begin
     union all select * from private.label_alarms(p_site, v_printers, v_stores);
 end $$;
 comment on function public.get_print_alarms is
-$$What needs a person now (at a site). kind: print.unknown (did it come out?), print.held, print.waiting (over 2 minutes), print.extra, print.late_truth,
-print.duplicate (a lost label turned up beside its reprint), print.refused, printer.fault (over a minute with work), printer.media, printer.stray,
-agent.offline (over 90 s), agent.twice, template.failing.
+$$What needs a person now (at a site). kind: print.unknown (did it come out?), print.held, print.waiting (over 2 minutes), print.extra, print.half
+(half a label and a whole one), print.late_truth, print.duplicate (a lost label turned up beside its reprint), print.refused, printer.fault (over a minute
+with work), printer.media, printer.stray, agent.offline (over 90 s), agent.twice, template.failing.
 Permission: printing.read in the store and at the site.
 Errors: auth.other_site (403).
 Idempotency: a read.
@@ -4043,8 +4096,8 @@ comment on view public.print_agents is 'Print agents and whether they are there:
 -- sql/M09_printing/seed.sql
 
 select private.allow(p, d, r) from (values
-  ('printing.read', 'See printers, labels and print jobs', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,device.print_agent,service}'::text[]),
-  ('printing.request', 'Print labels, say which roll is loaded', '{operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'),
+  ('printing.read', 'See printers, labels and print jobs', '{viewer,operator,technician,supervisor,planner,manager,admin,device.print_agent,service}'::text[]),
+  ('printing.request', 'Print labels, say which roll is loaded', '{operator,technician,supervisor,planner,manager,admin,service}'),
   ('printing.resolve', 'Say whether a label came out', '{operator,technician,supervisor,planner,manager,admin}'),
   ('printing.reprint', 'Print a label once more', '{operator,technician,supervisor,planner,manager,admin}'),
   ('printing.supervise', 'Hold and cancel any label, stop printers, reprint without limit', '{supervisor,planner,manager,admin,service}'),

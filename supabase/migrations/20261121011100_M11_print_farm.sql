@@ -256,6 +256,7 @@ create table public.print_runs (
 );
 create index print_runs_site_idx on public.print_runs (site, id);
 create index print_runs_machine_id_idx on public.print_runs (machine_id, id);
+create index print_runs_unseen_end_idx on public.print_runs (machine_id, finished_at) where is_counted and finished_not_before is not null;
 create index print_runs_attention_idx on public.print_runs (id) where status in ('unmapped', 'review');
 create index print_runs_plate_idx on public.print_runs (machine_id) where plate_status = 'waiting';
 comment on table public.print_runs is 'Every physical print, exactly once: counted, failed, cancelled, or waiting for a person. Nothing is dropped.';
@@ -387,6 +388,23 @@ begin
     from unnest(p_parts) r join public.parts p on p.sku = r.sku);
 end $$;
 
+create function private.may_be_counted(p_run public.print_runs)
+returns boolean language plpgsql stable set search_path = '' as $$
+declare
+  v_busy tstzrange := private.busy_range(p_run.started_at, p_run.first_seen_at, p_run.finished_not_before, p_run.finished_at);
+  -- Of a run whose end nobody saw only FINISH is known, and that may be the end of any print since.
+  v_until_seen tstzrange := private.busy_range(p_run.started_at, coalesce(p_run.first_seen_at, p_run.finished_not_before), null, p_run.finished_at);
+begin
+  return exists (select 1 from public.print_runs r
+      where r.is_counted and r.machine_id = p_run.machine_id and r.busy && v_until_seen and r.id is distinct from p_run.id)
+    or exists (select 1 from public.print_runs r   -- the same the other way round, unless this one was seen to begin
+      where r.is_counted and r.machine_id = p_run.machine_id and r.finished_not_before < upper(v_busy) and r.finished_at > lower(v_busy)
+        and (p_run.started_at is null or r.evidence = 'recovered_unseen') and r.id is distinct from p_run.id);
+end $$;
+comment on function private.may_be_counted is
+$$Is this print perhaps in stock already, told by another bridge or logged by a person? The printer was busy with a counted one at that time, or
+one of the two was not seen to its end and the other lies in the time when nobody looked.$$;
+
 create function private.judge_run(p_run public.print_runs, p_resolved private.resolved_print)
 returns public.print_runs language plpgsql stable set search_path = '' as $$
 declare
@@ -404,9 +422,7 @@ begin
     case when p_run.outcome in ('success', 'unknown') then p_resolved.problem end,
     case when p_run.outcome = 'success' and p_resolved.parts is not null and v_parts is null then 'skipped' end,
     case when p_run.outcome = 'success' and not exists (select 1 from unnest(v_parts) p where p.quantity > 0) and v_parts is not null then 'all_skipped' end,
-    case when p_run.outcome = 'success' and exists (select 1 from public.print_runs r where r.is_counted and r.machine_id = p_run.machine_id
-      and r.busy && private.busy_range(p_run.started_at, p_run.first_seen_at, p_run.finished_not_before, p_run.finished_at)
-      and r.id is distinct from p_run.id) then 'overlap' end], null);
+    case when p_run.outcome = 'success' and private.may_be_counted(p_run) then 'overlap' end], null);
   v_run.status := case when p_run.outcome = 'ignored' then 'ignored' when v_run.reasons = '{}' or p_run.outcome in ('failed', 'cancelled') then 'recorded'
     when v_run.reasons = '{unmapped}' then 'unmapped' else 'review' end;
   v_run.is_counted := v_run.status = 'recorded' and v_run.outcome = 'success';
@@ -808,7 +824,8 @@ begin
   values (p_machine.id, coalesce(left(p_report ->> 'link', 40), 'offline'), left(p_report ->> 'link_text', 300), private.machine_state(p_report),
     left(coalesce(p_report ->> 'filename', p_report ->> 'name'), 300),
     array(select left(c, 300) from jsonb_array_elements_text(case jsonb_typeof(p_report -> 'candidates') when 'array' then p_report -> 'candidates' else '[]' end) c limit 20),
-    nullif(greatest(private.number_of(p_report, 'plate'), 0), 0)::integer, least(greatest(private.number_of(p_report, 'percent'), 0), 100),
+    nullif(greatest(private.number_of(p_report, 'plate'), 0), 0)::integer,
+    case when private.number_of(p_report, 'percent') is not null then least(greatest(private.number_of(p_report, 'percent'), 0), 100) end,
     private.number_of(p_report, 'remaining_min'), p_report - '{serial,link,link_text,name,filename,candidates,plate,percent,remaining_min,gaps}'::text[],
     private.instant_of(p_report, 'last_report_at'), now())
   on conflict on constraint print_machine_states_pkey do update
@@ -935,7 +952,8 @@ declare
 begin
   if jsonb_typeof(p_lines) is distinct from 'array' or jsonb_array_length(p_lines) not between 1 and 100 or exists (
     select 1 from jsonb_array_elements(p_lines) i where jsonb_typeof(i -> 'sku') is distinct from 'string'
-      or private.number_of(i, 'quantity') is null or private.number_of(i, 'quantity') not between 0 and 99999) then
+      or private.number_of(i, 'quantity') is null or private.number_of(i, 'quantity') not between 0 and 99999
+      or i -> 'planned' <> 'null' and coalesce(private.number_of(i, 'planned') not between private.number_of(i, 'quantity') and 99999, true)) then
     perform private.fail(422, 'print_run.lines', 'Say the parts like [{"sku": "BRACKET", "quantity": 4}].', jsonb_build_object('field', 'p_lines'));
   end if;
   select i ->> 'sku' into v_unknown from jsonb_array_elements(p_lines) i
@@ -943,10 +961,11 @@ begin
   if v_unknown is not null then
     perform private.fail(404, 'part.unknown', 'There is no part ' || v_unknown || '.', jsonb_build_object('sku', v_unknown));
   end if;
-  return array(select row(p.sku, sum(private.number_of(i, 'quantity')), sum(private.number_of(i, 'quantity')), null)::private.run_part
+  return array(select row(p.sku, sum(coalesce(private.number_of(i, 'planned'), private.number_of(i, 'quantity'))),
+      sum(private.number_of(i, 'quantity')), null)::private.run_part
     from jsonb_array_elements(p_lines) i join public.parts p on lower(p.sku) = lower(i ->> 'sku') group by p.sku order by p.sku);
 end $$;
-comment on function private.parts_given is 'Parts that a person named. Errors: print_run.lines (422), part.unknown (404).';
+comment on function private.parts_given is 'Parts that a person named: quantity good of planned (default: all). Errors: print_run.lines (422), part.unknown (404).';
 
 create function private.parts_expected(p_run public.print_runs)
 returns private.run_part[] language plpgsql stable set search_path = '' as $$
@@ -1213,6 +1232,20 @@ begin
     cardinality(private.waiting_runs(v_stem)))::public.gcode_change;
 end $$;
 
+create function public.get_gcode(p_gcode_filename text, p_plate integer default null)
+returns public.gcode_change language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('farm.read');
+  return private.gcode_answer(p_gcode_filename, coalesce(p_plate, private.gcode_plate(p_gcode_filename)));
+end $$;
+comment on function public.get_gcode is
+$$Which parts a file (and plate) gives now, so that a mapping is changed and not begun anew; and how many of its prints can be booked. The plate is
+p_plate, else the one in the name.
+Permission: farm.read.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+
 create function public.map_gcode(
   p_gcode_filename text, p_parts jsonb, p_plate integer default null, p_notes text default null, p_request_id uuid default null)
 returns public.gcode_change language plpgsql security definer set search_path = '' as $$
@@ -1379,7 +1412,7 @@ begin
   return private.finish_run(v_command, 'print_run.logged');
 end $$;
 comment on function public.log_manual_print is
-$$A print that no bridge saw: p_lines [{sku, quantity}] of good parts, or p_gcode_filename (and p_plate) by its mapping. p_machine: code of the
+$$A print that no bridge saw: p_lines [{sku, quantity, planned}] of good parts (planned: what it was to give, if more), or p_gcode_filename (and p_plate) by its mapping. p_machine: code of the
 printer, if known; p_outcome success or failed (nothing is booked, p_reason says why).
 Permission: farm.log at the printer's site.
 Errors: print_machine.unknown (404), site.unknown (404), print_run.action (422), print_run.times (422), print_run.lines (422), part.unknown (404), print_run.unmapped (409),
@@ -1402,7 +1435,7 @@ begin
   end if;
 end $$;
 
-grant execute on function public.upsert_part, public.map_gcode, public.unmap_gcode to authenticated, service_role;
+grant execute on function public.upsert_part, public.get_gcode, public.map_gcode, public.unmap_gcode to authenticated, service_role;
 grant execute on function public.book_waiting_prints, public.log_manual_print to authenticated;
 
 -- sql/M11_print_farm/api_machines.sql
@@ -1718,6 +1751,36 @@ Errors: auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 
+create type public.order_print_row as (
+  code text, sku text, missing numeric, prints_required bigint, minutes_required numeric, has_file boolean);
+comment on type public.order_print_row is
+  'A printed part that an order still misses, and the prints of it for this order alone: ceil(missing / parts_per_print).';
+
+create function public.get_order_prints(p_codes text[])
+returns setof public.order_print_row language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_stores text[];
+begin
+  perform private.authorize('farm.read');
+  v_stores := private.readable_stores('production.read');
+  return query
+    select f.code, l.sku, trim_scale(m.missing), ceil(m.missing / p.parts_per_print)::bigint, ceil(m.missing / p.parts_per_print) * p.print_minutes,
+      exists (select 1 from public.gcode_part_mappings g where g.sku = l.sku and g.is_active)
+      from public.order_fulfilments f
+      join public.order_part_allocations l on l.fulfilment_id = f.id
+      join public.parts p on p.sku = l.sku
+     cross join lateral (select l.needed - l.allocated - l.consumed as missing) m
+     where f.code = any (p_codes[1:200]) and not l.is_closed and m.missing > 0 and (l.store is null or l.store = any (v_stores))
+     order by f.code, l.sku;
+end $$;
+comment on function public.get_order_prints is
+$$The prints that these orders (at most 200 codes of production orders or tickets) still need, each for itself. What stands before them in the
+queue comes on top: explain_allocation.
+Permission: farm.read; orders of stores only of the own ones.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+
 create type public.print_run_row as (run public.print_runs, machine text, lines jsonb, expected jsonb, orders jsonb);
 comment on type public.print_run_row is
 $$A run, the code of its printer, what was booked [{sku, title, planned, qty}], what its file would give now [{sku, quantity}] (null: not
@@ -1774,7 +1837,7 @@ Errors: print_run.filter (422), auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 
-grant execute on function public.get_part_demand, public.get_schedule, public.get_print_runs to authenticated, service_role;
+grant execute on function public.get_part_demand, public.get_schedule, public.get_order_prints, public.get_print_runs to authenticated, service_role;
 
 -- sql/M11_print_farm/views.sql
 
@@ -1791,7 +1854,7 @@ comment on view public.part_demand is 'Printed parts: demand of open orders, wha
 -- sql/M11_print_farm/seed.sql
 
 select private.allow(p, d, r) from (values
-  ('farm.read', 'See printers, prints and the print schedule', '{viewer,operator,technician,supervisor,planner,manager,admin,device.kiosk,service}'::text[]),
+  ('farm.read', 'See printers, prints and the print schedule', '{viewer,operator,technician,supervisor,planner,manager,admin,service}'::text[]),
   ('farm.report', 'Report prints and printers', '{device.bambu_bridge}'),
   ('farm.log', 'Log prints by hand and clear plates', '{operator,technician,supervisor,planner,manager,admin}'),
   ('farm.review', 'Decide about doubtful prints, correct and service', '{operator,technician,supervisor,planner,manager,admin}'),

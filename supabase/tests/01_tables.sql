@@ -12,6 +12,8 @@ select tables_are('public', array[
   'production_orders', 'production_order_lines', 'order_fulfilments', 'order_part_allocations', 'demand_totals',
   'parts', 'gcode_part_mappings', 'print_machines', 'print_machine_states', 'print_machine_counters', 'print_coverage_gaps',
   'print_runs', 'inventory_print_log',
+  'product_variants', 'variant_rules', 'units', 'boxes', 'test_runs', 'test_measurements', 'packaging_kits',
+  'unit_components', 'lots', 'trace_nodes', 'trace_edges',
   'stage_transitions', 'stations',
   'printers', 'print_routes', 'print_jobs', 'print_job_labels', 'print_job_events',
   'label_templates', 'label_template_versions', 'label_proofs'

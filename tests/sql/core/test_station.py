@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.databases import USER_IDS, Clone
 from tests.support.orders import make_order
-from tests.support.rpc import Refused, call
+from tests.support.rpc import Refused, acting_as, call
 
 OPERATOR = USER_IDS["operator"]
 PIN = "4711"
@@ -49,6 +49,89 @@ def test_without_a_person_the_station_completes_nothing(db: psycopg.Connection) 
     with pytest.raises(Refused) as refused:
         call(db, "kiosk", "complete_filling", p_order_id="bannos-18617")
     assert refused.value.code == "auth.forbidden"
+
+
+def test_without_a_person_the_station_does_and_reads_nothing(db: psycopg.Connection) -> None:
+    """Its own token took a ticket from Filling to Complete, and read customers."""
+    make_order(db)
+    for rpc, given in (
+        ("scan", {"p_code": "bannos-18617"}),
+        ("get_order_for_scan", {"p_scan": "bannos-18617"}),
+        ("get_queue", {}),
+        ("list_staff", {}),
+        ("events_since", {}),
+        ("request_print", {"p_label_type": "item", "p_subject": "SKU-1"}),
+        ("get_stock_alarms", {}),
+    ):
+        with pytest.raises(Refused) as refused:
+            call(db, "kiosk", rpc, **given)
+        assert refused.value.code == "auth.forbidden", rpc
+    with acting_as(db, "kiosk"):
+        for table in ("orders", "events", "staff_shared", "inventory_items", "print_jobs"):
+            assert db.execute(f"select from public.{table}").rowcount == 0, table
+
+
+def test_a_station_offers_the_names_of_its_site_and_no_more(db: psycopg.Connection) -> None:
+    rows = call(db, "kiosk", "list_station_people")
+    assert {"user_id": str(OPERATOR), "full_name": "Operator"} in rows
+    assert "Disabled" not in {row["full_name"] for row in rows}
+    assert {tuple(row) for row in rows} == {("user_id", "full_name")}
+    seen = call(db, "kiosk", "list_staff", headers=person(by_pin(db, PIN)))
+    assert {row["role"] for row in seen} > {"operator", "admin"}
+
+
+def test_a_new_pin_or_badge_ends_what_the_old_one_opened(db: psycopg.Connection) -> None:
+    for renew in (
+        lambda: call(db, "manager", "set_pin", p_pin="8264", p_user_id=OPERATOR),
+        lambda: call(db, "manager", "issue_badge", p_user_id=OPERATOR),
+    ):
+        call(db, "operator", "set_pin", p_pin=PIN)
+        hello = by_pin(db, PIN)
+        renew()
+        with pytest.raises(Refused) as refused:
+            call(db, "kiosk", "keep_person", headers=person(hello))
+        assert refused.value.code == "station.locked"
+
+
+def test_the_station_of_an_event_is_the_tablet_whatever_it_says(db: psycopg.Connection) -> None:
+    make_order(db)
+    headers = person(by_pin(db, PIN)) | {"x-takt-station": "elsewhere"}
+    call(db, "kiosk", "scan", p_code="bannos-18617", p_station="elsewhere", headers=headers)
+    rows = db.execute("select distinct station from public.events where stream = 'order'")
+    assert rows.fetchall() == [("kiosk",)]
+
+
+def test_a_stolen_tablet_locks_nobody_out_who_does_not_work_there(db: psycopg.Connection) -> None:
+    db.execute("insert into public.sites (code, name) values ('other', 'Other')")
+    db.execute(
+        "insert into public.stores (code, site, name, scan_prefix)"
+        " values ('else', 'other', 'Else', 'E')"
+    )
+    db.execute("update public.staff_shared set stores = '{else}' where user_id = %s", (OPERATOR,))
+    for _ in range(6):
+        with pytest.raises(Refused) as refused:
+            by_pin(db, "9999")
+        assert refused.value.code == "person.not_here"
+    assert db.execute("select max(failed_attempts) from private.staff_secrets").fetchone() == (0,)
+
+
+def test_after_very_many_wrong_guesses_it_still_locks_for_a_day(db: psycopg.Connection) -> None:
+    db.execute("update private.staff_secrets set failed_attempts = 999")
+    assert by_pin(db, "9999")["hint"] == "person.locked"
+    in_a_day = "select locked_until > now() + interval '23 hours' from private.staff_secrets"
+    assert db.execute(in_a_day).fetchone() == (True,)
+
+
+def test_a_station_hears_what_the_person_there_may_hear(db: psycopg.Connection) -> None:
+    topic = "select private.may_listen('site:main:order')"
+    with acting_as(db, "kiosk") as kiosk:
+        assert kiosk.execute(topic).fetchone() == (False,)
+    by_pin(db, PIN)
+    with acting_as(db, "kiosk") as kiosk:
+        assert kiosk.execute(topic).fetchone() == (True,)
+    db.execute("update private.person_sessions set expires_at = now()")
+    with acting_as(db, "kiosk") as kiosk:
+        assert kiosk.execute(topic).fetchone() == (False,)
 
 
 def test_the_token_works_at_its_own_station_only_and_ends(db: psycopg.Connection) -> None:

@@ -52,6 +52,33 @@ def test_an_item_comes_with_its_stock(store: psycopg.Connection) -> None:
     assert (row["on_hand"], row["ats"], row["is_low"]) == (5, 5, False)
 
 
+def test_an_item_says_how_it_is(store: psycopg.Connection) -> None:
+    item(store, "LABOUR", is_stocked=False)
+    with store.transaction(force_rollback=True):
+        store.execute("update public.inventory_stock set reserved = 5 where sku = 'CANDLE'")
+        rows = call(store, "viewer", "get_inventory")["items"]
+    assert {row["sku"]: row["state"] for row in rows} == {
+        "BOX": "low",
+        "CANDLE": "promised",
+        "DYE": "out",
+        "EGG": "negative",
+        "LABOUR": "not_stocked",
+    }
+    call(store, "planner", "set_min_stock", p_sku="BOX", p_min_stock=0)
+    assert call(store, "viewer", "get_item", p_sku="BOX")["state"] == "enough"
+
+
+def test_one_item_by_its_sku_in_any_case(store: psycopg.Connection) -> None:
+    assert (
+        call(store, "viewer", "get_item", p_sku="candle")
+        == (call(store, "viewer", "get_inventory", p_search="candle")["items"][0])
+    )
+    assert call(store, "viewer", "get_item", p_sku="OLD")["is_active"] is False
+    assert refused(store, "viewer", "get_item", p_sku="NOPE").code == "item.unknown"
+    call(store, "operator", "start_count", p_skus=["BOX"])
+    assert refused(store, "operator", "get_item", p_sku="box").code == "count.blind"
+
+
 def test_pages_follow_each_other(store: psycopg.Connection) -> None:
     seen, cursor = [], None
     while True:

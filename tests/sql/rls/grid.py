@@ -21,7 +21,8 @@ Readers = dict[str, str]
 ALL = "true"
 NOBODY: Readers = {}
 ACTIVE: Readers = dict.fromkeys(STAFF | DEVICES, ALL)
-ON_THE_FLOOR: Readers = dict.fromkeys(STAFF | {"kiosk"}, ALL)
+# A shared station reads nothing of these until somebody has identified there.
+ON_THE_FLOOR: Readers = dict.fromkeys(STAFF, ALL)
 
 _OWN_STORE = {"flourlane_operator": "store = 'flourlane'"}
 _OWN_OR_NO_STORE = {"flourlane_operator": "store = 'flourlane' or store is null"}
@@ -34,10 +35,12 @@ EVENTS: Readers = (
 
 SHOPS: Readers = dict.fromkeys(("supervisor", "planner", "manager", "admin"), ALL)
 
-STOCK: Readers = dict.fromkeys(STAFF | {"kiosk"}, ALL)
+STOCK: Readers = dict.fromkeys(STAFF, ALL)
 # The operator of the matrix is counting FLOUR: a count is blind.
 STOCK_COUNTED = STOCK | {"operator": "sku <> 'FLOUR'"}
 STAFF_AT_WORK = STAFF - {"viewer"}
+
+UNITS: Readers = STOCK | {"fixture": ALL}
 
 PRINTING: Readers = ON_THE_FLOOR | {"print_agent": ALL}
 # Of printers and jobs a print agent sees its own; people see the labels of their stores.
@@ -66,9 +69,13 @@ READERS: dict[str, Readers] = {
     "public.orders_flourlane": ON_THE_FLOOR,
     "public.events": EVENTS,
     "public.stage_events": EVENTS,
-    "public.setting_definitions": ON_THE_FLOOR | {"print_agent": ALL},
+    "public.setting_definitions": ON_THE_FLOOR | {"print_agent": ALL, "kiosk": ALL},
     "public.settings": ON_THE_FLOOR
-    | {"print_agent": ALL, "flourlane_operator": "store = 'flourlane' or store is null"},
+    | {
+        "print_agent": ALL,
+        "kiosk": ALL,
+        "flourlane_operator": "store = 'flourlane' or store is null",
+    },
     "private.device_enrolments": NOBODY,
     "private.commands": NOBODY,
     "private.event_epoch": NOBODY,
@@ -128,6 +135,23 @@ READERS: dict[str, Readers] = {
     "public.print_job_events": PRINT_LABELS,
     "private.print_transitions": NOBODY,
     "private.print_refusals": NOBODY,
+    # M10
+    "public.product_variants": UNITS,
+    "public.variant_rules": UNITS,
+    "public.units": UNITS,
+    "public.boxes": UNITS,
+    "public.test_runs": UNITS,
+    "public.test_measurements": UNITS,
+    "public.packaging_kits": UNITS,
+    "public.unit_events": dict.fromkeys(("manager", "admin"), ALL),
+    "public.unit_components": UNITS,
+    "public.lots": UNITS,
+    "public.trace_nodes": UNITS,
+    "public.trace_edges": UNITS,
+    "private.serial_sequences": NOBODY,
+    "private.unit_transitions": NOBODY,
+    "private.recall_exports": NOBODY,
+    "private.recall_export_nodes": NOBODY,
     # M11
     "public.parts": STOCK,
     "public.gcode_part_mappings": STOCK,

@@ -19,6 +19,8 @@ from tests.support.databases import STORES, USER_IDS
 from tests.support.orders import make_order
 from tests.support.printing import add_printer, new_job, route
 from tests.support.rpc import Refused, acting_as, call
+from tests.support.trace import populate_trace
+from tests.support.units import populate_units
 
 DENIED = "permission denied"
 GRANTS: dict[str, list[str]] = json.loads(
@@ -53,6 +55,8 @@ def populate(db: psycopg.Connection) -> None:
     _populate_stock(db)
     _populate_farm(db)
     _populate_printing(db)
+    populate_units(db)
+    populate_trace(db)
     db.execute(
         "insert into public.events (at, site, stream, stream_id, event)"
         " values ('2099-01-01', '-', 'order', 'far-1', 'far.away')"  # beyond every partition

@@ -44,7 +44,9 @@ def test_the_comment_and_the_code_name_the_permission(plant: psycopg.Connection)
         line = next(x for x in comment.split("\n") if x.startswith("Permission:"))
         said = set(_PERMISSION.findall(line)) & known
         named = set(re.findall(r"'([a-z_]+\.[a-z_]+)'", code)) & known
-        guards = re.findall(r"(?:authorize|begin_order|begin_production|begin_run)\(([^,)]*)", code)
+        guards = re.findall(
+            r"(?:authorize|begin_(?:order|production|run|unit|box))\(([^,)]*)", code
+        )
         asked = {p for guard in guards for p in re.findall(r"'([a-z_]+\.[a-z_]+)'", guard)}
         # The rest may be asked by may() or readable_stores(), but a guard asks for at least one.
         if said != set(PERMISSIONS[name]) or not asked or not asked <= said:
@@ -79,7 +81,7 @@ BREAKS = {
         "get_queue", "get_queue disabled: allowed"),
     "a revoked device stays a device": (
         "update public.devices set revoked_at = null",
-        "scan", "scan revoked_device: allowed"),
+        "whoami", "whoami revoked_device: allowed"),
     "an RPC forgot its guard": (
         "create or replace function public.tick() returns jsonb language plpgsql security definer"
         " set search_path = '' as $$ begin return private.tick(); end $$;"
