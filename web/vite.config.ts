@@ -4,6 +4,7 @@ import babel from "@rolldown/plugin-babel";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { compileEnglish } from "./scripts/compile-english.ts";
 import { shellWorker } from "./scripts/shell-worker.ts";
 
 // The gateway of a running stack, for `npm run dev`; see `takt status`.
@@ -15,7 +16,7 @@ const browser = { environment: "node", testTimeout: 60_000, hookTimeout: 60_000,
 export default defineConfig({
   plugins: [
     react(),
-    babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }),
+    babel({ plugins: [["@lingui/babel-plugin-lingui-macro", { stripMessageField: false }], compileEnglish] }),
     lingui({ failOnCompileError: true }),
     tailwindcss(),
     shellWorker("scripts/sw.js"),

@@ -81,6 +81,15 @@ test("undo takes the last step back, from the message right after it", async () 
   expect(await history(page, id)).toContain("order.undone");
 });
 
+test("a glove that taps twice has tapped once: the next step is not done by the second tap", async () => {
+  const { id } = await newOrder(planner.page);
+  const { page } = operator;
+  await open(page, `/orders/${id}`);
+  await page.getByRole("button", { name: `Start ${id}` }).dblclick({ delay: 100 });
+  await page.getByRole("button", { name: `Done ${id}`, disabled: false }).waitFor();
+  expect(await history(page, id)).toEqual(["filling.started", "order.created"]);
+});
+
 /** Notes in the page when it is clicked and when `text` is first shown; both browsers read the same clock. */
 async function notes(page: Page, text?: string): Promise<void> {
   await page.evaluate((words) => {

@@ -49,6 +49,38 @@ async function checked(page: Page): Promise<void> {
   await page.getByText("Codes: 3").waitFor();
 }
 
+/** A sheet on which one figure is noted. */
+async function counting(page: Page): Promise<void> {
+  const count = await call<{ count_row: { id: number } }>(page, "start_count", { p_location: "pack-bench" });
+  await page.goto(`/stock/counts/${count.count_row.id}`);
+  await page.getByLabel(/How many/).fill("57");
+  await page.keyboard.press("Enter");
+  await page.getByText(/^1 of/).waitFor();
+}
+
+async function stopCounting(page: Page): Promise<void> {
+  await call(page, "cancel_count", { p_count_id: Number(new URL(page.url()).pathname.split("/").pop()) });
+}
+
+/** The newest unit in a state is scanned. */
+const bench = (status: string) => async (page: Page) => {
+  const found = await call<{ units: { sn: string }[] }>(page, "get_units", { p_status: [status], p_limit: 1 });
+  await wedge(page, found.units[0]?.sn ?? "", 5);
+  await page.locator("[data-bench-tone=ok]").waitFor();
+};
+
+async function openFirst(page: Page): Promise<void> {
+  await page.getByRole("region", { name: "Units" }).getByRole("listitem").first().getByRole("link").click();
+  await page.getByRole("list", { name: "Lights of the gate" }).waitFor();
+}
+
+async function newRules(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "New version" }).click();
+  await page.getByLabel("Firmware versions").fill(">=1.4.2 <2");
+  await page.getByRole("button", { name: "Show what would change" }).click();
+  await page.getByRole("status").getByText("not packed yet").waitFor();
+}
+
 /** Every page of the client. `order`: the id of a ticket that is being packed. */
 export function pages(order: string): Shot[] {
   return [
@@ -73,6 +105,32 @@ export function pages(order: string): Shot[] {
     { name: "printing-jobs", path: "/printing/jobs", ready: "section" },
     { name: "printing-templates", path: "/printing/templates", ready: "section li" },
     { name: "printing-template", path: "/printing/templates/order_ticket", ready: "figure img" },
+    { name: "farm", path: "/farm", ready: "nav" },
+    { name: "farm-orders", path: "/farm/orders", ready: "ol" },
+    { name: "farm-parts", path: "/farm/parts", ready: "section" },
+    { name: "farm-printers", path: "/farm/printers", ready: "section" },
+    { name: "farm-prints", path: "/farm/prints", ready: "section" },
+    { name: "stock", path: "/stock", ready: "section a" },
+    { name: "stock-item", path: "/stock/item?sku=SPONGE-RED", ready: "section ol li" },
+    { name: "stock-alarms", path: "/stock/alarms", ready: "section li" },
+    { name: "stock-counts", path: "/stock/counts", ready: "section li" },
+    { name: "stock-count", path: "/stock/counts/1", ready: "section li" },
+    { name: "stock-sheet", path: "/stock/counts", ready: "section", prepare: counting, after: stopCounting },
+    { name: "stock-products", path: "/stock/products", ready: "section li" },
+    { name: "stock-import", path: "/stock/import", ready: "section" },
+    { name: "stock-pushes", path: "/stock/pushes", ready: "section" },
+    { name: "units", path: "/units", ready: "section li" },
+    { name: "unit", path: "/units?status=ASSEMBLED", ready: "section li", prepare: openFirst },
+    { name: "units-finished", path: "/units/finished", ready: "section li" },
+    { name: "units-kits", path: "/units/kits", ready: "section li" },
+    { name: "units-yield", path: "/units/yield", ready: "table" },
+    { name: "variants", path: "/variants?variant=SENSE-EU", ready: "ol li" },
+    { name: "variants-rules", path: "/variants?variant=SENSE-EU", ready: "ol li", prepare: newRules },
+    { name: "recall", path: "/recall?key=L-2611-07&kind=lot", ready: "section section li" },
+    { name: "station-flash", path: "/station/flash", ready: "ol", prepare: bench("CREATED") },
+    { name: "station-assembly", path: "/station/assembly", ready: "ol", prepare: bench("ASSEMBLED") },
+    { name: "station-test", path: "/station/test", ready: "ol", prepare: bench("FLASHED") },
+    { name: "station-pack", path: "/station/pack", ready: "ol", prepare: bench("ASSEMBLED") },
     { name: "admin-staff", path: "/admin/staff", ready: "section li" },
     { name: "admin-roles", path: "/admin/roles", ready: "table" },
     { name: "admin-devices", path: "/admin/devices", ready: "section" },

@@ -29,8 +29,8 @@ async function start(): Promise<void> {
   }
   await restoreQueries();
   rememberQueries();
+  onLeave(forgetScans); // first: it forgets at once
   onLeave(forgetQueries);
-  onLeave(forgetScans);
   await startSession();
   startOutbox();
   // Who signs in later: their own waiting commands, and the page they land on.

@@ -16,7 +16,8 @@ async function send(entry: Waiting): Promise<SendOutcome> {
   }
 }
 
-export const outbox = new Outbox(indexedStorage, send, () => session.get().who?.user_id ?? null);
+const standing = (): string | null => session.get().who?.user_id ?? null;
+export const outbox = new Outbox(indexedStorage, send, standing);
 
 /** Only one tab sends; the others see the rest when they are shown again. */
 export async function drainOutbox(): Promise<void> {
@@ -58,15 +59,15 @@ export async function command<T, N extends RpcName = RpcName>(
   entity?: string,
 ): Promise<Answer<T>> {
   const id = newRequestId();
-  const mayWait = entity !== undefined && isQueueable(name);
+  const user_id = standing(); // who gives it; at a shared station somebody else may stand there when the answer comes
+  const mayWait = entity !== undefined && user_id !== null && isQueueable(name);
   const wait = async (): Promise<Answer<T>> => {
-    const user_id = session.get().who?.user_id ?? "";
     await outbox.add({
       id,
       entity: entity ?? "",
       rpc: name,
       args: given as Record<string, unknown>,
-      user_id,
+      user_id: user_id ?? "",
       at: Date.now(),
     });
     return { state: "queued" };
@@ -76,7 +77,8 @@ export async function command<T, N extends RpcName = RpcName>(
     return { state: "done", data: await rpc<T>(name, { ...given, p_request_id: id }) };
   } catch (error) {
     if (mayWait && error instanceof RpcError && error.canRepeat) return wait();
-    if (!(error instanceof RpcError && error.canRepeat && navigator.onLine)) throw error;
+    const mayRepeat = error instanceof RpcError && error.canRepeat && navigator.onLine && standing() === user_id;
+    if (!mayRepeat) throw error;
     return { state: "done", data: await rpc<T>(name, { ...given, p_request_id: id }) }; // once more: the id makes it safe
   }
 }

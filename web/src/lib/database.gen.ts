@@ -4,6 +4,102 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   public: {
     Tables: {
+      boxes: {
+        Row: {
+          code: string;
+          created_at: string;
+          created_by: string | null;
+          kind: string;
+          order_row_id: string | null;
+          parent: string | null;
+          production_order_id: number | null;
+          sealed_at: string | null;
+          shipped_at: string | null;
+          site: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          created_by?: string | null;
+          kind?: string;
+          order_row_id?: string | null;
+          parent?: string | null;
+          production_order_id?: number | null;
+          sealed_at?: string | null;
+          shipped_at?: string | null;
+          site: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          created_by?: string | null;
+          kind?: string;
+          order_row_id?: string | null;
+          parent?: string | null;
+          production_order_id?: number | null;
+          sealed_at?: string | null;
+          shipped_at?: string | null;
+          site?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "boxes_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: false;
+            referencedRelation: "orders";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "boxes_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: false;
+            referencedRelation: "orders_bannos";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "boxes_order_row_id_fkey";
+            columns: ["order_row_id"];
+            isOneToOne: false;
+            referencedRelation: "orders_flourlane";
+            referencedColumns: ["row_id"];
+          },
+          {
+            foreignKeyName: "boxes_parent_fkey";
+            columns: ["parent"];
+            isOneToOne: false;
+            referencedRelation: "boxes";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "boxes_production_order_id_fkey";
+            columns: ["production_order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "boxes_production_order_id_fkey";
+            columns: ["production_order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "boxes_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       channel_orders: {
         Row: {
           content_hash: string | null;
@@ -794,6 +890,63 @@ export type Database = {
           },
         ];
       };
+      lots: {
+        Row: {
+          code: string;
+          created_at: string;
+          created_by: string | null;
+          held_at: string | null;
+          held_by: string | null;
+          hold_reason: string | null;
+          id: number;
+          kind: string;
+          notes: string | null;
+          sku: string;
+          supplier: string | null;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          created_by?: string | null;
+          held_at?: string | null;
+          held_by?: string | null;
+          hold_reason?: string | null;
+          id?: never;
+          kind?: string;
+          notes?: string | null;
+          sku: string;
+          supplier?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          created_by?: string | null;
+          held_at?: string | null;
+          held_by?: string | null;
+          hold_reason?: string | null;
+          id?: never;
+          kind?: string;
+          notes?: string | null;
+          sku?: string;
+          supplier?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lots_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
       order_fulfilments: {
         Row: {
           code: string;
@@ -1155,6 +1308,51 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "stores";
             referencedColumns: ["code"];
+          },
+        ];
+      };
+      packaging_kits: {
+        Row: {
+          created_at: string;
+          insert_versions: NonNullable<Json>;
+          is_active: boolean;
+          kit_id: string;
+          language_set: string;
+          updated_at: string;
+          used_by_sn: string | null;
+          variants: string[];
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          insert_versions?: NonNullable<Json>;
+          is_active?: boolean;
+          kit_id: string;
+          language_set: string;
+          updated_at?: string;
+          used_by_sn?: string | null;
+          variants: string[];
+          version?: number;
+        };
+        Update: {
+          created_at?: string;
+          insert_versions?: NonNullable<Json>;
+          is_active?: boolean;
+          kit_id?: string;
+          language_set?: string;
+          updated_at?: string;
+          used_by_sn?: string | null;
+          variants?: string[];
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "packaging_kits_used_by_sn_fkey";
+            columns: ["used_by_sn"];
+            isOneToOne: true;
+            referencedRelation: "units";
+            referencedColumns: ["sn"];
           },
         ];
       };
@@ -2095,6 +2293,51 @@ export type Database = {
           },
         ];
       };
+      product_variants: {
+        Row: {
+          code: string;
+          created_at: string;
+          default_language_set: string;
+          is_active: boolean;
+          product_code: string;
+          sku: string | null;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          default_language_set?: string;
+          is_active?: boolean;
+          product_code: string;
+          sku?: string | null;
+          title: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          default_language_set?: string;
+          is_active?: boolean;
+          product_code?: string;
+          sku?: string | null;
+          title?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "product_variants_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
       production_order_lines: {
         Row: {
           line: number;
@@ -2840,6 +3083,466 @@ export type Database = {
           },
         ];
       };
+      test_measurements: {
+        Row: {
+          high: number | null;
+          is_pass: boolean;
+          low: number | null;
+          metric: string;
+          run_id: number;
+          unit: string | null;
+          value: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          high?: number | null;
+          is_pass: boolean;
+          low?: number | null;
+          metric: string;
+          run_id: number;
+          unit?: string | null;
+          value?: number | null;
+        };
+        Update: {
+          high?: number | null;
+          is_pass?: boolean;
+          low?: number | null;
+          metric?: string;
+          run_id?: number;
+          unit?: string | null;
+          value?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "test_measurements_run_id_fkey";
+            columns: ["run_id"];
+            isOneToOne: false;
+            referencedRelation: "test_runs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      test_runs: {
+        Row: {
+          actor_id: string | null;
+          at: string;
+          build_no: number;
+          claimed: string;
+          day: string;
+          fixture_id: string | null;
+          fw_readback: NonNullable<Json>;
+          id: number;
+          is_first: boolean;
+          result: string;
+          site: string;
+          sn: string;
+          started_at: string | null;
+          station: string | null;
+          test: string;
+          why: NonNullable<Json>;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          at?: string;
+          build_no: number;
+          claimed: string;
+          day: string;
+          fixture_id?: string | null;
+          fw_readback?: NonNullable<Json>;
+          id?: never;
+          is_first: boolean;
+          result: string;
+          site: string;
+          sn: string;
+          started_at?: string | null;
+          station?: string | null;
+          test: string;
+          why?: NonNullable<Json>;
+        };
+        Update: {
+          actor_id?: string | null;
+          at?: string;
+          build_no?: number;
+          claimed?: string;
+          day?: string;
+          fixture_id?: string | null;
+          fw_readback?: NonNullable<Json>;
+          id?: never;
+          is_first?: boolean;
+          result?: string;
+          site?: string;
+          sn?: string;
+          started_at?: string | null;
+          station?: string | null;
+          test?: string;
+          why?: NonNullable<Json>;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "test_runs_fixture_id_fkey";
+            columns: ["fixture_id"];
+            isOneToOne: false;
+            referencedRelation: "devices";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "test_runs_fixture_id_fkey";
+            columns: ["fixture_id"];
+            isOneToOne: false;
+            referencedRelation: "print_agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "test_runs_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "test_runs_sn_fkey";
+            columns: ["sn"];
+            isOneToOne: false;
+            referencedRelation: "units";
+            referencedColumns: ["sn"];
+          },
+        ];
+      };
+      trace_edges: {
+        Row: {
+          at: string;
+          child: number;
+          parent: number;
+          quantity: number;
+          removed_at: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          at?: string;
+          child: number;
+          parent: number;
+          quantity: number;
+          removed_at?: string | null;
+        };
+        Update: {
+          at?: string;
+          child?: number;
+          parent?: number;
+          quantity?: number;
+          removed_at?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "trace_edges_child_fkey";
+            columns: ["child"];
+            isOneToOne: false;
+            referencedRelation: "trace_nodes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "trace_edges_parent_fkey";
+            columns: ["parent"];
+            isOneToOne: false;
+            referencedRelation: "trace_nodes";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      trace_nodes: {
+        Row: {
+          id: number;
+          key: string;
+          kind: string;
+          sku: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          id?: never;
+          key: string;
+          kind: string;
+          sku?: string | null;
+        };
+        Update: {
+          id?: never;
+          key?: string;
+          kind?: string;
+          sku?: string | null;
+        };
+        Relationships: [];
+      };
+      unit_components: {
+        Row: {
+          component_sn: string | null;
+          id: number;
+          installed_at: string;
+          installed_by: string | null;
+          lot_id: number | null;
+          quantity: number;
+          removal: string | null;
+          remove_reason: string | null;
+          removed_at: string | null;
+          removed_by: string | null;
+          sku: string;
+          sn: string;
+          txn_id: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          component_sn?: string | null;
+          id?: never;
+          installed_at?: string;
+          installed_by?: string | null;
+          lot_id?: number | null;
+          quantity?: number;
+          removal?: string | null;
+          remove_reason?: string | null;
+          removed_at?: string | null;
+          removed_by?: string | null;
+          sku: string;
+          sn: string;
+          txn_id?: number | null;
+        };
+        Update: {
+          component_sn?: string | null;
+          id?: never;
+          installed_at?: string;
+          installed_by?: string | null;
+          lot_id?: number | null;
+          quantity?: number;
+          removal?: string | null;
+          remove_reason?: string | null;
+          removed_at?: string | null;
+          removed_by?: string | null;
+          sku?: string;
+          sn?: string;
+          txn_id?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "unit_components_lot_id_fkey";
+            columns: ["lot_id"];
+            isOneToOne: false;
+            referencedRelation: "lots";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "unit_components_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+          {
+            foreignKeyName: "unit_components_sn_fkey";
+            columns: ["sn"];
+            isOneToOne: false;
+            referencedRelation: "units";
+            referencedColumns: ["sn"];
+          },
+          {
+            foreignKeyName: "unit_components_txn_id_fkey";
+            columns: ["txn_id"];
+            isOneToOne: false;
+            referencedRelation: "inventory_txn";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      units: {
+        Row: {
+          assembled_at: string | null;
+          box_code: string | null;
+          build_no: number;
+          created_at: string;
+          fw_build_hash: string | null;
+          fw_version: string | null;
+          held_at: string | null;
+          held_by: string | null;
+          hold_reason: string | null;
+          hw_rev: string | null;
+          kit_id: string | null;
+          packed_at: string | null;
+          product_code: string;
+          production_order_id: number | null;
+          scrapped_at: string | null;
+          serial_class: string;
+          shipped_at: string | null;
+          site: string;
+          sn: string;
+          status: Database["public"]["Enums"]["unit_status"];
+          status_before_hold: Database["public"]["Enums"]["unit_status"] | null;
+          stock_location: string | null;
+          stocked_at: string | null;
+          updated_at: string;
+          variant_code: string | null;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          assembled_at?: string | null;
+          box_code?: string | null;
+          build_no?: number;
+          created_at?: string;
+          fw_build_hash?: string | null;
+          fw_version?: string | null;
+          held_at?: string | null;
+          held_by?: string | null;
+          hold_reason?: string | null;
+          hw_rev?: string | null;
+          kit_id?: string | null;
+          packed_at?: string | null;
+          product_code: string;
+          production_order_id?: number | null;
+          scrapped_at?: string | null;
+          serial_class?: string;
+          shipped_at?: string | null;
+          site: string;
+          sn: string;
+          status?: Database["public"]["Enums"]["unit_status"];
+          status_before_hold?: Database["public"]["Enums"]["unit_status"] | null;
+          stock_location?: string | null;
+          stocked_at?: string | null;
+          updated_at?: string;
+          variant_code?: string | null;
+          version?: number;
+        };
+        Update: {
+          assembled_at?: string | null;
+          box_code?: string | null;
+          build_no?: number;
+          created_at?: string;
+          fw_build_hash?: string | null;
+          fw_version?: string | null;
+          held_at?: string | null;
+          held_by?: string | null;
+          hold_reason?: string | null;
+          hw_rev?: string | null;
+          kit_id?: string | null;
+          packed_at?: string | null;
+          product_code?: string;
+          production_order_id?: number | null;
+          scrapped_at?: string | null;
+          serial_class?: string;
+          shipped_at?: string | null;
+          site?: string;
+          sn?: string;
+          status?: Database["public"]["Enums"]["unit_status"];
+          status_before_hold?: Database["public"]["Enums"]["unit_status"] | null;
+          stock_location?: string | null;
+          stocked_at?: string | null;
+          updated_at?: string;
+          variant_code?: string | null;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "units_box_code_fkey";
+            columns: ["box_code"];
+            isOneToOne: false;
+            referencedRelation: "boxes";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "units_production_order_id_fkey";
+            columns: ["production_order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "units_production_order_id_fkey";
+            columns: ["production_order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "units_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "units_stock_location_fkey";
+            columns: ["stock_location"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "units_variant_code_fkey";
+            columns: ["variant_code"];
+            isOneToOne: false;
+            referencedRelation: "product_variants";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      variant_rules: {
+        Row: {
+          activated_at: string | null;
+          activated_by: string | null;
+          allowed_hw_revs: string[];
+          created_at: string;
+          created_by: string | null;
+          firmware: NonNullable<Json>;
+          id: number;
+          is_active: boolean;
+          manual: NonNullable<Json>;
+          note: string | null;
+          packaging: NonNullable<Json>;
+          required_components: NonNullable<Json>;
+          required_tests: NonNullable<Json>;
+          variant: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          activated_at?: string | null;
+          activated_by?: string | null;
+          allowed_hw_revs?: string[];
+          created_at?: string;
+          created_by?: string | null;
+          firmware?: NonNullable<Json>;
+          id?: never;
+          is_active?: boolean;
+          manual?: NonNullable<Json>;
+          note?: string | null;
+          packaging?: NonNullable<Json>;
+          required_components?: NonNullable<Json>;
+          required_tests?: NonNullable<Json>;
+          variant: string;
+          version: number;
+        };
+        Update: {
+          activated_at?: string | null;
+          activated_by?: string | null;
+          allowed_hw_revs?: string[];
+          created_at?: string;
+          created_by?: string | null;
+          firmware?: NonNullable<Json>;
+          id?: never;
+          is_active?: boolean;
+          manual?: NonNullable<Json>;
+          note?: string | null;
+          packaging?: NonNullable<Json>;
+          required_components?: NonNullable<Json>;
+          required_tests?: NonNullable<Json>;
+          variant?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "variant_rules_variant_fkey";
+            columns: ["variant"];
+            isOneToOne: false;
+            referencedRelation: "product_variants";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       work_queue: {
         Row: {
           created_at: string;
@@ -3058,6 +3761,40 @@ export type Database = {
         };
         Relationships: [];
       };
+      unit_events: {
+        Row: {
+          created_at: string;
+          event: string;
+          event_type: string | null;
+          id: number;
+          operator_id: string | null;
+          payload: NonNullable<Json>;
+          sn: string;
+          station_id: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          event?: string | null;
+          event_type?: never;
+          id?: number | null;
+          operator_id?: string | null;
+          payload?: Json | null;
+          sn?: string | null;
+          station_id?: string | null;
+        };
+        Update: {
+          created_at?: string | null;
+          event?: string | null;
+          event_type?: never;
+          id?: number | null;
+          operator_id?: string | null;
+          payload?: Json | null;
+          sn?: string | null;
+          station_id?: string | null;
+        };
+        Relationships: [];
+      };
     };
     Functions: {
       abort_send: {
@@ -3098,6 +3835,32 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "label_template_versions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      activate_variant_rules: {
+        Args: { p_request_id?: string; p_variant: string; p_version: number };
+        Returns: {
+          activated_at: string | null;
+          activated_by: string | null;
+          allowed_hw_revs: string[];
+          created_at: string;
+          created_by: string | null;
+          firmware: NonNullable<Json>;
+          id: number;
+          is_active: boolean;
+          manual: NonNullable<Json>;
+          note: string | null;
+          packaging: NonNullable<Json>;
+          required_components: NonNullable<Json>;
+          required_tests: NonNullable<Json>;
+          variant: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "variant_rules";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -3154,6 +3917,16 @@ export type Database = {
           to: "order_change";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      assign_unit_variant: {
+        Args: { p_request_id?: string; p_sn: string; p_variant?: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       begin_send: {
@@ -3260,6 +4033,7 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      check_pack_gate: { Args: { p_sn: string }; Returns: Json };
       claim_print_job: {
         Args: { p_nonce: string; p_printers?: string[] };
         Returns: Database["public"]["CompositeTypes"]["print_claim"];
@@ -3412,12 +4186,40 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      create_box: {
+        Args: { p_code?: string; p_kind?: string; p_request_id?: string; p_site?: string };
+        Returns: Database["public"]["CompositeTypes"]["box_change"];
+        SetofOptions: {
+          from: "*";
+          to: "box_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       create_device: {
         Args: { p_code: string; p_kind: string; p_name: string; p_site: string };
         Returns: Database["public"]["CompositeTypes"]["device_enrolment"];
         SetofOptions: {
           from: "*";
           to: "device_enrolment";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      create_generic_units: {
+        Args: {
+          p_count?: number;
+          p_product_code?: string;
+          p_production_order?: string;
+          p_request_id?: string;
+          p_request_labels?: boolean;
+          p_site?: string;
+          p_station?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["units_created"];
+        SetofOptions: {
+          from: "*";
+          to: "units_created";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -3620,6 +4422,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      finalize_pack: { Args: { p_request_id?: string; p_sn: string }; Returns: Json };
       finish_stock_push: {
         Args: { p_locations: number; p_sku: string; p_store: string };
         Returns: {
@@ -3659,6 +4462,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      get_finished_units: {
+        Args: { p_cursor?: string; p_limit?: number; p_search?: string; p_variant?: string; p_with_total?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["unit_page"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_gcode: {
+        Args: { p_gcode_filename: string; p_plate?: number };
+        Returns: Database["public"]["CompositeTypes"]["gcode_change"];
+        SetofOptions: {
+          from: "*";
+          to: "gcode_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_inbox_body: { Args: { p_id: number }; Returns: Json };
       get_inventory: {
         Args: {
@@ -3675,6 +4498,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "inventory_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_item: {
+        Args: { p_sku: string };
+        Returns: Database["public"]["CompositeTypes"]["inventory_row"];
+        SetofOptions: {
+          from: "*";
+          to: "inventory_row";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -3706,6 +4539,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "fulfilment_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_order_prints: {
+        Args: { p_codes: string[] };
+        Returns: Database["public"]["CompositeTypes"]["order_print_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "order_print_row";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -3817,6 +4660,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      get_recall_export: {
+        Args: { p_cursor?: string; p_export_id: string; p_limit?: number };
+        Returns: Database["public"]["CompositeTypes"]["recall_page"];
+        SetofOptions: {
+          from: "*";
+          to: "recall_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_requirements: {
         Args: { p_quantity?: number; p_sku: string };
         Returns: {
@@ -3881,6 +4734,16 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      get_test_history: {
+        Args: { p_limit?: number; p_metric?: string; p_test?: string; p_variant?: string };
+        Returns: Database["public"]["CompositeTypes"]["test_point"][];
+        SetofOptions: {
+          from: "*";
+          to: "test_point";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       get_unassigned_counts: {
         Args: { p_store?: string };
         Returns: Database["public"]["CompositeTypes"]["stage_count"][];
@@ -3905,6 +4768,37 @@ export type Database = {
           to: "queue_page";
           isOneToOne: true;
           isSetofReturn: false;
+        };
+      };
+      get_unit: { Args: { p_sn: string }; Returns: Json };
+      get_units: {
+        Args: {
+          p_box?: string;
+          p_cursor?: string;
+          p_limit?: number;
+          p_product_code?: string;
+          p_production_order?: string;
+          p_search?: string;
+          p_status?: Database["public"]["Enums"]["unit_status"][];
+          p_variant?: string;
+          p_with_total?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["unit_page"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_yield: {
+        Args: { p_from?: string; p_site?: string; p_test?: string; p_to?: string };
+        Returns: Database["public"]["CompositeTypes"]["yield_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "yield_row";
+          isOneToOne: false;
+          isSetofReturn: true;
         };
       };
       halt_printer: {
@@ -3953,12 +4847,42 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      hold_all: {
+        Args: { p_reason: string; p_request_id?: string; p_trace: Json };
+        Returns: Database["public"]["CompositeTypes"]["hold_result"];
+        SetofOptions: {
+          from: "*";
+          to: "hold_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      hold_lot: {
+        Args: { p_code: string; p_reason: string; p_request_id?: string; p_sku?: string };
+        Returns: Database["public"]["CompositeTypes"]["lot_change"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       hold_print: {
         Args: { p_job_id: number; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["print_answer"];
         SetofOptions: {
           from: "*";
           to: "print_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      hold_unit: {
+        Args: { p_reason?: string; p_request_id?: string; p_sn: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4009,6 +4933,24 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "stock_import_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      install_component: {
+        Args: {
+          p_component_sn?: string;
+          p_location?: string;
+          p_lot?: string;
+          p_quantity?: number;
+          p_request_id?: string;
+          p_sku?: string;
+          p_sn: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["component_change"];
+        SetofOptions: {
+          from: "*";
+          to: "component_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4116,6 +5058,13 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      list_station_people: {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          full_name: string;
+          user_id: string;
+        }[];
+      };
       log_manual_print: {
         Args: {
           p_finished_at?: string;
@@ -4167,6 +5116,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      move_unit_to_stock: {
+        Args: { p_finished_item?: string; p_location?: string; p_request_id?: string; p_sn: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       my_unsettled_prints: {
         Args: Record<PropertyKey, never>;
         Returns: Database["public"]["CompositeTypes"]["print_unsettled"][];
@@ -4206,6 +5165,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      preview_variant_rules: {
+        Args: { p_rules: Json; p_variant: string };
+        Returns: Database["public"]["CompositeTypes"]["rules_preview"];
+        SetofOptions: {
+          from: "*";
+          to: "rules_preview";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       print_job_state: {
         Args: { p_fence: number; p_job_id: number };
         Returns: Database["public"]["CompositeTypes"]["print_verdict"];
@@ -4227,6 +5196,16 @@ export type Database = {
         };
       };
       process_webhook: { Args: { p_inbox_id: number }; Returns: Json };
+      put_in_box: {
+        Args: { p_box: string; p_request_id?: string; p_what: string };
+        Returns: Database["public"]["CompositeTypes"]["box_change"];
+        SetofOptions: {
+          from: "*";
+          to: "box_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       qc_return_to_decorating: {
         Args: { p_notes?: string; p_order_id: string; p_reason?: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_change"];
@@ -4261,6 +5240,34 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "received_webhook";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      record_assembly: {
+        Args: { p_notes?: string; p_request_id?: string; p_sn: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      record_flash: {
+        Args: {
+          p_detail?: Json;
+          p_fw_build_hash?: string;
+          p_fw_version?: string;
+          p_hw_rev?: string;
+          p_ok?: boolean;
+          p_request_id?: string;
+          p_sn: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4306,6 +5313,27 @@ export type Database = {
         };
         Returns: Json;
       };
+      record_test_result: {
+        Args: {
+          p_fw_build_hash?: string;
+          p_fw_readback?: Json;
+          p_fw_version?: string;
+          p_hw_rev?: string;
+          p_metrics?: Json;
+          p_request_id?: string;
+          p_result?: string;
+          p_sn: string;
+          p_started_at?: string;
+          p_test?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["test_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "test_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       recount: {
         Args: { p_count_id: number; p_request_id?: string; p_skus?: string[] };
         Returns: Database["public"]["CompositeTypes"]["count_answer"];
@@ -4337,6 +5365,26 @@ export type Database = {
           to: "devices";
           isOneToOne: true;
           isSetofReturn: false;
+        };
+      };
+      register_kits: {
+        Args: { p_kits: Json; p_request_id?: string };
+        Returns: {
+          created_at: string;
+          insert_versions: NonNullable<Json>;
+          is_active: boolean;
+          kit_id: string;
+          language_set: string;
+          updated_at: string;
+          used_by_sn: string | null;
+          variants: string[];
+          version: number;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "packaging_kits";
+          isOneToOne: false;
+          isSetofReturn: true;
         };
       };
       register_site: {
@@ -4404,12 +5452,32 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      release_lot: {
+        Args: { p_code: string; p_reason: string; p_request_id?: string; p_sku?: string };
+        Returns: Database["public"]["CompositeTypes"]["lot_change"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       release_print: {
         Args: { p_fence: number; p_job_id: number; p_reason?: string; p_retry_s?: number };
         Returns: Database["public"]["CompositeTypes"]["print_verdict"];
         SetofOptions: {
           from: "*";
           to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      release_unit: {
+        Args: { p_reason?: string; p_request_id?: string; p_sn: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4852,6 +5920,32 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      save_variant_rules: {
+        Args: { p_note?: string; p_request_id?: string; p_rules: Json; p_variant: string };
+        Returns: {
+          activated_at: string | null;
+          activated_by: string | null;
+          allowed_hw_revs: string[];
+          created_at: string;
+          created_by: string | null;
+          firmware: NonNullable<Json>;
+          id: number;
+          is_active: boolean;
+          manual: NonNullable<Json>;
+          note: string | null;
+          packaging: NonNullable<Json>;
+          required_components: NonNullable<Json>;
+          required_tests: NonNullable<Json>;
+          variant: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "variant_rules";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       scan: {
         Args: { p_code?: string; p_expected_order?: string; p_request_id?: string; p_station?: string };
         Returns: Database["public"]["CompositeTypes"]["scan_result"];
@@ -4862,12 +5956,52 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      scan_pack_kit: {
+        Args: { p_kit_id?: string; p_request_id?: string; p_sn: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       scrap_stock: {
         Args: { p_location?: string; p_quantity: number; p_reason?: string; p_request_id?: string; p_sku: string };
         Returns: Database["public"]["CompositeTypes"]["stock_change"];
         SetofOptions: {
           from: "*";
           to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      scrap_unit: {
+        Args: { p_reason?: string; p_request_id?: string; p_sn: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      seal_box: {
+        Args: { p_box: string; p_is_sealed?: boolean; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["box_change"];
+        SetofOptions: {
+          from: "*";
+          to: "box_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      send_to_rework: {
+        Args: { p_reason?: string; p_request_id?: string; p_sn: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4915,6 +6049,26 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      set_kit_active: {
+        Args: { p_is_active: boolean; p_kit_id: string; p_request_id?: string };
+        Returns: {
+          created_at: string;
+          insert_versions: NonNullable<Json>;
+          is_active: boolean;
+          kit_id: string;
+          language_set: string;
+          updated_at: string;
+          used_by_sn: string | null;
+          variants: string[];
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "packaging_kits";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5077,6 +6231,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      ship_box: {
+        Args: { p_box: string; p_order: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["box_change"];
+        SetofOptions: {
+          from: "*";
+          to: "box_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       ship_production_order: {
         Args: { p_allow_partial?: boolean; p_code: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["production_change"];
@@ -5127,6 +6291,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      start_recall_export: {
+        Args: { p_request_id?: string; p_trace: Json };
+        Returns: Database["public"]["CompositeTypes"]["recall_export"];
+        SetofOptions: {
+          from: "*";
+          to: "recall_export";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       submit_count: {
         Args: { p_count_id: number; p_lines: Json; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["count_answer"];
@@ -5137,7 +6311,47 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      take_from_box: {
+        Args: { p_box: string; p_request_id?: string; p_what: string };
+        Returns: Database["public"]["CompositeTypes"]["box_change"];
+        SetofOptions: {
+          from: "*";
+          to: "box_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       tick: { Args: Record<PropertyKey, never>; Returns: Json };
+      trace_back: {
+        Args: { p_kind?: string; p_limit?: number; p_sku?: string; p_sn: string; p_with_removed?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["trace_result"];
+        SetofOptions: {
+          from: "*";
+          to: "trace_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      trace_forward: {
+        Args: {
+          p_first?: string;
+          p_key?: string;
+          p_kind?: string;
+          p_last?: string;
+          p_limit?: number;
+          p_since?: string;
+          p_sku?: string;
+          p_until?: string;
+          p_with_removed?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["trace_result"];
+        SetofOptions: {
+          from: "*";
+          to: "trace_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       transfer_stock: {
         Args: {
           p_from: string;
@@ -5196,12 +6410,32 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      uninstall_component: {
+        Args: { p_component_id: number; p_reason?: string; p_removal?: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["component_change"];
+        SetofOptions: {
+          from: "*";
+          to: "component_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       unmap_gcode: {
         Args: { p_gcode_filename: string; p_plate?: number; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["gcode_change"];
         SetofOptions: {
           from: "*";
           to: "gcode_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      unpack_unit: {
+        Args: { p_reason?: string; p_request_id?: string; p_sn: string };
+        Returns: Database["public"]["CompositeTypes"]["unit_change"];
+        SetofOptions: {
+          from: "*";
+          to: "unit_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5342,6 +6576,23 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "locations";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      upsert_lot: {
+        Args: {
+          p_code: string;
+          p_kind?: string;
+          p_notes?: string;
+          p_request_id?: string;
+          p_sku: string;
+          p_supplier?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["lot_change"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5503,6 +6754,35 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      upsert_variant: {
+        Args: {
+          p_code: string;
+          p_is_active?: boolean;
+          p_language_set?: string;
+          p_product_code?: string;
+          p_request_id?: string;
+          p_sku?: string;
+          p_title?: string;
+          p_version?: number;
+        };
+        Returns: {
+          code: string;
+          created_at: string;
+          default_language_set: string;
+          is_active: boolean;
+          product_code: string;
+          sku: string | null;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "product_variants";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       whoami: {
         Args: Record<PropertyKey, never>;
         Returns: Database["public"]["CompositeTypes"]["whoami_answer"];
@@ -5548,6 +6828,16 @@ export type Database = {
         | "expired";
       priority_level: "High" | "Medium" | "Low";
       stage_type: "Filling" | "Covering" | "Decorating" | "Packing" | "Complete";
+      unit_status:
+        | "CREATED"
+        | "FLASHED"
+        | "TEST_PASS"
+        | "ASSEMBLED"
+        | "PACKED"
+        | "IN_FINISHED_STOCK"
+        | "REWORK"
+        | "SCRAPPED"
+        | "ON_HOLD";
     };
     CompositeTypes: {
       allocation_explanation: {
@@ -5582,6 +6872,19 @@ export type Database = {
         status: string | null;
         reasons: string[] | null;
         lines: Json | null;
+      };
+      box_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        box: Database["public"]["Tables"]["boxes"]["Row"] | null;
+        units: number | null;
+      };
+      component_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        component: Database["public"]["Tables"]["unit_components"]["Row"] | null;
+        unit: Database["public"]["Tables"]["units"]["Row"] | null;
+        next_action: string | null;
       };
       count_answer: {
         count_row: Database["public"]["Tables"]["stock_counts"]["Row"] | null;
@@ -5634,6 +6937,16 @@ export type Database = {
         parts: Json | null;
         waiting: number | null;
       };
+      hold_result: {
+        changed: boolean | null;
+        event_id: number | null;
+        units_held: number | null;
+        units_held_before: number | null;
+        units_scrapped: number | null;
+        lots_held: number | null;
+        lots_held_before: number | null;
+        customer_orders: number | null;
+      };
       import_result: {
         row: number | null;
         ok: boolean | null;
@@ -5683,6 +6996,7 @@ export type Database = {
         ats: number | null;
         is_low: boolean | null;
         locations: Json | null;
+        state: string | null;
       };
       label_preview: {
         label_type: string | null;
@@ -5741,12 +7055,24 @@ export type Database = {
         entries: Database["public"]["CompositeTypes"]["ledger_entry"][] | null;
         next_cursor: string | null;
       };
+      lot_change: {
+        changed: boolean | null;
+        lot: Database["public"]["Tables"]["lots"]["Row"] | null;
+      };
       order_change: {
         changed: boolean | null;
         event_id: number | null;
         offer: string | null;
         order_row: Database["public"]["Tables"]["orders"]["Row"] | null;
         notices: Json | null;
+      };
+      order_print_row: {
+        code: string | null;
+        sku: string | null;
+        missing: number | null;
+        prints_required: number | null;
+        minutes_required: number | null;
+        has_file: boolean | null;
       };
       order_stock_answer: {
         order_id: string | null;
@@ -5926,6 +7252,36 @@ export type Database = {
         jobs: number | null;
         oldest_seconds: number | null;
       };
+      recall_export: {
+        export_id: string | null;
+        units: number | null;
+      };
+      recall_page: {
+        rows: Database["public"]["CompositeTypes"]["recall_row"][] | null;
+        next_cursor: string | null;
+      };
+      recall_row: {
+        sn: string | null;
+        site: string | null;
+        product_code: string | null;
+        variant_code: string | null;
+        variant_title: string | null;
+        status: string | null;
+        hw_rev: string | null;
+        fw_version: string | null;
+        through: string[] | null;
+        box_code: string | null;
+        pallet_code: string | null;
+        store: string | null;
+        order_number: string | null;
+        order_id: string | null;
+        production_order: string | null;
+        customer_name: string | null;
+        created_at: string | null;
+        packed_at: string | null;
+        held_at: string | null;
+        hold_reason: string | null;
+      };
       received_webhook: {
         inbox_id: number | null;
         duplicate: boolean | null;
@@ -5938,6 +7294,13 @@ export type Database = {
         result: string | null;
         changes: Json | null;
         error: string | null;
+      };
+      rules_preview: {
+        units: number | null;
+        pass_now: number | null;
+        pass_then: number | null;
+        newly_failing: Json | null;
+        newly_passing: Json | null;
       };
       scan_result: {
         ok: boolean | null;
@@ -6056,6 +7419,29 @@ export type Database = {
         counts: Json | null;
         rows: Json | null;
       };
+      test_answer: {
+        changed: boolean | null;
+        event_id: number | null;
+        run_id: number | null;
+        result: string | null;
+        claimed: string | null;
+        why: Json | null;
+        unit: Database["public"]["Tables"]["units"]["Row"] | null;
+        next_action: string | null;
+      };
+      test_point: {
+        run_id: number | null;
+        sn: string | null;
+        at: string | null;
+        result: string | null;
+        build_no: number | null;
+        metric: string | null;
+        value: number | null;
+        unit: string | null;
+        low: number | null;
+        high: number | null;
+        is_pass: boolean | null;
+      };
       timeline_entry: {
         id: number | null;
         at: string | null;
@@ -6065,6 +7451,42 @@ export type Database = {
         station: string | null;
         payload: Json | null;
       };
+      trace_entry: {
+        node: number | null;
+        kind: string | null;
+        key: string | null;
+        sku: string | null;
+        title: string | null;
+        status: string | null;
+        held_at: string | null;
+        hold_reason: string | null;
+        details: Json | null;
+      };
+      trace_result: {
+        starts: Database["public"]["CompositeTypes"]["trace_entry"][] | null;
+        counts: Json | null;
+        entries: Database["public"]["CompositeTypes"]["trace_entry"][] | null;
+        edges: Json | null;
+        is_complete: boolean | null;
+      };
+      unit_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        unit: Database["public"]["Tables"]["units"]["Row"] | null;
+        next_action: string | null;
+        notices: Json | null;
+      };
+      unit_page: {
+        units: Database["public"]["Tables"]["units"]["Row"][] | null;
+        next_cursor: string | null;
+        total: number | null;
+      };
+      units_created: {
+        changed: boolean | null;
+        sns: string[] | null;
+        print_job_ids: number[] | null;
+        message: string | null;
+      };
       whoami_answer: {
         user_id: string | null;
         role: string | null;
@@ -6072,6 +7494,15 @@ export type Database = {
         stores: string[] | null;
         site: string | null;
         permissions: string[] | null;
+      };
+      yield_row: {
+        test: string | null;
+        day: string | null;
+        units: number | null;
+        passed: number | null;
+        first_pass_yield: number | null;
+        runs: number | null;
+        runs_passed: number | null;
       };
     };
   };
@@ -6193,6 +7624,17 @@ export const Constants = {
       ],
       priority_level: ["High", "Medium", "Low"],
       stage_type: ["Filling", "Covering", "Decorating", "Packing", "Complete"],
+      unit_status: [
+        "CREATED",
+        "FLASHED",
+        "TEST_PASS",
+        "ASSEMBLED",
+        "PACKED",
+        "IN_FINISHED_STOCK",
+        "REWORK",
+        "SCRAPPED",
+        "ON_HOLD",
+      ],
     },
   },
 } as const;

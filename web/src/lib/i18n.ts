@@ -1,5 +1,4 @@
 import { i18n, type Messages } from "@lingui/core";
-import { messages as english } from "@/locales/en.po";
 import { createStore } from "./store";
 
 /** Every language with a complete catalogue in src/locales; add one there and here. */
@@ -24,9 +23,9 @@ function preferred(): Language {
   return "en";
 }
 
-/** Switches the language; what has no translation stays English. */
+/** Switches the language (English stands in the code: scripts/compile-english.ts); what has no translation stays English. */
 export async function setLanguage(code: Language, remember = true): Promise<void> {
-  const messages = code === "en" ? english : (await LOADERS[code]()).messages;
+  const messages = code === "en" ? {} : (await LOADERS[code]()).messages;
   i18n.loadAndActivate({ locale: code, messages });
   document.documentElement.lang = code;
   if (remember) localStorage.setItem("takt.language", code);

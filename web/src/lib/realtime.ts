@@ -1,5 +1,6 @@
 import type { RealtimeChannel } from "@supabase/realtime-js";
 import { Follower } from "./cursor";
+import { STREAMS } from "./refetch";
 import { RpcError, rows, rpc } from "./rpc";
 import { createStore } from "./store";
 import { db } from "./supabase";
@@ -14,12 +15,11 @@ export interface Live {
 
 export const live = createStore<Live>({ joined: false, freshAt: 0 });
 
-const STREAMS = ["order", "settings", "print"];
 const POLL_MS = 20_000;
 
+/** A broadcast. Without an id it is no event: something moves (the percent of a print), and nothing has to be caught up. */
 interface Heard {
-  event_id: number;
-  stream: string;
+  event_id?: number;
   stream_id: string;
 }
 type Listener = (events: { stream: string; stream_id: string }[]) => void;
@@ -53,12 +53,15 @@ export function follow(onEvents: Listener, onReset: () => void, onFresh: () => v
     }
   }
 
-  function join(topic: string): void {
+  function join(site: string, stream: string): void {
+    const topic = `site:${site}:${stream}`;
     const channel = db().realtime.channel(topic, { config: { private: true } });
     channels.push(channel);
     channel
       .on("broadcast", { event: "*" }, ({ payload }) => {
-        follower.hear(payload as Heard);
+        const { event_id, stream_id } = payload as Heard;
+        if (event_id === undefined) onEvents([{ stream, stream_id }]);
+        else follower.hear({ event_id, stream, stream_id });
         live.set((old) => ({ ...old, freshAt: Date.now() }));
       })
       .subscribe((status) => {
@@ -75,7 +78,7 @@ export function follow(onEvents: Listener, onReset: () => void, onFresh: () => v
     const sites = await rows<{ code: string }[]>(db().from("sites").select("code")).catch(() => []);
     if (stopped) return;
     if (sites.length === 0) setTimeout(() => !stopped && void start(), 3000);
-    for (const site of sites) for (const stream of STREAMS) join(`site:${site.code}:${stream}`);
+    for (const site of sites) for (const stream of STREAMS) join(site.code, stream);
   }
 
   const tick = () => {

@@ -1,38 +1,75 @@
 import { queries } from "./query";
 
 const GAP_MS = 700;
-const PRINTING = new Set(["printers", "print-jobs", "print-job", "print-alarms", "station-printing"]);
+const PRINTING = ["printers", "print-jobs", "print-job", "print-alarms", "station-printing"];
+const PROMISES = ["schedule", "part-demand", "fulfilment", "explanation"];
+const FARM = [...PROMISES, "print-runs", "farm-status", "print-machines", "part-names"];
+const STOCK = ["inventory", "item", "ledger", "requirements", "stock-alarms", "stock-pushes"];
+const UNITS = ["units", "unit", "unit-tests"];
+const COUNTS = ["stock-counts", "stock-count", ...STOCK];
+
+/** What shows the things of a stream: the first words of its query keys. Tickets are told one by one, by their id. */
+const SHOWN: Record<string, string[]> = {
+  order: [],
+  settings: ["settings"],
+  print: PRINTING,
+  allocation: PROMISES,
+  production_order: PROMISES,
+  stock: [...PROMISES, ...STOCK],
+  item: [...STOCK, "stock-imports"],
+  location: ["locations"],
+  count: COUNTS,
+  print_run: FARM,
+  print_machine: ["print-machines", "farm-status", "schedule"],
+  unit: UNITS,
+  box: ["unit"],
+  kit: ["kits", "unit"],
+  variant: ["variants", "unit"],
+  lot: ["unit", "recall-trace"],
+};
+/** The streams that the client listens to. */
+export const STREAMS = Object.keys(SHOWN);
+
 let last = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let changed = new Set<string>();
-let printed = false;
+let words = new Set<string>();
+
+const readAgain = (shown: Set<string>) =>
+  void queries.invalidateQueries({ predicate: ({ queryKey }) => shown.has(String(queryKey[0])) });
+
+const LOOK_MS = 100;
 
 function run(): void {
   timer = undefined;
-  last = Date.now();
   const ids = changed;
+  const shown = words;
+  const lists = ids.size > 0 ? new Set([...shown, "queue", "counts"]) : shown;
+  const predicate = ({ queryKey: [word, id] }: { queryKey: readonly unknown[] }) =>
+    lists.has(String(word)) || (word === "order" && ids.has(String(id)));
+  if (queries.isFetching({ predicate }) > 0) {
+    // What is being read may miss this: it is read again afterwards. Begun anew at every event, a slow network would never end it.
+    timer = setTimeout(run, LOOK_MS);
+    return;
+  }
+  last = Date.now();
   changed = new Set();
-  if (printed) refetchPrinting();
-  printed = false;
-  if (ids.size === 0) return;
-  void queries.invalidateQueries({ queryKey: ["queue"] });
-  void queries.invalidateQueries({ queryKey: ["counts"] });
-  void queries.invalidateQueries({
-    predicate: ({ queryKey }) => queryKey[0] === "order" && ids.has(String(queryKey[1])),
-  });
+  words = new Set();
+  void queries.invalidateQueries({ predicate });
 }
 
-/** Everything that printing shows is read again. */
-export function refetchPrinting(): void {
-  void queries.invalidateQueries({ predicate: ({ queryKey }) => PRINTING.has(String(queryKey[0])) });
+/** Everything that shows things of these streams is read again, now. */
+export function refetchStreams(...streams: string[]): void {
+  readAgain(new Set(streams.flatMap((stream) => SHOWN[stream] ?? [])));
 }
 
-/** Events of tickets or labels arrived: read again what shows them, at once, then at most every GAP_MS. */
+/** Events arrived: read again what shows them, at once, then at most every GAP_MS. */
 export function refetchAfter(events: { stream: string; stream_id: string }[]): void {
-  if (events.some((event) => event.stream === "settings")) void queries.invalidateQueries({ queryKey: ["settings"] });
-  for (const event of events) if (event.stream === "order") changed.add(event.stream_id);
-  printed ||= events.some((event) => event.stream === "print");
-  if ((changed.size === 0 && !printed) || timer) return;
+  for (const { stream, stream_id } of events) {
+    if (stream === "order") changed.add(stream_id);
+    for (const word of SHOWN[stream] ?? []) words.add(word);
+  }
+  if ((changed.size === 0 && words.size === 0) || timer) return;
   timer = setTimeout(run, Math.max(30, GAP_MS - (Date.now() - last)));
 }
 

@@ -28,6 +28,9 @@ export function onLeave(forget: () => void | Promise<void>): void {
 
 export const isStation = (who: Who | null): boolean => who?.role === "device.kiosk";
 
+/** Who is here changes with every round; an answer about an earlier one says nothing any more. */
+let round = 0;
+
 function begin(who: Who): void {
   const { station } = session.get();
   if (isStation(who)) session.set({ status: "locked", who: null, station: who, problem: null });
@@ -37,15 +40,16 @@ function begin(who: Who): void {
 
 /** Asks the server who this browser is; without an answer it is whoever it was. */
 export async function identify(): Promise<void> {
+  round += 1;
+  const asked = round;
   try {
-    begin(await rpc<Who>("whoami"));
+    const who = await rpc<Who>("whoami");
+    if (asked === round) begin(who);
   } catch (problem) {
+    if (asked !== round) return; // also when rpc() has locked the station
     const kept = session.get().who ?? remembered.get();
     if (problem instanceof RpcError && problem.canRepeat && kept) begin(kept);
-    else if (problem instanceof RpcError && problem.hint === "station.locked")
-      return; // rpc() has locked the station
-    else if (problem instanceof RpcError && problem.kind === "signed-out") session.set(OUT);
-    else session.set({ ...OUT, problem });
+    else await end(problem instanceof RpcError && problem.kind === "signed-out" ? null : problem);
   }
 }
 
@@ -55,7 +59,8 @@ export async function startSession(): Promise<void> {
   const kept = remembered.get();
   if (data.session) await identify();
   else if (error && kept) begin(kept);
-  else session.set(OUT);
+  else await end(null);
+  if (session.get().status === "locked") await forgetAll(); // a reload locks, and left behind what was on the screen
   db().auth.onAuthStateChange((event) => {
     if (event === "SIGNED_OUT" && session.get().status !== "out") void leave();
   });
@@ -75,16 +80,24 @@ async function forgetAll(): Promise<void> {
   for (const forget of leaving) await forget();
 }
 
+/** Nobody is signed in any more, and nothing that anybody has read stays. */
+async function end(problem: unknown): Promise<void> {
+  round += 1;
+  session.set({ ...OUT, problem });
+  await forgetAll();
+}
+
 async function lockNow(): Promise<void> {
+  round += 1;
   session.set((old) => ({ ...old, status: "locked", who: null }));
   await forgetAll();
 }
 
 async function leave(): Promise<void> {
-  session.set(OUT);
+  const ended = end(null);
   remembered.set(null);
   person.set(null);
-  await forgetAll();
+  await ended;
 }
 
 export async function signOut(): Promise<void> {

@@ -1,4 +1,4 @@
-import { AuthClient } from "@supabase/auth-js";
+import { AuthClient, isAuthRetryableFetchError } from "@supabase/auth-js";
 import { PostgrestClient } from "@supabase/postgrest-js";
 import { RealtimeClient } from "@supabase/realtime-js";
 import type { Database } from "./database.gen";
@@ -17,8 +17,28 @@ export interface Client {
 
 let client: Client | undefined;
 
+const ANSWER_MS = 20_000;
+const SLOWEST = 10; // bytes in a millisecond
+
+/** A signal that aborts after `ms`, or with `given`. AbortSignal.any is too young for tablets that are in use. */
+function within(ms: number, given: AbortSignal | null | undefined): AbortSignal {
+  const late = AbortSignal.timeout(ms);
+  if (!given) return late;
+  const either = new AbortController();
+  for (const signal of [given, late]) signal.addEventListener("abort", () => either.abort(signal.reason));
+  if (given.aborted) either.abort(given.reason);
+  return either.signal;
+}
+
+/** fetch, but no answer within 20 s (longer for a long body) counts as no network: a browser alone waits for minutes. */
+const patient: typeof fetch = (input, init) => {
+  const length = typeof init?.body === "string" ? init.body.length : 0;
+  return fetch(input, { ...init, signal: within(ANSWER_MS + length / SLOWEST, init?.signal) });
+};
+
 function compose(url: string, key: string): Client {
   const auth = new AuthClient({
+    fetch: patient,
     url: `${url}/auth/v1`,
     headers: { apikey: key },
     storageKey: "takt.auth",
@@ -28,12 +48,14 @@ function compose(url: string, key: string): Client {
   });
   const token = async () => (await auth.getSession()).data.session?.access_token ?? null;
   const signed: typeof fetch = async (input, init) => {
+    const standing = person.get(); // before any wait: what one person gave is never sent as the next
+    const { data, error } = await auth.getSession();
+    if (isAuthRetryableFetchError(error)) throw new TypeError(error.message); // without its token it would count as signed out
     const headers = new Headers(init?.headers);
     headers.set("apikey", key);
-    headers.set("authorization", `Bearer ${(await token()) ?? key}`);
-    const standing = person.get();
+    headers.set("authorization", `Bearer ${data.session?.access_token ?? key}`);
     if (standing) headers.set("x-takt-person", standing.token);
-    return fetch(input, { ...init, headers });
+    return patient(input, { ...init, headers });
   };
   const rest = new PostgrestClient<Database>(`${url}/rest/v1`, { fetch: signed });
   const realtime = new RealtimeClient(`${url.replace(/^http/, "ws")}/realtime/v1`, {

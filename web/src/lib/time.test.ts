@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { daysBetween, plantDay } from "./time";
+import { daysBetween, instantOf, plantDay } from "./time";
 
 test("the plant's day is not the day of UTC", () => {
   const evening = new Date("2026-11-21T14:30:00Z");
@@ -9,4 +9,12 @@ test("the plant's day is not the day of UTC", () => {
 test("days are counted through daylight saving", () => {
   expect(daysBetween("2026-10-03", "2026-10-05")).toBe(2); // Sydney's clocks go forward between them
   expect(daysBetween("2026-11-21", "2026-11-20")).toBe(-1);
+});
+
+test("a day of the plant begins and ends at its own midnight, also when the clocks change", () => {
+  expect(instantOf("2026-11-21", false, "Australia/Sydney")).toBe("2026-11-20T13:00:00.000Z");
+  expect(instantOf("2026-11-21", true, "Australia/Sydney")).toBe("2026-11-21T13:00:00.000Z");
+  expect(instantOf("2026-10-04", false, "Australia/Sydney")).toBe("2026-10-03T14:00:00.000Z"); // then it is +10, at its end +11
+  expect(instantOf("2026-10-04", true, "Australia/Sydney")).toBe("2026-10-04T13:00:00.000Z");
+  expect(instantOf("2026-11-21", false, "UTC")).toBe("2026-11-21T00:00:00.000Z");
 });

@@ -12,6 +12,23 @@ export function plantDay(zone: string, now = new Date()): string {
   return new Intl.DateTimeFormat("en-CA", { timeZone: zone, dateStyle: "short" }).format(now);
 }
 
+/** The beginning or the end of a plant's calendar day (YYYY-MM-DD) as an instant. */
+export function instantOf(day: string, isEnd: boolean, zone: string): string {
+  const midnight = Date.parse(`${day}T00:00:00Z`) + (isEnd ? 86_400_000 : 0);
+  if (Number.isNaN(midnight)) return day;
+  const wall = (at: number) => {
+    const parts = new Intl.DateTimeFormat("en-CA", {
+      timeZone: zone,
+      dateStyle: "short",
+      timeStyle: "medium",
+      hourCycle: "h23",
+    }).format(at);
+    return Date.parse(`${parts.replace(", ", "T")}Z`);
+  };
+  const guess = midnight - (wall(midnight) - midnight);
+  return new Date(guess - (wall(guess) - midnight)).toISOString(); // once more: the clocks may change between the two
+}
+
 /** Whole days from `from` to `to`, both YYYY-MM-DD; negative when `to` is earlier. */
 export function daysBetween(from: string, to: string): number {
   return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / 86_400_000);

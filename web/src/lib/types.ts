@@ -51,7 +51,7 @@ export interface Candidate {
 export interface ScanResult {
   ok: boolean;
   changed: boolean;
-  action: "started" | "completed" | "nothing" | "found" | "ask" | "ignored" | "refused";
+  action: "started" | "completed" | "nothing" | "found" | "unit" | "ask" | "ignored" | "refused";
   message: string;
   status: number;
   code: string | null;

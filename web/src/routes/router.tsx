@@ -10,6 +10,9 @@ import {
 import { lazy, Suspense } from "react";
 import { Shell } from "@/features/core/shell";
 import { SignInPage } from "@/features/core/sign-in";
+import { farmSearch } from "@/features/farm/search";
+import { stockSearch } from "@/features/inventory/search";
+import { unitSearch } from "@/features/units/search";
 import { BoardPage } from "@/features/workflows/board";
 import { boardSearch } from "@/features/workflows/search";
 import { may, session } from "@/lib/session";
@@ -42,6 +45,12 @@ function landing(): "/dashboard" | "/board" {
 
 const filteredPage = <P extends string>(path: P, component: RouteComponent) =>
   createRoute({ getParentRoute: () => shell, path, component, validateSearch: boardSearch });
+const farmPage = <P extends string>(path: P, component: RouteComponent) =>
+  createRoute({ getParentRoute: () => shell, path, component, validateSearch: farmSearch });
+const stockPage = <P extends string>(path: P, component: RouteComponent) =>
+  createRoute({ getParentRoute: () => shell, path, component, validateSearch: stockSearch });
+const unitPage = <P extends string>(path: P, component: RouteComponent) =>
+  createRoute({ getParentRoute: () => shell, path, component, validateSearch: unitSearch });
 const page = <P extends string>(path: P, component: RouteComponent) =>
   createRoute({ getParentRoute: () => shell, path, component });
 
@@ -109,6 +118,66 @@ const routes = root.addChildren([
     page(
       "/printing/templates/$code",
       lazyRouteComponent(() => import("@/features/printing/template"), "TemplatePage"),
+    ),
+    farmPage(
+      "/farm",
+      lazyRouteComponent(() => import("@/features/farm/page"), "FarmPage"),
+    ),
+    farmPage(
+      "/farm/$part",
+      lazyRouteComponent(() => import("@/features/farm/page"), "FarmPage"),
+    ),
+    stockPage(
+      "/stock",
+      lazyRouteComponent(() => import("@/features/inventory/page"), "StockPage"),
+    ),
+    stockPage(
+      "/stock/$part",
+      lazyRouteComponent(() => import("@/features/inventory/page"), "StockPage"),
+    ),
+    stockPage(
+      "/stock/item",
+      lazyRouteComponent(() => import("@/features/inventory/item"), "ItemPage"),
+    ),
+    page(
+      "/stock/counts/$id",
+      lazyRouteComponent(() => import("@/features/inventory/count"), "CountPage"),
+    ),
+    unitPage(
+      "/units",
+      lazyRouteComponent(() => import("@/features/units/list"), "UnitsPage"),
+    ),
+    unitPage(
+      "/units/finished",
+      lazyRouteComponent(() => import("@/features/units/finished"), "FinishedPage"),
+    ),
+    unitPage(
+      "/units/yield",
+      lazyRouteComponent(() => import("@/features/units/yield"), "YieldPage"),
+    ),
+    unitPage(
+      "/units/kits",
+      lazyRouteComponent(() => import("@/features/units/kits"), "KitsPage"),
+    ),
+    unitPage(
+      "/units/$sn",
+      lazyRouteComponent(() => import("@/features/units/unit"), "UnitPage"),
+    ),
+    unitPage(
+      "/variants",
+      lazyRouteComponent(() => import("@/features/units/variants"), "VariantsPage"),
+    ),
+    unitPage(
+      "/recall",
+      lazyRouteComponent(() => import("@/features/units/recall"), "RecallPage"),
+    ),
+    unitPage(
+      "/station",
+      lazyRouteComponent(() => import("@/features/units/station/page"), "StationPage"),
+    ),
+    unitPage(
+      "/station/$part",
+      lazyRouteComponent(() => import("@/features/units/station/page"), "StationPage"),
     ),
     page(
       "/admin",

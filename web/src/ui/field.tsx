@@ -29,10 +29,11 @@ function Framed({ frame, id, children }: { frame: Frame; id: string; children: R
 }
 
 export function Input({ label, quiet, note, error, className, ...rest }: ComponentProps<"input"> & Frame) {
-  const id = useId();
+  const own = useId();
+  const id = rest.id ?? own;
   return (
     <Framed id={id} frame={{ label, quiet, note, error }}>
-      <input id={id} className={cx(BOX, className)} aria-invalid={error ? true : undefined} {...rest} />
+      <input className={cx(BOX, className)} aria-invalid={error ? true : undefined} {...rest} id={id} />
     </Framed>
   );
 }

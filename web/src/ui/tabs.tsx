@@ -1,20 +1,21 @@
-import { Link } from "@tanstack/react-router";
+import { Link, type LinkProps } from "@tanstack/react-router";
 import { cx } from "./cx";
 
-/** The parts of a page, each with its own address `to` with the parameter `part`. */
+type Own = "/units" | "/units/finished" | "/units/yield" | "/units/kits" | "/variants" | "/recall";
+
+/** The parts of a page, each with its own address: that of the part, else `to` with the parameter `part`. */
 export function Tabs(props: {
   label: string;
-  to: "/admin/$part" | "/printing/$part";
-  parts: { key: string; label: string }[];
+  to?: "/admin/$part" | "/printing/$part" | "/stock/$part" | "/farm/$part" | "/station/$part";
+  parts: { key: string; label: string; to?: Own }[];
   current: string | undefined;
 }) {
   return (
     <nav aria-label={props.label} className="flex flex-wrap gap-1 rounded-xl bg-sunk p-1">
-      {props.parts.map(({ key, label }) => (
+      {props.parts.map(({ key, label, to }) => (
         <Link
           key={key}
-          to={props.to}
-          params={{ part: key }}
+          {...({ to: to ?? props.to, params: { part: key } } as LinkProps)}
           aria-current={key === props.current ? "page" : undefined}
           className={cx(
             "flex min-h-12 items-center rounded-lg px-4",

@@ -15,12 +15,14 @@ import { Dialog } from "@/ui/dialog";
 import { Input } from "@/ui/field";
 import { Pending } from "@/ui/states";
 import { PinPad } from "./pin-pad";
-import { usePlant, useStaff } from "./queries";
+import { useStationPeople } from "./queries";
+
+type Choice = Pick<Staff, "user_id" | "full_name">;
 
 /** A shared station before anybody has said who they are: a badge, or a name and a PIN. */
 export default function LockPage() {
   const { station } = useStore(session);
-  const [chosen, setChosen] = useState<Staff | null>(null);
+  const [chosen, setChosen] = useState<Choice | null>(null);
   const [leaving, setLeaving] = useState(false);
   const badge = useBadge();
   return (
@@ -48,11 +50,7 @@ export default function LockPage() {
           {badge.problem}
         </p>
       )}
-      {chosen ? (
-        <PinPad person={chosen} onBack={() => setChosen(null)} />
-      ) : (
-        <People onChoose={setChosen} site={station?.site ?? null} />
-      )}
+      {chosen ? <PinPad person={chosen} onBack={() => setChosen(null)} /> : <People onChoose={setChosen} />}
       <Button look="quiet" className="text-soft" onClick={() => setLeaving(true)}>
         <LogOut aria-hidden className="size-5" /> <Trans>This is not a station any more</Trans>
       </Button>
@@ -102,16 +100,13 @@ function useBadge(): { busy: boolean; problem: string | null } {
 
 const SHOWN = 30;
 
-function People({ onChoose, site }: { onChoose: (person: Staff) => void; site: string | null }) {
+function People({ onChoose }: { onChoose: (person: Choice) => void }) {
   const { t } = useLingui();
-  const staff = useStaff();
-  const plant = usePlant();
+  const staff = useStationPeople();
   const recent = useStore(recentPeople);
   const [search, setSearch] = useState("");
-  const here = new Set(plant.data?.stores.filter((store) => store.site === site).map((store) => store.code));
-  const rank = (one: Staff) => (recent.includes(one.user_id) ? recent.indexOf(one.user_id) : recent.length);
+  const rank = (one: Choice) => (recent.includes(one.user_id) ? recent.indexOf(one.user_id) : recent.length);
   const people = (staff.data ?? [])
-    .filter((one) => one.is_active && one.stores.some((code) => code === "*" || here.has(code)))
     .filter((one) => one.full_name.toLowerCase().includes(search.trim().toLowerCase()))
     .sort((a, b) => rank(a) - rank(b) || a.full_name.localeCompare(b.full_name));
   return (

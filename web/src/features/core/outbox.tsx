@@ -6,11 +6,13 @@ import { commandName } from "@/lib/labels";
 import { sentence } from "@/lib/messages";
 import type { Waiting } from "@/lib/outbox";
 import { saveJson } from "@/lib/save-file";
+import { session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { formatAge } from "@/lib/time";
 import { Button, LinkButton } from "@/ui/button";
 import { Page } from "@/ui/page";
 import { Empty } from "@/ui/states";
+import { useStaffName } from "./queries";
 
 /** Everything that waits on this device, whoever gave it, as a file for whoever helps. */
 function exportAll(entries: Waiting[]): void {
@@ -45,9 +47,17 @@ export function OutboxPage() {
   );
 }
 
+/** The name of who gave it, when that is not who stands here: nobody sends for anybody else. */
+function useOther(entry: Waiting): string | null {
+  const { who } = useStore(session);
+  const nameOf = useStaffName();
+  return entry.user_id === who?.user_id ? null : nameOf(entry.user_id);
+}
+
 function Waits({ entry }: { entry: Waiting }) {
   const now = useNow(5000);
   const age = formatAge(now - entry.at);
+  const other = useOther(entry);
   return (
     <div className="flex flex-wrap items-center gap-3 rounded-2xl border border-line bg-panel p-4">
       <Clock aria-hidden className="text-warn" />
@@ -56,6 +66,13 @@ function Waits({ entry }: { entry: Waiting }) {
       <span className="ml-auto text-soft">
         <Trans>given {age} ago</Trans>
       </span>
+      {other && (
+        <p className="w-full font-medium text-warn">
+          <Trans>
+            By {other}. It goes out when {other} is here again.
+          </Trans>
+        </p>
+      )}
     </div>
   );
 }
@@ -63,6 +80,7 @@ function Waits({ entry }: { entry: Waiting }) {
 function Refused({ entry }: { entry: Waiting }) {
   const reason = entry.refusal;
   const what = commandName(entry.rpc);
+  const other = useOther(entry);
   return (
     <article className="rounded-2xl border-2 border-bad bg-bad-bg p-4 text-bad">
       <h2 className="flex items-center gap-2 text-lg font-bold">
@@ -72,13 +90,20 @@ function Refused({ entry }: { entry: Waiting }) {
         </Trans>
       </h2>
       <p className="mt-1 text-ink">{reason && sentence(reason.hint, reason.details, reason.message)}</p>
+      {other && (
+        <p className="mt-1 text-ink">
+          <Trans>{other} gave it.</Trans>
+        </p>
+      )}
       <div className="mt-3 flex flex-wrap gap-2">
         <LinkButton to="/orders/$id" params={{ id: entry.entity } as never}>
           <Trans>Open the ticket</Trans>
         </LinkButton>
-        <Button onClick={() => void outbox.retry(entry.id)}>
-          <RotateCw aria-hidden /> <Trans>Try again</Trans>
-        </Button>
+        {!other && (
+          <Button onClick={() => void outbox.retry(entry.id)}>
+            <RotateCw aria-hidden /> <Trans>Try again</Trans>
+          </Button>
+        )}
         <Button look="danger" onClick={() => void outbox.drop(entry.id)}>
           <Trash2 aria-hidden /> <Trans>Drop it</Trans>
         </Button>

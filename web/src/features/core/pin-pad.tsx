@@ -11,7 +11,7 @@ import { Input } from "@/ui/field";
 const LONGEST = 8;
 
 /** Digits by touch or keyboard; the server counts the guesses. */
-export function PinPad({ person, onBack }: { person: Staff; onBack: () => void }) {
+export function PinPad({ person, onBack }: { person: Pick<Staff, "user_id" | "full_name">; onBack: () => void }) {
   const { t } = useLingui();
   const [pin, setPin] = useState("");
   const [busy, setBusy] = useState(false);

@@ -49,6 +49,15 @@ export function useStaff() {
   return useQuery({ queryKey: ["staff"], queryFn: () => rpc<Staff[]>("list_staff"), staleTime: 5 * 60_000 });
 }
 
+/** Who may identify at this station: all that a locked one knows of people. */
+export function useStationPeople() {
+  return useQuery({
+    queryKey: ["station-people"],
+    queryFn: () => rpc<Pick<Staff, "user_id" | "full_name">[]>("list_station_people"),
+    staleTime: 5 * 60_000,
+  });
+}
+
 export function useStaffName(): (id: string | null) => string | null {
   const { data } = useStaff();
   return (id) => (id ? (data?.find((one) => one.user_id === id)?.full_name ?? "…") : null);

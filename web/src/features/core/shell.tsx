@@ -1,13 +1,17 @@
 import { useLingui } from "@lingui/react/macro";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import {
+  Boxes,
   ChartColumn,
   CloudUpload,
   Ellipsis,
   LockKeyhole,
   type LucideIcon,
+  Microchip,
+  PackageCheck,
   Plug,
   Printer,
+  Printer3d,
   ScanBarcode,
   Settings,
   SquareKanban,
@@ -47,6 +51,10 @@ function useItems(): Item[] {
     { to: "/scan", label: t`Scan`, icon: ScanBarcode },
     { to: "/dashboard", label: t`Dashboard`, icon: ChartColumn },
     { to: "/printing", label: t`Labels`, icon: Printer, shown: may(who, "printing.read") },
+    { to: "/farm", label: t`Print farm`, icon: Printer3d, shown: may(who, "farm.read") },
+    { to: "/stock", label: t`Stock`, icon: Boxes, shown: may(who, "inventory.read") },
+    { to: "/units", label: t`Units`, icon: Microchip, shown: may(who, "units.read") },
+    { to: "/station", label: t`Stations`, icon: PackageCheck, shown: may(who, "units.pack") },
     { to: "/channels", label: t`Channels`, icon: Plug, shown: may(who, "channels.read") },
     { to: "/admin", label: t`Admin`, icon: Settings, shown: may(who, "staff.manage") || may(who, "settings.manage") },
   ].filter((item) => item.shown !== false);
@@ -118,8 +126,8 @@ function Navigation({ onMenu }: { onMenu: () => void }) {
   return (
     <nav
       aria-label={t`Pages`}
-      className="no-print order-last flex shrink-0 gap-1 border-line bg-panel p-1 max-lg:border-t lg:order-first lg:w-28 lg:flex-col
-        lg:border-r lg:p-2"
+      className="no-print order-last flex shrink-0 gap-1 border-line bg-panel p-1 max-lg:overflow-x-auto max-lg:border-t lg:order-first
+        lg:w-28 lg:flex-col lg:overflow-y-auto lg:border-r lg:p-2"
     >
       <img src="/icon.svg" alt="Takt" className="mx-auto my-2 hidden size-12 lg:block" />
       {items.map(({ to, label, icon: Icon }) => (

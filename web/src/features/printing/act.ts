@@ -1,8 +1,5 @@
-import { command } from "@/lib/commands";
-import { explain } from "@/lib/messages";
-import { refetchPrinting } from "@/lib/refetch";
 import type { RpcName } from "@/lib/rpc";
-import { toast } from "@/ui/toast";
+import { give } from "@/ui/give";
 import type { PrintAnswer } from "./types";
 
 /**
@@ -10,14 +7,10 @@ import type { PrintAnswer } from "./types";
  * True when the server took it; what it said, or why not, is shown.
  */
 export async function print(name: RpcName, given: object): Promise<boolean> {
-  try {
-    const answer = await command<Partial<PrintAnswer> | null>(name, given as never);
-    if (answer.state === "done" && answer.data?.message)
-      toast(answer.data.changed === false ? "wait" : "ok", answer.data.message);
-    refetchPrinting();
-    return true;
-  } catch (error) {
-    toast("bad", explain(error));
-    return false;
-  }
+  const answer = await give<Partial<PrintAnswer> | null>(name, given as never, {
+    streams: ["print"],
+    said: (data) => data?.message,
+    same: (data) => data?.changed === false,
+  });
+  return answer !== undefined;
 }

@@ -1,9 +1,10 @@
 import { useLingui } from "@lingui/react/macro";
 import { Link } from "@tanstack/react-router";
-import { Check, Clock, MapPin, Play, User } from "lucide-react";
-import { memo } from "react";
+import { Check, Clock, LoaderCircle, MapPin, Play, User } from "lucide-react";
+import { memo, useState } from "react";
 import { outbox } from "@/lib/commands";
-import { useStore } from "@/lib/store";
+import type { RpcName } from "@/lib/rpc";
+import { createStore, useStore } from "@/lib/store";
 import { dueInWords, plantDay } from "@/lib/time";
 import type { Order } from "@/lib/types";
 import { Badge } from "@/ui/badge";
@@ -92,21 +93,41 @@ export function NotSent({ id }: { id: string }) {
   return <Badge tone="warn" icon={<Clock aria-hidden />}>{t`Not sent yet`}</Badge>;
 }
 
-/** Start or done, whichever comes next. */
+const REST_MS = 500;
+/** Until when a tap is the second half of a double tap, wherever it lands: the next step, or the next ticket, has moved there. */
+const resting = createStore(false);
+let awake: ReturnType<typeof setTimeout> | undefined;
+function rest(): void {
+  resting.set(true);
+  clearTimeout(awake);
+  awake = setTimeout(() => resting.set(false), REST_MS);
+}
+
+/** Start or done, whichever comes next. One at a time, and a glove that taps twice has tapped once. */
 export function StepButton({ order, wide = false }: { order: Order; wide?: boolean }) {
   const { t } = useLingui();
   const { act } = useOrderCommands();
+  const [busy, setBusy] = useState(false);
+  const off = useStore(resting) || busy;
   const step = nextStep(order);
   if (!step) return null;
-  const Icon = step.kind === "start" ? Play : Check;
+  const Icon = busy ? LoaderCircle : step.kind === "start" ? Play : Check;
+  async function press(rpc: RpcName) {
+    if (off) return;
+    rest();
+    setBusy(true);
+    await act(rpc, { p_order_id: order.id } as never, order.id);
+    setBusy(false);
+  }
   return (
     <Button
       look={step.kind === "complete" || wide ? "primary" : "plain"}
-      className={wide ? "min-h-16 text-lg" : undefined}
+      className={cx(wide && "min-h-16 text-lg")}
+      aria-disabled={off} // not disabled: that would take the focus away
       aria-label={step.kind === "start" ? t`Start ${order.id}` : t`Done ${order.id}`}
-      onClick={() => void act(step.rpc, { p_order_id: order.id } as never, order.id)}
+      onClick={() => void press(step.rpc)}
     >
-      <Icon aria-hidden className="size-5" />
+      <Icon aria-hidden className={cx("size-5", busy && "animate-spin")} />
       {step.kind === "start" ? t`Start` : t`Done`}
     </Button>
   );

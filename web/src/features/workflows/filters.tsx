@@ -1,13 +1,13 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useNavigate } from "@tanstack/react-router";
-import { Search, X } from "lucide-react";
-import { useEffect, useState } from "react";
+import { X } from "lucide-react";
 import { usePlant } from "@/features/core/queries";
 import { useSetting } from "@/features/settings/queries";
 import { priorityName } from "@/lib/labels";
 import { PRIORITIES } from "@/lib/types";
 import { Button } from "@/ui/button";
-import { Input, Select } from "@/ui/field";
+import { Select } from "@/ui/field";
+import { SearchBox } from "@/ui/search-box";
 import type { BoardSearch } from "./search";
 
 /** Filters live in the address, so that a view can be shared and kept. */
@@ -22,7 +22,12 @@ export function Filters({ search }: { search: BoardSearch }) {
   const any = search.store || search.q || search.priority || search.storage;
   return (
     <search className="flex flex-wrap items-end gap-2">
-      <SearchBox value={search.q ?? ""} onChange={(q) => set({ q: q || undefined })} />
+      <SearchBox
+        label={t`Search`}
+        placeholder={t`Number, customer, cake …`}
+        value={search.q ?? ""}
+        onChange={(q) => set({ q: q || undefined })}
+      />
       <div className="w-44">
         <Select
           quiet
@@ -75,31 +80,5 @@ export function Filters({ search }: { search: BoardSearch }) {
         </Button>
       )}
     </search>
-  );
-}
-
-function SearchBox({ value, onChange }: { value: string; onChange: (value: string) => void }) {
-  const { t } = useLingui();
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  useEffect(() => {
-    if (text === value) return;
-    const timer = setTimeout(() => onChange(text), 250);
-    return () => clearTimeout(timer);
-  }, [text, value, onChange]);
-  return (
-    <div className="relative min-w-48 flex-1 sm:max-w-72">
-      <Input
-        quiet
-        id="search-box"
-        type="search"
-        label={t`Search`}
-        placeholder={t`Number, customer, cake …`}
-        className="pl-10"
-        value={text}
-        onChange={(event) => setText(event.target.value)}
-      />
-      <Search aria-hidden className="absolute bottom-3 left-3 text-soft" />
-    </div>
   );
 }

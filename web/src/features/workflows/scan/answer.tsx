@@ -79,6 +79,15 @@ export function ScanAnswer({ entry }: { entry: ScanEntry }) {
           ))}
         </ul>
       )}
+      {typeof result?.details?.sn === "string" && (
+        <Link
+          to="/units/$sn"
+          params={{ sn: result.details.sn }}
+          className="mt-3 inline-flex min-h-12 items-center rounded-lg border border-edge bg-panel px-4 text-ink"
+        >
+          {t`Open the unit`}
+        </Link>
+      )}
       {order && entry.state === "done" && (
         <div className="mt-3 flex flex-wrap gap-2">
           {result?.offer && <OfferButton id={order.id} offer={result.offer as RpcName} />}

@@ -46,12 +46,15 @@ function useBadges(): void {
   const { station } = useStore(session);
   const elsewhere = t`That is a badge. Badges work at shared stations.`;
   useEffect(() => {
-    takeBadges((badge) => {
-      if (!station) return refuse(elsewhere);
-      unlockByBadge(badge).then(
-        () => signal("ok"),
-        (error: unknown) => refuse(explain(error)),
-      );
+    takeBadges(async (badge) => {
+      try {
+        if (!station) refuse(elsewhere);
+        else await unlockByBadge(badge).then(() => signal("ok"));
+        return true;
+      } catch (error) {
+        refuse(explain(error));
+        return false;
+      }
     });
   }, [station, elsewhere]);
 }

@@ -50,7 +50,7 @@ export function ScanPanel() {
 }
 
 /** Typed codes, and the camera one tap away. */
-export function CodeForm() {
+export function CodeForm({ example = "#B18617" }: { example?: string }) {
   const { t } = useLingui();
   const { camera } = useStore(scanConsole);
   const box = useRef<HTMLInputElement>(null);
@@ -70,7 +70,7 @@ export function CodeForm() {
             quiet
             ref={box}
             label={t`Code`}
-            placeholder="#B18617"
+            placeholder={example}
             autoComplete="off"
             autoCapitalize="off"
             spellCheck={false}

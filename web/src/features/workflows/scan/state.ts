@@ -37,6 +37,15 @@ export const scanMode = rememberedStore<"work" | "look">("takt.scan-mode", "work
 const KEPT = 20;
 let count = 0;
 let line: Promise<void> = Promise.resolve();
+/** Grows when what still stands in line was scanned by somebody who is not here any more. */
+let shift = 0;
+let handingOver = false;
+
+/** Does `work` when everything before it is done; `drop` instead, when nobody is left who could have meant it. */
+function standInLine(work: () => Promise<void>, drop: () => void): void {
+  const mine = shift;
+  line = line.then(() => (mine === shift && session.get().status === "in" ? work() : drop()));
+}
 
 const change = (n: number, fields: Partial<ScanEntry>) =>
   scanConsole.set((old) => ({ ...old, entries: old.entries.map((e) => (e.n === n ? { ...e, ...fields } : e)) }));
@@ -61,6 +70,11 @@ async function ask(code: string): Promise<ScanResult> {
   }
 }
 
+function fail(entry: ScanEntry, error: unknown): void {
+  change(entry.n, { state: "failed", tone: "bad", error });
+  signal("bad");
+}
+
 async function run(entry: ScanEntry): Promise<void> {
   try {
     const result = await ask(entry.code);
@@ -71,23 +85,59 @@ async function run(entry: ScanEntry): Promise<void> {
     if (tone === "ok") scanConsole.set((old) => ({ ...old, expected: null }));
     signal(tone);
   } catch (error) {
-    change(entry.n, { state: "failed", tone: "bad", error });
-    signal("bad");
+    fail(entry, error);
   }
 }
 
-let onBadge: (badge: string) => void = () => undefined;
+/** Is it known who scans now? */
+type TakesBadge = (badge: string) => Promise<boolean>;
+let onBadge: TakesBadge = async () => true;
 /** Who takes badges; they open a session and are never shown, kept or sent as a ticket. */
-export function takeBadges(take: (badge: string) => void): void {
+export function takeBadges(take: TakesBadge): void {
   onBadge = take;
+}
+
+/** What was scanned before the badge is of the person before, what comes after it of the next: it stands in line too. */
+async function handOver(badge: string): Promise<void> {
+  handingOver = true;
+  const known = await onBadge(badge).catch(() => false);
+  handingOver = false;
+  if (!known) shift += 1;
+}
+
+/** Does the open page know this code? Then it has acted on it, and how that went may be said by a tone. */
+type PageTakes = (code: string) => Promise<boolean | Tone>;
+let pageTakes: PageTakes | null = null;
+/** The open page takes the codes that it knows, until the returned function is called; the others go to the console. */
+export function takeScans(take: PageTakes): () => void {
+  pageTakes = take;
+  return () => {
+    if (pageTakes === take) pageTakes = null;
+  };
+}
+
+async function askPage(take: PageTakes, code: string): Promise<void> {
+  const taken = await take(code).catch(() => false);
+  if (taken) signal(taken === true ? "ok" : taken);
+  else toConsole(code);
 }
 
 /** A code was read: shown at once, asked one after the other, none dropped. */
 export function submitScan(code: string): void {
   if (isBadge(code)) {
-    onBadge(code);
-    return;
-  }
+    signal("read");
+    line = line.then(() => handOver(code));
+  } else if (pageTakes) {
+    const take = pageTakes;
+    signal("read");
+    standInLine(
+      () => askPage(take, code),
+      () => signal("bad"),
+    );
+  } else toConsole(code);
+}
+
+function toConsole(code: string): void {
   const newest = scanConsole.get().entries[0];
   if (newest?.code === code && newest.state === "reading") return; // a reader that fires twice
   count += 1;
@@ -102,7 +152,10 @@ export function submitScan(code: string): void {
   };
   scanConsole.set((old) => ({ ...old, open: true, entries: [entry, ...old.entries].slice(0, KEPT) }));
   signal("read");
-  line = line.then(() => run(entry));
+  standInLine(
+    () => run(entry),
+    () => fail(entry, new RpcError("refused", "", "", "station.locked", {})),
+  );
 }
 
 /** The capture lost the beginning of a code. */
@@ -124,4 +177,9 @@ export function cutScan(problem: string): void {
 export const openScan = () => scanConsole.set((old) => ({ ...old, open: true }));
 export const expectScan = (id: string) => scanConsole.set((old) => ({ ...old, open: true, expected: id }));
 export const closeScan = () => scanConsole.set((old) => ({ ...old, open: false, camera: false, expected: null }));
-export const forgetScans = () => scanConsole.set({ open: false, camera: false, expected: null, entries: [] });
+/** Who was here leaves; what stands in line after a badge is of who comes. */
+export function forgetScans(): void {
+  if (!handingOver) shift += 1;
+  const entries = handingOver ? scanConsole.get().entries.filter((entry) => entry.state === "reading") : [];
+  scanConsole.set({ open: entries.length > 0, camera: false, expected: null, entries });
+}

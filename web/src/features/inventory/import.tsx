@@ -1,0 +1,170 @@
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import { FileUp, Undo2 } from "lucide-react";
+import { useState } from "react";
+import { useStaffName, useZone } from "@/features/core/queries";
+import { CsvError, type CsvRow, readCsv, readText } from "@/lib/csv";
+import { may, session } from "@/lib/session";
+import { useStore } from "@/lib/store";
+import { formatInstant } from "@/lib/time";
+import { Badge } from "@/ui/badge";
+import { Button } from "@/ui/button";
+import { Panel } from "@/ui/page";
+import { Empty, Pending } from "@/ui/states";
+import { giveStock } from "./act";
+import { ImportCheck } from "./import-check";
+import { useImports } from "./queries";
+import type { Imported } from "./types";
+
+interface Opened {
+  name: string;
+  rows: CsvRow[];
+}
+
+/** A file of items or of stock: checked as a whole, then applied as a whole, and taken back as a whole. */
+export function ImportPart() {
+  const { who } = useStore(session);
+  const [opened, setOpened] = useState<Opened | null>(null);
+  if (!may(who, "inventory.manage"))
+    return (
+      <Empty>
+        <Trans>Your role may not import. Ask a planner.</Trans>
+      </Empty>
+    );
+  return (
+    <div className="flex flex-col gap-4">
+      <FilePanel onOpen={setOpened} />
+      {opened && <ImportCheck key={opened.name} name={opened.name} rows={opened.rows} onDone={() => setOpened(null)} />}
+      <Imports />
+    </div>
+  );
+}
+
+function FilePanel({ onOpen }: { onOpen: (opened: Opened | null) => void }) {
+  const { t } = useLingui();
+  const [problem, setProblem] = useState<string | null>(null);
+
+  function explain(error: unknown): string {
+    if (!(error instanceof CsvError)) return String(error);
+    const reasons = {
+      quote: t`Line ${error.line}: a quotation mark is never closed.`,
+      cells: t`Line ${error.line} has more cells than the first line has names.`,
+      empty: t`There are no rows in it. The first line names the columns.`,
+    };
+    return reasons[error.problem];
+  }
+  async function open(file: File) {
+    setProblem(null);
+    onOpen(null);
+    if (/\.(xlsx?|ods|numbers)$/i.test(file.name)) {
+      setProblem(
+        t`Save the sheet as CSV and choose that. A workbook (.xlsx) is imported as it is by: takt stock import ${file.name}`,
+      );
+      return;
+    }
+    try {
+      // Its name and time make a file that was mended and chosen again another one.
+      onOpen({ name: `${file.name} · ${file.lastModified}`, rows: readCsv(await readText(file)) });
+    } catch (error) {
+      setProblem(explain(error));
+    }
+  }
+
+  return (
+    <Panel title={<Trans>Import a file</Trans>}>
+      <label
+        className="flex min-h-28 cursor-pointer flex-col items-center justify-center gap-2 rounded-xl border-2 border-dashed
+          border-edge p-4 text-center focus-within:outline-3 focus-within:outline-accent hover:bg-sunk"
+        onDragOver={(event) => event.preventDefault()}
+        onDrop={(event) => {
+          event.preventDefault();
+          const [file] = event.dataTransfer.files;
+          if (file) void open(file);
+        }}
+      >
+        <FileUp aria-hidden />
+        <span className="font-semibold">
+          <Trans>Choose a CSV file, or drop it here</Trans>
+        </span>
+        <input
+          type="file"
+          accept=".csv,.tsv,.txt,.xlsx"
+          className="sr-only"
+          onChange={(event) => {
+            const [file] = event.target.files ?? [];
+            if (file) void open(file);
+            event.target.value = ""; // the same file, mended, may be chosen again
+          }}
+        />
+      </label>
+      {problem && (
+        <p role="alert" className="mt-3 font-medium text-bad">
+          {problem}
+        </p>
+      )}
+      <dl className="mt-3 grid gap-x-4 gap-y-1 text-sm sm:grid-cols-[auto_1fr]">
+        <dt className="font-semibold">
+          <Trans>Columns for items</Trans>
+        </dt>
+        <dd className="font-mono text-soft">
+          sku, title, kind, uom, min_stock, supplier, unit_cost, forbid_negative, is_stocked, is_listed, is_active
+        </dd>
+        <dt className="font-semibold">
+          <Trans>Columns for stock</Trans>
+        </dt>
+        <dd className="text-soft">
+          <span className="font-mono">sku, location, on_hand, quantity, unit_cost, reason</span>{" "}
+          <Trans>(on_hand: what is there; quantity: what came in)</Trans>
+        </dd>
+      </dl>
+    </Panel>
+  );
+}
+
+function Imports() {
+  const { t } = useLingui();
+  const imports = useImports(true);
+  return (
+    <Panel title={<Trans>Imports before</Trans>}>
+      <Pending of={imports} />
+      {imports.data?.length === 0 && <Empty>{t`Nothing was imported yet.`}</Empty>}
+      <ul aria-label={t`Imports before`} className="flex flex-col divide-y divide-line">
+        {imports.data?.map((one) => (
+          <ImportRow key={one.id} one={one} />
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function ImportRow({ one }: { one: Imported }) {
+  const { t } = useLingui();
+  const zone = useZone();
+  const staffName = useStaffName();
+  return (
+    <li className="flex min-h-16 flex-wrap items-center gap-3 py-2">
+      <div className="min-w-0 flex-1">
+        <p className="font-semibold">
+          {t`Import ${one.id}`} · {one.kind === "items" ? t`Items` : t`Stock`} ·{" "}
+          <Plural value={one.row_count} one="# row" other="# rows" />
+        </p>
+        <p className="text-sm text-soft">
+          {staffName(one.actor_id)} · {formatInstant(one.created_at, zone)}
+        </p>
+      </div>
+      {one.undone_at ? <Badge>{t`Taken back`}</Badge> : <UndoImport id={one.id} />}
+    </li>
+  );
+}
+
+/** Takes a whole import back. */
+export function UndoImport({ id }: { id: number }) {
+  const { t } = useLingui();
+  return (
+    <Button
+      aria-label={t`Undo import ${id}`}
+      onClick={() => void giveStock("undo_import", { p_batch_id: id }, t`Import ${id} is taken back.`)}
+    >
+      <Undo2 aria-hidden className="size-5" /> <Trans>Undo</Trans>
+    </Button>
+  );
+}

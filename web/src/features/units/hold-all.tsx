@@ -1,0 +1,76 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { type FormEvent, useState } from "react";
+import { formatNumber } from "@/lib/time";
+import { Button } from "@/ui/button";
+import { Dialog } from "@/ui/dialog";
+import { Input } from "@/ui/field";
+import { unitCommand } from "./act";
+import type { HoldResult, TraceResult } from "./types";
+
+/** Everything on hold in one step. Whoever does it types how many units that is: nobody holds a plant by one tap. */
+export function HoldAllDialog(props: { trace: Record<string, string>; result: TraceResult; onClose: () => void }) {
+  const { t } = useLingui();
+  const units = Number(props.result.counts.unit ?? 0);
+  const [number, setNumber] = useState("");
+  const [held, setHeld] = useState<HoldResult | null>(null);
+  async function send(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const reason = String(new FormData(event.currentTarget).get("reason")).trim();
+    const done = await unitCommand<HoldResult>("hold_all", { p_trace: props.trace, p_reason: reason });
+    if (done) setHeld(done.data);
+  }
+  return (
+    <Dialog
+      open
+      onClose={props.onClose}
+      title={t`Hold everything affected`}
+      note={t`Every unit, packed or in stock or not, and every lot. Each one has to be released again by hand.`}
+    >
+      {held ? (
+        <Done held={held} onClose={props.onClose} />
+      ) : (
+        <form onSubmit={send} className="flex flex-col gap-3">
+          <Input label={t`Reason`} name="reason" maxLength={500} required autoComplete="off" />
+          <Input
+            label={t`To confirm, type the number of units: ${units}`}
+            name="number"
+            inputMode="numeric"
+            autoComplete="off"
+            value={number}
+            onChange={(event) => setNumber(event.target.value)}
+            required
+          />
+          <Button look="danger" type="submit" className="min-h-14 text-lg" disabled={number.trim() !== String(units)}>
+            <Trans>Hold all</Trans>
+          </Button>
+        </form>
+      )}
+    </Dialog>
+  );
+}
+
+function Done({ held, onClose }: { held: HoldResult; onClose: () => void }) {
+  const { t } = useLingui();
+  const facts: [string, number][] = [
+    [t`Units on hold now`, held.units_held],
+    [t`Units that were on hold before`, held.units_held_before],
+    [t`Scrapped units, left as they are`, held.units_scrapped],
+    [t`Lots on hold now`, held.lots_held],
+    [t`Customer orders affected`, held.customer_orders],
+  ];
+  return (
+    <div className="flex flex-col gap-3" role="status">
+      <dl className="grid grid-cols-[1fr_auto] gap-y-1 text-lg">
+        {facts.map(([name, count]) => (
+          <div key={name} className="contents">
+            <dt>{name}</dt>
+            <dd className="text-right font-bold tabular-nums">{formatNumber(count)}</dd>
+          </div>
+        ))}
+      </dl>
+      <Button look="primary" onClick={onClose}>
+        <Trans>Done</Trans>
+      </Button>
+    </div>
+  );
+}
