@@ -13,7 +13,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f) web/index.ht
 
 # The rest of the recipe runs beside a demo plant of its own, which ends with it.
 WITH_DEMO = home=$$(mktemp -d) && chmod 755 $$home && trap 'TAKT_HOME=$$home $(BIN)/takt down >/dev/null; rm -rf $$home' EXIT && \
-  TAKT_HOME=$$home TAKT_SIM_SECONDS=3600 $(BIN)/takt up --demo >/dev/null && export TAKT_HOME=$$home
+  TAKT_HOME=$$home TAKT_SIM_SECONDS=3600 TAKT_SIM_BAMBU_SECONDS=3600 $(BIN)/takt up --demo >/dev/null && export TAKT_HOME=$$home
 
 .PHONY: help setup demo down test check lint format types schema sql-check web web-check e2e screenshots bench lock clean
 

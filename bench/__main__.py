@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import allocation, ledger, print_faults, printing, queue, rls, rpc
+from bench import allocation, farm, ledger, print_faults, printing, queue, rls, rpc, trace, units
 from bench.harness import Ratio, bench_server, owner
 
 SUITES = {
@@ -17,7 +17,10 @@ SUITES = {
     "queue": queue.run,
     "ledger": ledger.run,
     "allocation": allocation.run,
+    "farm": farm.run,
     "printing": printing.run,
+    "units": units.run,
+    "trace": trace.run,
     "faults": print_faults.run,
 }
 

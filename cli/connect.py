@@ -33,11 +33,10 @@ class CliSettings(Settings):
 
 
 class Client(SyncRpcClient):
-    """RPCs as the server, or as the person of `TAKT_EMAIL`."""
+    """RPCs as the server, or as the person of `TAKT_EMAIL`; `options` of RpcClient."""
 
-    def __init__(self, settings: CliSettings | None = None) -> None:
+    def __init__(self, settings: CliSettings | None = None, **options: Any) -> None:
         self.settings = found = settings or CliSettings.find()
-        options: dict[str, Any] = {}
         self._session: DeviceSession | None = None
         key = found.supabase_publishable_key or ""
         if found.email and found.password:

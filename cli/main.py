@@ -21,6 +21,7 @@ GROUPS = (
     ("cli.channel", "channel"),
     ("cli.order", "order"),
     ("cli.stock", "stock"),
+    ("cli.recall", "recall"),
     ("cli.label", "label"),
     ("cli.printer", "printer"),
 )

@@ -17,7 +17,7 @@ from services.local.settings import SettingsError
 from services.local.state import EXTERNAL
 
 Demo = Annotated[
-    bool, typer.Option("--demo", help="Load demo data, run the simulator and a print agent.")
+    bool, typer.Option("--demo", help="Load demo data, run the simulator and its agents.")
 ]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait until everything runs.")]
 
@@ -84,7 +84,7 @@ def demo(
     detach: Annotated[bool, typer.Option("--detach", help="Return once it runs.")] = False,
     timeout: Timeout = 120,
 ) -> None:
-    """Start the stack with demo data, shops and label printers; stops at Ctrl-C."""
+    """Start the stack with demo data, shops and virtual printers; stops at Ctrl-C."""
     paths = Paths.find()
     started = _start(paths, demo=True, timeout=timeout)
     _show(control.status(paths))
