@@ -20,7 +20,7 @@ export function FarmPage() {
     { key: "orders", label: t`Orders`, body: OrdersPart },
     { key: "parts", label: t`Parts`, body: PartsPart },
     { key: "printers", label: t`Printers`, body: PrintersPart },
-    { key: "prints", label: t`Prints`, body: RunsPart },
+    { key: "prints", label: t({ message: "Prints", context: "3D prints" }), body: RunsPart },
   ];
   const current = parts.find((one) => one.key === part) ?? parts[0];
   const Body = current?.body ?? SchedulePart;

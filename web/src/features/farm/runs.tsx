@@ -25,7 +25,7 @@ export function RunsPart() {
     ["failed", t`Failed or cancelled`],
   ];
   return (
-    <Panel title={<Trans>Prints</Trans>}>
+    <Panel title={<Trans context="3D prints">Prints</Trans>}>
       <search className="mb-2 flex flex-wrap gap-2">
         <Select
           quiet

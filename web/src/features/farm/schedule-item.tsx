@@ -41,7 +41,7 @@ function Facts({ row }: { row: ScheduleRow }) {
     [t`Needed`, formatNumber(row.demand), ""],
     [t`On hand`, row.available === null ? t`being counted` : formatNumber(row.available), ""],
     [t`Short`, formatNumber(row.deficit), "text-lg text-bad"],
-    [t`Prints`, formatNumber(row.prints_required), "text-2xl font-bold"],
+    [t({ message: "Prints", context: "3D prints" }), formatNumber(row.prints_required), "text-2xl font-bold"],
     [t`Plate time`, formatMinutes(row.minutes_required), ""],
     [t`Filament`, formatGrams(row.grams_required), ""],
   ];

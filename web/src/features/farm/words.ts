@@ -33,7 +33,7 @@ export const fulfilmentName = (status: string): string => {
 export const fulfilmentTone = (status: string): BadgeTone => FULFILMENT[status]?.[1] ?? "plain";
 
 const OUTCOMES: Record<string, MessageDescriptor> = {
-  success: msg`Printed`,
+  success: msg({ message: "Printed", context: "3D print" }),
   failed: msg`Failed`,
   cancelled: msg`Cancelled`,
   unknown: msg`Nobody knows`,
@@ -110,7 +110,7 @@ export const waitingWords = (because: string): string => say(WAITING, because);
 const MACHINE_STATES: Record<string, [MessageDescriptor, BadgeTone]> = {
   idle: [msg`Free`, "ok"],
   printing: [msg`Printing`, "accent"],
-  paused: [msg`Paused`, "warn"],
+  paused: [msg({ message: "Paused", context: "3D printer" }), "warn"],
   error: [msg`Stopped with an error`, "bad"],
   offline: [msg`Not there`, "bad"],
 };
@@ -122,7 +122,7 @@ export const machineState = (state: string): [string, BadgeTone] => {
 const PHASES: Record<string, MessageDescriptor> = {
   starting: msg`Heating and levelling`,
   printing: msg`Printing`,
-  paused: msg`Paused`,
+  paused: msg({ message: "Paused", context: "3D printer" }),
   ending: msg`Finishing`,
 };
 export const phaseName = (phase: string): string => say(PHASES, phase);

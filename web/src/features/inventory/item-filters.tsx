@@ -47,7 +47,7 @@ export function ItemFilters({ search }: { search: StockSearch }) {
           onChange={(event) => set({ only: (event.target.value || undefined) as StockSearch["only"] })}
         >
           <option value="">{t`Any stock`}</option>
-          <option value="low">{t`Low`}</option>
+          <option value="low">{t({ message: "Low", context: "stock" })}</option>
           <option value="out">{t`Nothing available`}</option>
           <option value="negative">{t`Below zero`}</option>
         </Select>

@@ -31,7 +31,7 @@ export const kindName = (kind: string): string => say(KIND_WORDS, kind);
 
 const STATES: Words = {
   enough: msg`Enough`,
-  low: msg`Low`,
+  low: msg({ message: "Low", context: "stock" }),
   promised: msg`All promised`,
   out: msg`Out of stock`,
   negative: msg`Below zero`,

@@ -82,7 +82,7 @@ function Facts({ detail }: { detail: UnitDetail }) {
     [t`Build of the firmware`, unit.fw_build_hash && <span className="font-mono break-all">{unit.fw_build_hash}</span>],
     [t`Kit`, unit.kit_id && (kit ? `${unit.kit_id} (${kit.language_set})` : unit.kit_id)],
     [t`Label`, label ? stateName(label.state) : t`Never asked for`],
-    [t`Box`, box && [box.code, box.parent].filter(Boolean).join(", ")],
+    [t({ message: "Box", context: "carton" }), box && [box.code, box.parent].filter(Boolean).join(", ")],
     [
       t`Production order`,
       detail.production_order && (

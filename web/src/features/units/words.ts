@@ -76,7 +76,7 @@ const ONE: Record<string, MessageDescriptor> = {
   lot: msg`Lot`,
   serial: msg`Serial`,
   item: msg`Item`,
-  box: msg`Box`,
+  box: msg({ message: "Box", context: "carton" }),
   pallet: msg`Pallet`,
   order: msg`Ticket`,
   production_order: msg`Production order`,
