@@ -12,6 +12,25 @@ from pathlib import Path
 _LEFTOVER_SECONDS = 10.0
 
 
+def start_time(pid: int) -> str | None:
+    """When process `pid` started, as an opaque text; None when it is gone or a zombie.
+
+    Together with the pid it names one process for ever, although pids are used again.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in "ZX" else fields[19]
+    answer = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], check=False, capture_output=True, text=True
+    )
+    state, _, started = answer.stdout.strip().partition(" ")
+    return None if not state or state.startswith("Z") else started.strip()
+
+
 def command_of(pid: int) -> str:
     """The whole command line of process `pid`, words separated by spaces; "" when it is gone."""
     if Path("/proc/self/cmdline").exists():
@@ -38,5 +57,6 @@ def end_leftover(pid_file: Path, named: str) -> None:
     with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + _LEFTOVER_SECONDS
-    while named in command_of(pid) and time.monotonic() < deadline:
+    # Not until its command is gone: the memory goes first, the sockets after it.
+    while start_time(pid) is not None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -18,9 +18,9 @@ from urllib.parse import quote
 import psycopg
 
 from services.local import binaries
-from services.local.processes import start_time, wait_until, working_in
+from services.local.processes import wait_until, working_in
 from takt.ports import HOST
-from takt.processes import command_of
+from takt.processes import command_of, start_time
 
 SUPERUSER = "supabase_admin"
 LOGIN_ROLES = (

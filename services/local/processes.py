@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from takt.processes import start_time
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.02) -> bool:
@@ -18,25 +19,6 @@ def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.0
             return False
         time.sleep(pause)
     return True
-
-
-def start_time(pid: int) -> str | None:
-    """When process `pid` started, as an opaque text; None when it is gone or a zombie.
-
-    Together with the pid it names one process for ever, although pids are used again.
-    """
-    stat = Path(f"/proc/{pid}/stat")
-    if Path("/proc/self/stat").exists():
-        try:
-            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:
-            return None
-        return None if fields[0] in "ZX" else fields[19]
-    answer = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], check=False, capture_output=True, text=True
-    )
-    state, _, started = answer.stdout.strip().partition(" ")
-    return None if not state or state.startswith("Z") else started.strip()
 
 
 def working_in(folder: Path) -> list[int]:

@@ -28,6 +28,7 @@ from services.local.postgres import PostgresError
 from services.local.prepare import prepare_database
 from services.local.settings import Settings
 from services.local.state import EXTERNAL, ServiceState, StackState
+from takt.processes import start_time
 
 log = logging.getLogger("takt.supervisor")
 
@@ -58,7 +59,7 @@ class Watched:
         self.child.start()
         pid = self.child.pid
         self.record.pid = pid
-        self.record.started = None if pid is None else processes.start_time(pid)
+        self.record.started = None if pid is None else start_time(pid)
         self.record.state = "starting"
         self.since, self.due, self.misses = time.monotonic(), None, 0
         self.next_check = 0.0
@@ -84,7 +85,7 @@ class Supervisor:
         self._wants_demo = demo
         self._stopping = False
         self._watched: list[Watched] = []
-        self._state = StackState(os.getpid(), processes.start_time(os.getpid()))
+        self._state = StackState(os.getpid(), start_time(os.getpid()))
         self._settings: Settings | None = None
         self._is_demo = False
 

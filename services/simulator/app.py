@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import logging
@@ -100,10 +101,12 @@ def _read_json(path: Any) -> dict[str, Any]:
 async def run(settings: SimulatorSettings) -> int:
     """Run until a signal; answers the exit code."""
     simulator = Simulator(settings)
-    async with (
-        Picturer() as pictures,
-        RpcClient(settings.supabase_url, settings.secret_key, connections=2) as rpc,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        pictures = await stack.enter_async_context(Picturer())
+        rpc = None
+        if settings.sim_bambu:  # only the farm's customers ask the database
+            client = RpcClient(settings.supabase_url, settings.secret_key, connections=2)
+            rpc = await stack.enter_async_context(client)
         sides = _side_tasks(settings, pictures, rpc)
         return await daemon.run(
             "simulator", simulator.work, side_tasks=sides, drain_seconds=settings.sim_drain
@@ -111,13 +114,13 @@ async def run(settings: SimulatorSettings) -> int:
 
 
 def _side_tasks(
-    settings: SimulatorSettings, pictures: Picturer, rpc: RpcClient
+    settings: SimulatorSettings, pictures: Picturer, rpc: RpcClient | None
 ) -> dict[str, daemon.Work]:
     """What goes on beside the shops' orders, as far as it is wanted."""
     sides: dict[str, daemon.Work] = {}
     if settings.sim_printers:
         sides["printers"] = Plant(settings, pictures).run
-    if settings.sim_bambu:
+    if rpc is not None:
         sides["bambu"] = _farm(settings, rpc)
         if settings.sim_production_seconds:
             customers = Customers(rpc, settings.sim_production_seconds, settings.home)

@@ -15,7 +15,8 @@ import httpx
 import psycopg
 import pytest
 
-from services.local.processes import start_time, wait_until
+from services.local.processes import wait_until
+from takt.processes import start_time
 from tests.local.support import ROOT, Stack
 
 
