@@ -44,7 +44,12 @@ export function rememberQueries(): void {
   });
 }
 
+/** Nothing read before is kept. What is on the screen now (the names of a locked station) is read again, as whoever is here now. */
 export async function forgetQueries(): Promise<void> {
-  queries.clear();
+  const cancelled = queries.cancelQueries(undefined, { silent: true });
+  queries.removeQueries({ type: "inactive" });
+  queries.getMutationCache().clear();
+  void queries.resetQueries();
+  await cancelled;
   await forgetCache().catch(() => undefined);
 }
