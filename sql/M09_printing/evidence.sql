@@ -44,10 +44,24 @@ begin
 end $$;
 comment on function private.not_ready is 'Why this reading is not of an idle, healthy, empty printer; null when it is.';
 
+create function private.is_same_boot(p_before text, p_after text)
+returns boolean language plpgsql immutable set search_path = '' as $$
+declare
+  v_form constant text := '^(.*)@([0-9]{1,12})$';
+  v_before constant text[] := regexp_match(p_before, v_form);
+  v_after constant text[] := regexp_match(p_after, v_form);
+begin
+  return p_before is not distinct from p_after
+    or coalesce(v_before[1] = v_after[1] and abs(v_before[2]::bigint - v_after[2]::bigint) <= 3, false);
+end $$;
+comment on function private.is_same_boot is
+$$True when both name one boot, "<printer>@<second it was switched on, since 1970>". An agent that lost its memory works the second out anew:
+uptimes are cut to whole seconds and up to two seconds old, so 3 s apart is the same moment. No printer starts twice in 3 s.$$;
+
 create function private.was_restarted(p_before jsonb, p_after jsonb)
 returns boolean language plpgsql immutable set search_path = '' as $$
 begin
-  return p_before ->> 'boot_id' is distinct from p_after ->> 'boot_id'
+  return not private.is_same_boot(p_before ->> 'boot_id', p_after ->> 'boot_id')
     or coalesce((p_after ->> 'uptime_s')::numeric < (p_before ->> 'uptime_s')::numeric, false);
 end $$;
 comment on function private.was_restarted is 'True unless both readings are of one boot: a restart wipes the buffer and feeds labels of its own.';

@@ -85,6 +85,31 @@ def test_the_counter_decides(
     assert job(db, taken["job_id"])["extra_labels"] == extra
 
 
+BOOTS: list[tuple[Row, Row, str]] = [
+    # A replaced computer works the moment out anew, from an uptime cut to whole seconds.
+    ({"boot_id": "SN1@1700000000"}, {"boot_id": "SN1@1700000003", "uptime_s": 1004}, "printed"),
+    ({"boot_id": "SN1@1700000003"}, {"boot_id": "SN1@1700000000", "uptime_s": 1004}, "printed"),
+    ({"boot_id": "SN1@1700000000"}, {"boot_id": "SN1@1700000004", "uptime_s": 1004}, "unknown"),
+    ({"boot_id": "SN1@1700000000"}, {"boot_id": "SN1@1700000002", "uptime_s": 999}, "unknown"),
+    ({"boot_id": "SN1@1700000000"}, {"boot_id": "SN2@1700000000", "uptime_s": 1004}, "unknown"),
+    ({"boot_id": "SN1@1700000000"}, {"boot_id": None, "uptime_s": 1004}, "unknown"),
+    ({"boot_id": "SN1@1700000000"}, {"boot_id": "SN1@soon", "uptime_s": 1004}, "unknown"),
+    ({"boot_id": None}, {"boot_id": None, "uptime_s": 1004}, "printed"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "state"), BOOTS)
+def test_an_agent_without_memory_names_the_same_boot_a_second_later(
+    db: psycopg.Connection, before: Row, after: Row, state: str
+) -> None:
+    taken = bring(db, "claimed")
+    act(db, "begin_send", taken, p_evidence=evidence(100) | before)
+    mark_sent(db, taken)
+    rest(db, taken["job_id"])
+    verdict = act(db, "confirm_print", taken, p_evidence=evidence(101) | after)
+    assert verdict["state"] == state, verdict
+
+
 def test_extra_labels_are_an_alarm(db: psycopg.Connection) -> None:
     taken = bring(db, "sent")
     verdict = confirm(db, taken, 104)
