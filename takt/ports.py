@@ -22,13 +22,13 @@ def port_is_free(port: int, host: str = HOST) -> bool:
     return True
 
 
-def free_port(host: str = HOST) -> int:
-    """A port that nobody has now and no outgoing connection will be given.
+def free_port(host: str = HOST, *, block: int = 1) -> int:
+    """A port that nobody has now and no outgoing connection will be given; the first of `block`.
 
     Errors: RuntimeError when all are taken.
     """
     for port in random.SystemRandom().sample(_RANGE, len(_RANGE)):
-        if port_is_free(port, host):
+        if all(port_is_free(port + n, host) for n in range(block)):
             return port
     raise RuntimeError(f"No port from {_RANGE.start} to {_RANGE.stop - 1} is free.")
 

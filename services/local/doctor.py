@@ -22,7 +22,14 @@ from services.local.guards import StartFailed
 from services.local.paths import Paths
 from services.local.postgres import PostgresError
 from services.local.processes import is_same
-from services.local.settings import Ports, Settings, SettingsError, has_data, read_secrets
+from services.local.settings import (
+    Ports,
+    Settings,
+    SettingsError,
+    first_port,
+    has_data,
+    read_secrets,
+)
 from services.local.state import EXTERNAL, read_state
 from takt.ports import HOST, port_is_free
 
@@ -232,7 +239,7 @@ def _supervisor(paths: Paths) -> Iterator[Check]:
 
 def _ports(paths: Paths) -> Iterator[Check]:
     settings = control.load_settings(paths)
-    ports = asdict(settings.ports if settings else Ports())
+    ports = asdict(settings.ports if settings else Ports.starting_at(first_port()))
     if not _is_embedded(paths):
         del ports["postgres"]
     if control.live_state(paths) is not None:

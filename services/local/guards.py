@@ -14,6 +14,7 @@ from pathlib import Path
 from services.local import binaries, data_directory, processes
 from services.local.paths import Paths
 from services.local.postgres import PostgresServer
+from services.local.settings import first_port
 from services.local.state import read_state
 from takt.processes import end_leftover
 
@@ -83,4 +84,6 @@ def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def port_lock() -> contextlib.AbstractContextManager[None]:
-    return lock(Path(tempfile.gettempdir()) / f"takt-ports-{os.geteuid()}.lock", wait=True)
+    """Held by whoever chooses ports near the same first one. Errors: SettingsError."""
+    name = f"takt-ports-{os.geteuid()}-{first_port()}.lock"
+    return lock(Path(tempfile.gettempdir()) / name, wait=True)

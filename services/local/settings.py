@@ -17,6 +17,7 @@ from takt.ports import HOST, port_is_free
 
 _STEP = 10  # a second checkout gets 54331 … 54336: readable, and no clash inside the block
 _TRIES = 500
+_LAST_FIRST = 60_000
 
 
 class SettingsError(RuntimeError):
@@ -27,13 +28,29 @@ class SettingsError(RuntimeError):
 class Ports:
     """TCP ports on loopback."""
 
-    gateway: int = 54321
-    postgres: int = 54322
-    postgrest: int = 54323
-    lite: int = 54324
-    api: int = 54325
-    postgrest_admin: int = 54326
-    shop: int = 54327  # the Admin API of the demo's shops
+    gateway: int
+    postgres: int
+    postgrest: int
+    lite: int
+    api: int
+    postgrest_admin: int
+    shop: int  # the Admin API of the demo's shops
+
+    @classmethod
+    def starting_at(cls, first: int) -> Ports:
+        """One after another, the gateway first."""
+        return cls(*range(first, first + len(fields(cls))))
+
+
+def first_port() -> int:
+    """Where the gateway would like to listen: `TAKT_PORT`, else where Supabase's own stack does.
+
+    Errors: SettingsError when `TAKT_PORT` is no port.
+    """
+    text = os.environ.get("TAKT_PORT", "54321")
+    if not text.isdecimal() or not 1024 <= int(text) <= _LAST_FIRST:
+        raise SettingsError(f"TAKT_PORT is {text!r}; it must be from 1024 to {_LAST_FIRST}.")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -105,7 +122,7 @@ class Settings:
 
 def choose_ports(wanted: Ports) -> Ports:
     """Keep each port that is free; otherwise the next free one, ten further at a time."""
-    defaults = asdict(Ports())
+    defaults = asdict(Ports.starting_at(first_port()))
     chosen: dict[str, int] = {}
     for name, port in asdict(wanted).items():
         candidates = [port, *(defaults[name] + _STEP * n for n in range(_TRIES))]
@@ -184,11 +201,13 @@ def write_external(paths: Paths, database: Database) -> None:
 
 
 def _read_ports(paths: Paths) -> Ports:
+    usual = asdict(Ports.starting_at(first_port()))
     try:
         stored = json.loads(paths.ports_file.read_text(encoding="utf-8"))
-        return Ports(**{k: int(v) for k, v in stored.items() if k in asdict(Ports())})
+        known = {k: int(v) for k, v in stored.items() if k in usual}
     except (OSError, ValueError, TypeError, AttributeError):
-        return Ports()  # ports are only a memory; a lost one is chosen again
+        known = {}  # only a memory; a lost one is chosen again
+    return Ports(**{**usual, **known})
 
 
 def _new_secrets() -> Secrets:

@@ -130,11 +130,12 @@ class Supervisor:
         return None
 
     def _start_all(self) -> None:
-        # Before the first save: the old state file is the only list of what was left running.
-        end_orphans(self._paths)
         binaries.check_node()
-        # Until the ports are in use nobody else of this user may choose ports.
+        # Until the ports are in use nobody else of this user may choose ports: neither free ones
+        # nor those that leftovers of this stack give up.
         with port_lock():
+            # Before the first save: the old state file is the only list of what was left running.
+            end_orphans(self._paths)
             settings = self._settings = self._with_database(Settings.prepare(self._paths))
             self._bring_up(children.lite_child(settings))
             self._step("applying migrations")

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from services.local.processes import wait_until
+from services.local.settings import Ports
+from takt.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 # A shell that starts CI in the background lets its children ignore Ctrl-C; a terminal does not.
@@ -28,6 +30,8 @@ class Stack:
     home: Path
     python: list[str] = field(default_factory=lambda: [sys.executable])
     env: dict[str, str] = field(default_factory=dict)
+    # Where no outgoing connection and no stack of another test gets in between.
+    first_port: int = field(default_factory=lambda: free_port(block=len(fields(Ports))))
 
     def takt(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
@@ -93,5 +97,10 @@ class Stack:
         """What the commands see."""
         outside = {k: v for k, v in os.environ.items() if k != "TAKT_DB_URL"}
         # The demo's print farm has tests of its own; the others start without it.
-        usual = {"TAKT_HOME": str(self.home), "NO_COLOR": "1", "TAKT_SIM_BAMBU": "0"}
+        usual = {
+            "TAKT_HOME": str(self.home),
+            "TAKT_PORT": str(self.first_port),
+            "NO_COLOR": "1",
+            "TAKT_SIM_BAMBU": "0",
+        }
         return {**outside, **usual, **self.env}

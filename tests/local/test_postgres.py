@@ -14,7 +14,7 @@ from services.local.gateway.admin_users import BadInput, parse_ban
 from services.local.gateway.timestamps import repair, rfc3339
 from services.local.paths import Paths
 from services.local.postgres import PostgresError, PostgresServer
-from services.local.settings import Ports, choose_ports
+from services.local.settings import Ports, choose_ports, first_port
 from takt.ports import free_port
 from tests.local.support import ROOT
 
@@ -172,8 +172,10 @@ def test_a_full_disk_is_said_before_anything_starts(
 
 
 def test_taken_ports_move_by_ten(server: PostgresServer) -> None:
-    chosen = choose_ports(Ports(gateway=server.port))
+    wanted = Ports.starting_at(server.port)
+    chosen = choose_ports(wanted)
     assert chosen.gateway != server.port
+    assert (chosen.gateway - first_port()) % 10 == 0
     assert len({*vars(chosen).values()}) == len(vars(chosen))
 
 

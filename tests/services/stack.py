@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from services.local.settings import Ports
 from services.simulator.shop import ShopifyShop
 from takt.ports import free_port
 from takt.rpc_sync import SyncRpcClient
@@ -44,6 +45,7 @@ class Stack:
                 env={
                     **os.environ,
                     "TAKT_HOME": str(home),
+                    "TAKT_PORT": str(free_port(block=len(fields(Ports)))),
                     "TAKT_ENROLL_BURST": "1000",
                     "TAKT_WORKER_SHOP_URL": shops,
                 },
