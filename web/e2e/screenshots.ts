@@ -1,11 +1,10 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
 import { fillPlant } from "./plant";
-import { pages, shoot, visit } from "./shots";
+import { pages, SIZES, shoot, showAs, THEMES, visit } from "./shots";
 import { call, enter, launch, stack } from "./stack";
 
 // The pictures of docs/screenshots: every page, both themes, two sizes. `make screenshots` runs this.
-const SIZES = { desktop: { width: 1280, height: 800 }, tablet: { width: 820, height: 1180 } };
 let browser: Browser;
 let person: Page; // somebody who sees every page, and has work of her own
 
@@ -28,10 +27,8 @@ afterAll(() => browser?.close());
 async function shootAll(page: Page, name: string): Promise<void> {
   for (const [size, viewport] of Object.entries(SIZES)) {
     await page.setViewportSize(viewport);
-    for (const theme of ["light", "dark"]) {
-      await page.evaluate((value) => {
-        document.documentElement.dataset.theme = value;
-      }, theme);
+    for (const theme of THEMES) {
+      await showAs(page, theme);
       await shoot(page, `${name}-${theme}-${size}`);
     }
   }

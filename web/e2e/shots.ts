@@ -152,6 +152,12 @@ export async function shoot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(folder, `${name}.png`), animations: "disabled" });
 }
 
-export async function setTheme(page: Page, theme: "light" | "dark"): Promise<void> {
-  await page.evaluate((value) => localStorage.setItem("takt.theme", JSON.stringify(value)), theme);
+export const SIZES = { desktop: { width: 1280, height: 800 }, tablet: { width: 820, height: 1180 } };
+export const THEMES = ["light", "dark"] as const;
+
+/** The page as it stands, in the other colours. */
+export async function showAs(page: Page, theme: (typeof THEMES)[number]): Promise<void> {
+  await page.evaluate((value) => {
+    document.documentElement.dataset.theme = value;
+  }, theme);
 }

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { violations } from "./axe";
-import { setTheme, shoot } from "./shots";
+import { shoot, showAs, THEMES } from "./shots";
 import { call, enter, launch, newOrder, type Person, stack, wedge } from "./stack";
 
 const PIN = "4711";
@@ -77,18 +77,16 @@ test("a tablet becomes a station with the code of the Devices page", async () =>
 });
 
 test("the lock screen and the PIN pad are accessible in both themes", async () => {
-  for (const theme of ["light", "dark"] as const) {
-    await setTheme(page, theme);
-    await page.reload();
-    await locked();
+  for (const theme of THEMES) {
+    await showAs(page, theme);
     await page.getByRole("button", { name: "Olga" }).waitFor();
     await shoot(page, `station-${theme}`);
     expect(await violations(page)).toEqual([]);
     await page.getByRole("button", { name: "Olga" }).click();
     await shoot(page, `station-pin-${theme}`);
     expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "Back to the names" }).click();
   }
-  await page.getByRole("button", { name: "Back to the names" }).click();
 });
 
 test("name and PIN; what is done there carries the person and the station", async () => {
