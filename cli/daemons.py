@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from cli.connect import environment
-
 
 def worker() -> None:
     """Run the background worker until Ctrl-C."""
-    from services.worker.__main__ import main  # noqa: PLC0415  # other commands need not load it
+    from cli.connect import environment  # noqa: PLC0415  # other commands need not load them
+    from services.worker.__main__ import main  # noqa: PLC0415
 
     environment()
     raise typer.Exit(main())
@@ -17,7 +16,8 @@ def worker() -> None:
 
 def api() -> None:
     """Run the gatekeeper until Ctrl-C."""
-    from services.api.__main__ import main  # noqa: PLC0415  # other commands need not load it
+    from cli.connect import environment  # noqa: PLC0415  # other commands need not load them
+    from services.api.__main__ import main  # noqa: PLC0415
 
     environment()
     raise typer.Exit(main())

@@ -1,34 +1,39 @@
-"""`takt`: the command line. Each command group lives in a module of its own."""
+"""`takt`: the command line. Each command group lives in a module of its own, `cli.<group>`."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
 import cli.daemons
 import cli.stack
 from cli.output import Group
 
-# (module, name): a group `takt <name> …`. Its module has a typer.Typer called `app`.
-GROUPS = (
-    ("cli.db", "db"),
-    ("cli.user", "user"),
-    ("cli.device", "device"),
-    ("cli.channel", "channel"),
-    ("cli.order", "order"),
-    ("cli.stock", "stock"),
-    ("cli.recall", "recall"),
-    ("cli.label", "label"),
-    ("cli.printer", "printer"),
-)
+# `takt <group> …`. The module has a typer.Typer called `app`.
+GROUPS = ("db", "user", "device", "channel", "order", "stock", "recall", "label", "printer")
+
+
+class Root(Group):
+    """Loads a group when it is asked for: most commands need only one of them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *GROUPS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in GROUPS:
+            return super().get_command(ctx, cmd_name)
+        found = typer.main.get_group(importlib.import_module(f"cli.{cmd_name}").app)
+        found.name = cmd_name
+        return found
+
 
 app = typer.Typer(
     name="takt",
-    cls=Group,
+    cls=Root,
     help="Takt, a manufacturing execution system in Postgres.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -52,19 +57,9 @@ def _root(
     """
 
 
-def _register() -> None:
-    cli.stack.register(app)
-    for runner in (cli.daemons.worker, cli.daemons.api):
-        app.command()(runner)
-    for module, name in GROUPS:
-        if importlib.util.find_spec(module) is None:
-            continue
-        group = getattr(importlib.import_module(module), "app", None)
-        if group is not None:
-            app.add_typer(group, name=name)
-
-
-_register()
+cli.stack.register(app)
+for daemon in (cli.daemons.worker, cli.daemons.api):
+    app.command()(daemon)
 
 
 def main() -> None:
