@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import importlib.metadata
 import logging
 import socket
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 from bambu_bridge import clock, measures
@@ -26,10 +24,11 @@ from takt import daemon, logs
 from takt.backoff import full_jitter
 from takt.daemon import Run
 from takt.device import DeviceSession
+from takt.locks import only_one
 from takt.metrics import metrics_server
 from takt.rpc import RpcClient
-from takt.settings import ConfigError
 
+WHAT = "A bridge"  # as a sentence begins
 log = logging.getLogger(__name__)
 
 VERSION = importlib.metadata.version("takt")
@@ -163,18 +162,6 @@ class Farm:
         return [*self._bridge.alarms.values(), *unknown]
 
 
-@contextlib.contextmanager
-def only_one(settings: BridgeSettings) -> Iterator[None]:
-    """Nobody else uses this home. Errors: ConfigError."""
-    settings.bambu_home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with settings.lock.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"A bridge runs already in {settings.bambu_home}.") from None
-        yield
-
-
 async def run(settings: BridgeSettings) -> int:
     """Run until a signal; answers the exit code. Errors: ConfigError before anything is touched."""
     credentials = settings.credentials()
@@ -182,7 +169,7 @@ async def run(settings: BridgeSettings) -> int:
     logs.hide(*(printer.access_code.get_secret_value() for printer in printers))
     settings = settings.with_address(credentials)
     url, key = settings.supabase_url, settings.supabase_publishable_key or ""
-    with only_one(settings):
+    with only_one(settings.lock, WHAT):
         store = Store(settings.store, clock.steady)
         session = DeviceSession(credentials)
         about = {"version": VERSION, "host": socket.gethostname()}

@@ -117,7 +117,7 @@ def replay(
 def doctor_command(as_json: Json = False) -> None:
     """Look for everything that can be broken; exit code 1 when something is."""
     checks = asyncio.run(doctor.examine(BridgeSettings.load()))
-    show([asdict(check) for check in checks], as_json, ("name", "result", "reason", "fix"))
+    show([check.as_dict() for check in checks], as_json, ("name", "result", "reason", "fix"))
     if any(check.result == "fail" for check in checks):
         raise typer.Exit(int(Exit.FAILED))
 

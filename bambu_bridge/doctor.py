@@ -6,45 +6,22 @@ import asyncio
 import sqlite3
 import ssl
 import time
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
 from bambu_bridge import clock, probe
-from bambu_bridge.app import only_one
 from bambu_bridge.settings import BridgeSettings, PrinterConfig
 from bambu_bridge.state import Store
+from takt.checks import Check, Result, clock_check
 from takt.device import DeviceSession
 from takt.errors import RpcError
+from takt.locks import is_held
 from takt.rpc import RpcClient
 from takt.settings import ConfigError
 
-_MOST_SKEW = 60.0
 _PROBE_SECONDS = 10.0
 _OLD = 120.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding: ok, warn or fail; `fix` says what to do."""
-
-    name: str
-    result: str
-    reason: str
-    fix: str = ""
-
-
-def is_running(settings: BridgeSettings) -> bool:
-    """Does a bridge hold the lock of this home?"""
-    if not settings.lock.exists():
-        return False
-    try:
-        with only_one(settings):
-            return False
-    except ConfigError:
-        return True
 
 
 def read_status(settings: BridgeSettings) -> dict[str, Any]:
@@ -59,7 +36,7 @@ def read_status(settings: BridgeSettings) -> dict[str, Any]:
         ]
     finally:
         store.close()
-    return {"running": is_running(settings), **said, "parked": parked}
+    return {"running": is_held(settings.lock), **said, "parked": parked}
 
 
 async def examine(settings: BridgeSettings) -> list[Check]:
@@ -100,17 +77,11 @@ async def _sign_in(settings: BridgeSettings) -> Check:
 
 
 async def _clock(settings: BridgeSettings) -> Check:
-    name = "clock"
     try:
         url = settings.with_address(settings.credentials()).supabase_url
-        async with httpx.AsyncClient(timeout=5) as http:
-            answer = await http.get(url)
-        skew = abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time())
-    except (ConfigError, httpx.HTTPError, KeyError, ValueError) as error:
-        return Check(name, "warn", f"cannot be compared ({type(error).__name__})")
-    if skew > _MOST_SKEW:
-        return Check(name, "warn", f"{skew:.0f} s off", "Let the computer set its clock (NTP).")
-    return Check(name, "ok", "agrees with the server's")
+    except ConfigError as error:
+        return Check("clock", "warn", f"cannot be compared. {error}")
+    return await clock_check(url)
 
 
 def _disk(settings: BridgeSettings) -> Check:
@@ -140,7 +111,7 @@ def _outbox(status: dict[str, Any], running: bool) -> Check:
 
 def _told(card: dict[str, Any]) -> Check:
     """While the bridge runs it is not disturbed: some printers take one connection only."""
-    result = "ok" if card.get("link") == "online" else "fail"
+    result: Result = "ok" if card.get("link") == "online" else "fail"
     return Check(str(card["serial"]), result, str(card.get("link_text", "")))
 
 

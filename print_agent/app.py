@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import importlib.metadata
 import json
 import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,10 +32,11 @@ from takt import daemon
 from takt.daemon import Run
 from takt.device import DeviceSession
 from takt.errors import RpcError
+from takt.locks import only_one
 from takt.metrics import metrics_server
 from takt.rpc import RpcClient
-from takt.settings import ConfigError
 
+WHAT = "A print agent"  # as a sentence begins
 log = logging.getLogger(__name__)
 
 VERSION = importlib.metadata.version("takt")
@@ -190,25 +189,12 @@ def _replace(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-@contextlib.contextmanager
-def only_one(settings: AgentSettings) -> Iterator[None]:
-    """Nobody else uses this journal and these printers. Errors: ConfigError."""
-    settings.print_home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with settings.lock.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            text = f"A print agent runs already in {settings.print_home}."
-            raise ConfigError(text) from None
-        yield
-
-
 async def run(settings: AgentSettings) -> int:
     """Run until a signal; answers the exit code. Errors: ConfigError before anything is touched."""
     credentials = settings.credentials()
     settings = settings.with_address(credentials)
     url, key = settings.supabase_url, settings.supabase_publishable_key or ""
-    with only_one(settings):
+    with only_one(settings.lock, WHAT):
         journal = Journal(settings.journal)
         session = DeviceSession(credentials)
         try:

@@ -19,6 +19,7 @@ from print_agent.drivers.base import AddressError, Driver, SendError
 from print_agent.journal import Journal
 from print_agent.settings import AgentSettings
 from takt import daemon, logs
+from takt.locks import only_one
 from takt.settings import ConfigError
 
 app = group("The print agent: carries labels from Takt to the printers beside it.")
@@ -76,7 +77,7 @@ def print_test(
     driver = _driver(language, address)
     try:
         # The agent's counters must not be moved behind its back.
-        with agent.only_one(settings):
+        with only_one(settings.lock, agent.WHAT):
             facts = asyncio.run(commission.print_test(driver, language, address, dpi))
     except ConfigError as error:
         raise Failure(f"{error} Stop it first, or print from Takt.") from error
@@ -124,7 +125,7 @@ def journal(
 def doctor_command(as_json: Json = False) -> None:
     """Look for everything that can be broken; exit code 1 when something is."""
     checks = asyncio.run(doctor.examine(AgentSettings.load()))
-    show([asdict(check) for check in checks], as_json, ("name", "result", "reason", "fix"))
+    show([check.as_dict() for check in checks], as_json, ("name", "result", "reason", "fix"))
     if any(check.result == "fail" for check in checks):
         raise typer.Exit(int(Exit.FAILED))
 

@@ -5,35 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx
-
-from print_agent.app import only_one
 from print_agent.commission import describe
 from print_agent.drivers import open_driver
 from print_agent.drivers.base import AddressError
 from print_agent.journal import Journal
 from print_agent.settings import AgentSettings
+from takt.checks import Check, clock_check
 from takt.device import DeviceSession
 from takt.errors import RpcError
+from takt.locks import is_held
 from takt.settings import ConfigError
-
-_MOST_SKEW = 60.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding: ok, warn or fail; `fix` says what to do."""
-
-    name: str
-    result: str
-    reason: str
-    fix: str = ""
 
 
 def read_state(settings: AgentSettings) -> dict[str, Any]:
@@ -42,18 +26,7 @@ def read_state(settings: AgentSettings) -> dict[str, Any]:
         state: dict[str, Any] = json.loads(settings.state.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {"running": is_running(settings), **state}
-
-
-def is_running(settings: AgentSettings) -> bool:
-    """Does an agent hold the lock of this home?"""
-    if not settings.lock.exists():
-        return False
-    try:
-        with only_one(settings):
-            return False
-    except ConfigError:
-        return True
+    return {"running": is_held(settings.lock), **state}
 
 
 async def examine(settings: AgentSettings) -> list[Check]:
@@ -89,17 +62,11 @@ async def _sign_in(settings: AgentSettings) -> Check:
 
 
 async def _clock(settings: AgentSettings) -> Check:
-    name = "clock"
     try:
         url = settings.with_address(settings.credentials()).supabase_url
-        async with httpx.AsyncClient(timeout=5) as http:
-            answer = await http.get(url)
-        skew = abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time())
-    except (ConfigError, httpx.HTTPError, KeyError, ValueError) as error:
-        return Check(name, "warn", f"cannot be compared ({type(error).__name__})")
-    if skew > _MOST_SKEW:
-        return Check(name, "warn", f"{skew:.0f} s off", "Let the computer set its clock (NTP).")
-    return Check(name, "ok", "agrees with the server's")
+    except ConfigError as error:
+        return Check("clock", "warn", f"cannot be compared. {error}")
+    return await clock_check(url)
 
 
 def _journal(settings: AgentSettings) -> Check:

@@ -7,9 +7,9 @@ import logging
 import sys
 import time
 
-from services.local.guards import AlreadyRunning
 from services.local.paths import Paths
 from services.local.supervisor import ALREADY_RUNNING, Supervisor
+from takt.locks import Held
 
 
 def main() -> int:
@@ -22,10 +22,13 @@ def main() -> int:
         level=logging.INFO, format="%(asctime)sZ %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    paths = Paths.find()
     try:
-        return Supervisor(Paths.find(), demo=options.demo).run()
-    except AlreadyRunning as error:
-        logging.getLogger("takt.supervisor").warning("%s", error)
+        return Supervisor(paths, demo=options.demo).run()
+    except Held:
+        logging.getLogger("takt.supervisor").warning(
+            "A supervisor already runs in %s.", paths.state
+        )
         return ALREADY_RUNNING
 
 

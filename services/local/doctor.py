@@ -10,9 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import httpx
 import psycopg
@@ -31,26 +30,12 @@ from services.local.settings import (
     read_secrets,
 )
 from services.local.state import EXTERNAL, read_state
+from takt.checks import Check, Result
 from takt.ports import HOST, port_is_free
 
-Result = Literal["ok", "warn", "fail"]
 _DISK_FAIL = 500 * 1024**2
 _DISK_WARN = 2 * 1024**3
 _PYTHON = (3, 11)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding; `fix` is empty when there is nothing to do."""
-
-    name: str
-    result: Result
-    reason: str
-    fix: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """As JSON."""
-        return asdict(self)
 
 
 def run_checks(paths: Paths) -> list[Check]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from services.local import binaries, data_directory, processes
@@ -16,13 +14,10 @@ from services.local.paths import Paths
 from services.local.postgres import PostgresServer
 from services.local.settings import first_port
 from services.local.state import read_state
+from takt.locks import lock
 from takt.processes import end_leftover
 
 log = logging.getLogger("takt.supervisor")
-
-
-class AlreadyRunning(RuntimeError):
-    """Another supervisor has this state folder."""
 
 
 class StartFailed(RuntimeError):
@@ -67,20 +62,6 @@ def check_data(server: PostgresServer) -> None:
             f"Postgres {has}. Set TAKT_PG_BIN to the bin folder of a Postgres {made_by}, or move "
             "the data folder away and restore a backup."
         )
-
-
-@contextlib.contextmanager
-def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold an exclusive lock on `file`; it ends with this process, however that ends."""
-    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise AlreadyRunning(f"A supervisor already runs in {file.parent}.") from error
-        yield
-    finally:
-        os.close(handle)
 
 
 def port_lock() -> contextlib.AbstractContextManager[None]:

@@ -22,12 +22,13 @@ from services.local import (
     seed,
 )
 from services.local.children import Child
-from services.local.guards import StartFailed, check_data, end_orphans, lock, port_lock
+from services.local.guards import StartFailed, check_data, end_orphans, port_lock
 from services.local.paths import Paths
 from services.local.postgres import PostgresError
 from services.local.prepare import prepare_database
 from services.local.settings import Settings
 from services.local.state import EXTERNAL, ServiceState, StackState
+from takt.locks import lock
 from takt.processes import start_time
 
 log = logging.getLogger("takt.supervisor")
@@ -90,7 +91,7 @@ class Supervisor:
         self._is_demo = False
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT; the exit code. Errors: AlreadyRunning."""
+        """Run until SIGTERM or SIGINT; the exit code. Errors: Held when another one does."""
         self._paths.create()
         with lock(self._paths.lock_file):
             signal.signal(signal.SIGTERM, self._on_stop)
