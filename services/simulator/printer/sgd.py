@@ -6,23 +6,37 @@ import contextlib
 import json
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from services.simulator.printer import replies
+from services.simulator.printer.alerts import Alerts
 from services.simulator.printer.faults import Condition
+from services.simulator.printer.mechanism import Mechanism
 from services.simulator.printer.spec import Spec
-
-if TYPE_CHECKING:
-    from services.simulator.printer.zebra import Zebra
 
 _LINE = re.compile(r'!\s?U1?\s+(getvar|setvar|do)\s+"([^"]*)"(?:\s+"([^"]*)")?', re.IGNORECASE)
 _SILENT = "device.host_status"  # as silent as ~HS
 
 
+class Printer(Protocol):
+    """What the variables speak of."""
+
+    spec: Spec
+    mechanism: Mechanism
+    alerts: Alerts
+    label_dots: int
+
+    @property
+    def is_silent(self) -> bool: ...
+    def host_status(self) -> bytes: ...
+    def cancel_all(self) -> None: ...
+    def power_cycle(self) -> None: ...
+
+
 class Variables:
     """Reads and writes a Zebra by the names that Link-OS uses."""
 
-    def __init__(self, zebra: Zebra) -> None:
+    def __init__(self, zebra: Printer) -> None:
         self._zebra = zebra
         self._getters: dict[str, Callable[[], str]] = {
             "alerts.configured": zebra.alerts.configured,
