@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -79,6 +80,7 @@ class Heartbeat:
         }
         self._keep(cards, spool, status)
         gaps = self._add_gaps(cards)
+        self._add_told(cards)
         try:
             answer = await self._rpc.call(
                 "bridge_heartbeat",
@@ -116,6 +118,14 @@ class Heartbeat:
                 self._store.own(serial, owned)
                 fields = {"action": "printer.lease", "printer": serial, "owned": owned}
                 log.info(self.owners.get(serial, "ours"), extra=fields)
+            if row.get("knows") is False:
+                self._tell_again(serial)
+
+    def _tell_again(self, serial: str) -> None:
+        """A backup was restored there: what it does not know any more is still on this disk."""
+        count = self._store.deliver_again(serial)
+        log.warning(f"{count} prints are told again", extra={"action": "runs.again"})
+        self._sender.wake()
 
     def _spool(self) -> dict[str, Any]:
         try:
@@ -156,6 +166,12 @@ class Heartbeat:
             ]
             told += [gap.id for gap in gaps]
         return told
+
+    def _add_told(self, cards: list[dict[str, Any]]) -> None:
+        """The last print of each that the server took, so that it can say whether it has it."""
+        for card in cards:
+            with contextlib.suppress(sqlite3.Error):
+                card["told"] = self._store.last_done(str(card["serial"]))
 
     def _keep(
         self, cards: list[dict[str, Any]], spool: dict[str, Any], status: dict[str, Any]

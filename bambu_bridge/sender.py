@@ -31,6 +31,7 @@ _TIDY_EVERY = 3600.0
 _RETRY_BASE, _RETRY_CAP = 1.0, 60.0
 _MISSING = ("PGRST202", "PGRST203")
 _SERIALIZATION = "40001"
+_OTHER_SITE = "auth.other_site"
 
 
 class Fate(Enum):
@@ -44,6 +45,8 @@ class Fate(Enum):
 def fate(error: RpcError) -> Fate:
     """The error class decides, by SQLSTATE first."""
     if error.temporary or error.sqlstate == _SERIALIZATION or error.status == 429:
+        return Fate.RETRY
+    if error.code == _OTHER_SITE:  # it is about one printer: the others go on
         return Fate.RETRY
     if error.status in (401, 403) or error.sqlstate in _MISSING:
         return Fate.PAUSE

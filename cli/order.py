@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections import defaultdict
@@ -16,12 +15,12 @@ import typer
 from cli.connect import Client
 from cli.output import Exit, Failure, Json, group, report, show
 from takt.errors import RpcError
+from takt.tables import Row, csv_rows
 
 app = group("Orders: import, show, explain.")
 
 _BATCH = 200
 _RESULT = ("row", "ok", "result", "order_ids", "needs_review", "changes", "error")
-Row = dict[str, Any]
 
 
 @app.command("import")
@@ -71,7 +70,7 @@ def read_rows(file: Path) -> list[Row]:
     """The rows of a JSON or CSV file (UTF-8, with or without BOM). Errors: Failure."""
     try:
         text = file.read_text(encoding="utf-8-sig")
-        rows = _json_rows(text) if file.suffix.lower() == ".json" else _csv_rows(text)
+        rows = _json_rows(text) if file.suffix.lower() == ".json" else csv_rows(text)
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise Failure(f"{file.name} cannot be read: {error}", Exit.USAGE) from error
     if not rows:
@@ -86,20 +85,6 @@ def _json_rows(text: str) -> list[Row]:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise ValueError("expected a list of objects")
     return data
-
-
-def _csv_rows(text: str) -> list[Row]:
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[Row] = []
-    for row in reader:
-        if None in row:
-            raise ValueError(f"line {reader.line_num} has more cells than the header")
-        cells = {key.strip(): (value or "").strip() or None for key, value in row.items()}
-        if any(cells.values()):
-            rows.append(cells)
-    return rows
 
 
 def batches(numbered: list[tuple[int, Row]], size: int = _BATCH) -> Iterator[list[tuple[int, Row]]]:

@@ -9,8 +9,8 @@ import typer
 
 from cli.connect import Client, given
 from cli.order import read_rows
-from cli.output import Exit, Json, fail, group, say, show
-from cli.sheets import sheet_rows
+from cli.output import Exit, Failure, Json, fail, group, say, show
+from takt.tables import TableError, kind_of, read_table
 
 app = group("Stock: list, import, check.")
 
@@ -32,9 +32,8 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import items, or stock (columns sku, location, on_hand or quantity). All rows or none."""
-    rows = sheet_rows(file) if file.suffix.lower() == ".xlsx" else read_rows(file)
-    columns = {name.strip().lower() for row in rows for name in row}
-    chosen = kind or ("stock" if columns & {"on_hand", "quantity"} else "items")
+    rows = _rows(file)
+    chosen = kind or kind_of(rows)
     if chosen not in ("items", "stock"):
         fail("--kind is items or stock.", Exit.USAGE)
     with Client() as client:
@@ -110,6 +109,16 @@ def selfcheck(as_json: Json = False) -> None:
     if differences:
         fail(f"{len(differences)} differences: the books do not agree.")
     say("The books agree.")
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """The rows of the file. Errors: Failure."""
+    if file.suffix.lower() == ".json":
+        return read_rows(file)
+    try:
+        return read_table(file.name, file.read_bytes()).rows
+    except TableError as error:
+        raise Failure(str(error), Exit.USAGE) from error
 
 
 def _sentences(errors: list[dict[str, Any]], as_json: bool) -> Any:

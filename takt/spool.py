@@ -7,6 +7,7 @@ can never be delivered becomes a dead letter and steps aside.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -67,6 +68,9 @@ class Spool:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.executescript(_SCHEMA)
+        # The clock may have begun anew, in the past: waits of an earlier start mean nothing now.
+        with contextlib.suppress(sqlite3.Error):  # a full disk: then they wait
+            self._db.execute("update spool set next_at = 0 where status = 'ready' and next_at > 0")
 
     def close(self) -> None:
         with self._lock:
@@ -110,6 +114,26 @@ class Spool:
             " where id = ? and status = 'dead'",
             (item_id,),
         )
+
+    def last_done(self, entity: str) -> str | None:
+        """The key of what was delivered last of this entity; None before the first."""
+        with self._lock:
+            row = self._db.execute(
+                "select key from spool where status = 'done' and entity = ?"
+                " order by id desc limit 1",
+                (entity,),
+            ).fetchone()
+        return str(row[0]) if row else None
+
+    def deliver_again(self, entity: str) -> int:
+        """Everything of this entity that is still remembered goes once more, in its old order: the
+        other side has lost it. Answers how many."""
+        with self._lock:
+            return self._db.execute(
+                "update spool set status = 'ready', attempts = 0, next_at = 0, finished_at = null"
+                " where status = 'done' and entity = ?",
+                (entity,),
+            ).rowcount
 
     def dead(self) -> list[Item]:
         """All dead letters, oldest first."""

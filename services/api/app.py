@@ -19,6 +19,9 @@ from services.api.recall import RecallExport
 from services.api.rest import add_routes
 from services.api.routes import ROUTES
 from services.api.settings import ApiSettings
+from services.api.stock_import import PATH as IMPORT_PATH
+from services.api.stock_import import QUERY as IMPORT_QUERY
+from services.api.stock_import import StockImport
 from services.api.webhooks import Receiver
 from takt.auth_admin import AuthAdmin
 from takt.notify import notify
@@ -50,6 +53,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     _add_own_routes(app, Receiver(rpc, settings), Enrolment(rpc, auth, settings))
     add_routes(app, ROUTES, http, settings)
     _add_recall(app, RecallExport(http, settings))
+    _add_stock_import(app, StockImport(http, settings))
     Health(rpc).add_routes(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -103,5 +107,25 @@ def _add_recall(app: FastAPI, recall: RecallExport) -> None:
         openapi_extra={
             "parameters": [{"name": name, "in": "query", **text} for name in RECALL_QUERY],
             "responses": {"200": {"description": "A file", "content": {"text/csv": {}}}},
+        },
+    )
+
+
+def _add_stock_import(app: FastAPI, stock: StockImport) -> None:
+    async def import_file(request: Request) -> Response:
+        return await stock.import_file(request)
+
+    text = {"schema": {"type": "string"}}
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    app.add_api_route(
+        IMPORT_PATH,
+        import_file,
+        methods=["POST"],
+        operation_id="import_stock_file",
+        response_model=None,
+        summary="Items or stock from a CSV file or an .xlsx workbook: tried, or done",
+        openapi_extra={
+            "parameters": [{"name": name, "in": "query", **text} for name in IMPORT_QUERY],
+            "requestBody": {"content": {"application/octet-stream": binary}},
         },
     )

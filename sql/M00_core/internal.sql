@@ -144,10 +144,12 @@ comment on function private.station is
 
 create function private.event_station(p_said text default null)
 returns text language plpgsql stable set search_path = '' as $$
+declare
+  v_device record;
 begin
-  return left(coalesce(
-    (select d.code from public.devices d where d.user_id = nullif(private.claims() ->> 'sub', '')::uuid and d.kind = 'kiosk'),
-    p_said, private.station()), 64);
+  select d.code, d.kind into v_device from public.devices d where d.user_id = nullif(private.claims() ->> 'sub', '')::uuid;
+  return left(coalesce(case when v_device.kind = 'kiosk' then v_device.code end, p_said,
+    nullif(trim(nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-takt-station'), ''), v_device.code), 64);
 end $$;
 comment on function private.event_station is
   'Where something happened, for events: a shared station is itself whatever the caller says; elsewhere what was said, else private.station().';

@@ -38,6 +38,7 @@ select private.allow(p, d, r) from (values
   ('queue.read', 'See the work queue', '{technician,manager,admin}'),
   ('queue.manage', 'Queue dead jobs again', '{manager,admin,service}'),
   ('work.run', 'Claim and settle background work', '{service}'),
+  ('photos.take', 'Take photos at the bench', '{operator,technician,supervisor,planner,manager,admin}'),
   ('orders.read', 'See orders of the own stores', '{viewer,operator,technician,supervisor,planner,manager,admin,service}')
 ) as t (p, d, r);
 

@@ -125,7 +125,7 @@ declare
   v_answer public.stock_import_answer := row(false, null, '{}', '[]');
 begin
   v_twice := array(select lower(concat_ws(' @ ', trim(r.item ->> 'sku'), trim(r.item ->> 'location'))) from jsonb_array_elements(p_rows) r (item)
-    where not r.item ? 'quantity' group by 1 having count(*) > 1);
+    where nullif(trim(r.item ->> 'quantity'), '') is null group by 1 having count(*) > 1);
   begin
     perform private.lock_stock(array(select i.sku from public.inventory_items i
       where lower(i.sku) in (select lower(trim(r.item ->> 'sku')) from jsonb_array_elements(p_rows) r (item))));
@@ -158,6 +158,13 @@ end $$;
 comment on function private.import_rows is
   'Does it all, row by row, each error noted; takes it all back when it was a dry run or a row was wrong. Locks: the items, by SKU.';
 
+create function private.import_names(p_rows jsonb)
+returns jsonb language sql immutable set search_path = '' as $$
+  select jsonb_agg((select jsonb_object_agg(lower(trim(c.key)), c.value) from jsonb_each(r.item) c) order by r.n)
+    from jsonb_array_elements(p_rows) with ordinality as r (item, n)
+$$;
+comment on function private.import_names is 'The same rows with their columns in lower case, so that one file is one file however its columns are spelt.';
+
 create function private.import_stock_table(p_kind text, p_rows jsonb, p_dry_run boolean, p_actor uuid)
 returns public.stock_import_answer language plpgsql set search_path = '' as $$
 declare
@@ -167,7 +174,11 @@ begin
   if jsonb_typeof(p_rows) is distinct from 'array' or jsonb_array_length(p_rows) not between 1 and 5000
      or exists (select 1 from jsonb_array_elements(p_rows) r (item) where jsonb_typeof(r.item) <> 'object') then
     perform private.fail(422, 'import.table', 'Send a list of 1 to 5000 rows.', jsonb_build_object('field', 'p_rows'));
+  elsif exists (select 1 from jsonb_array_elements(p_rows) r (item)
+    where (select count(*) <> count(distinct lower(trim(k))) from jsonb_object_keys(r.item) k)) then
+    perform private.fail(422, 'import.table', 'Two columns have the same name. Take one of them out.', jsonb_build_object('field', 'p_rows'));
   end if;
+  p_rows := private.import_names(p_rows);
   perform pg_advisory_xact_lock(hashtextextended('takt stock import', 0));
   select b.id into v_earlier from public.stock_imports b where b.content_hash = md5(p_kind || p_rows::text) and b.undone_at is null;
   if v_earlier is not null then

@@ -123,6 +123,7 @@ begin
     return jsonb_populate_record(null::public.locations, v_answer);
   end if;
   perform private.authorize('inventory.manage', null, v_old.site);   -- who takes one over must have had it
+  select l.* into v_old from public.locations l where l.code = p_code for update;   -- movements on their way land first
   if not exists (select 1 from public.sites si where si.code = v_site) then
     perform private.fail(404, 'site.unknown', 'There is no site ' || coalesce(v_site, '') || '.', jsonb_build_object('site', v_site));
   elsif v_old.is_default and (not p_is_default or not p_is_active) then

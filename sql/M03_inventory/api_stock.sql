@@ -241,6 +241,8 @@ begin
     perform private.fail(409, 'stock.not_reversible', 'Only a whole movement made by hand can be taken back here: both sides of a transfer, '
       || 'and nothing that belongs to an order, a count, an import or a print.', jsonb_build_object('ids', p_txn_ids));
   end if;
+  perform private.authorize('inventory.adjust', null, l.site) from public.locations l
+    where l.code in (select t.location from public.inventory_txn t where t.id = any (p_txn_ids));
   perform private.check_reason(p_reason);
   perform private.lock_stock(array[v_txn.sku]);
   if exists (select 1 from public.inventory_txn t where t.reverses = any (p_txn_ids)) then
@@ -254,7 +256,7 @@ begin
 end $$;
 comment on function public.reverse_stock is
 $$Take back one command made by hand (receive, issue, transfer, adjust, scrap): p_txn_ids as its answer named them, all of them.
-Permission: inventory.adjust at the site of the location.
+Permission: inventory.adjust at the sites of the locations.
 Errors: stock.unknown (404), stock.not_reversible (409), stock.reversed (409), stock.short (409), stock.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a movement is taken back once.
 Locks: the item, then the order lines it is promised to.$$;

@@ -58,13 +58,18 @@ create constraint trigger _800_reserved_fits after insert or update on public.in
 create function private.tg_inventory_txn__book()
 returns trigger language plpgsql set search_path = '' as $$
 declare
-  v_free boolean := (select l.is_free from public.locations l where l.code = new.location);
+  v_free boolean;
   v_forbid boolean;
 begin
+  -- Not while upsert_location changes it. The foreign key takes the same lock, but later.
+  select l.is_free into v_free from public.locations l where l.code = new.location for key share;
   -- This row first: it is the lock of the item. What comes after it happens to the item in this order.
   update public.inventory_stock s
      set on_hand = s.on_hand + case when v_free then new.quantity else 0 end, held = s.held + case when v_free then 0 else new.quantity end
    where s.sku = new.sku returning s.forbid_negative into v_forbid;
+  if v_forbid is null then
+    perform private.fail(404, 'item.unknown', 'There is no item ' || coalesce(new.sku, '') || '.', jsonb_build_object('sku', new.sku));
+  end if;
   update public.inventory_balances b set on_hand = b.on_hand + new.quantity
    where b.sku = new.sku and b.location = new.location returning b.on_hand into new.balance;
   if new.balance is null then
@@ -102,13 +107,13 @@ create function private.post_txn(
 returns bigint language plpgsql set search_path = '' as $$
 declare
   v_id bigint;
-  v_forbid boolean;
+  v_forbid boolean := false;
   v_there numeric;
 begin
-  select s.forbid_negative into v_forbid from public.inventory_stock s where s.sku = p_sku for update;
-  if v_forbid is null then
-    perform private.fail(404, 'item.unknown', 'There is no item ' || coalesce(p_sku, '') || '.', jsonb_build_object('sku', p_sku));
-  elsif v_forbid and p_quantity < 0 then
+  if p_quantity < 0 then   -- what comes in is locked by the update that books it
+    select s.forbid_negative into v_forbid from public.inventory_stock s where s.sku = p_sku for update;
+  end if;
+  if v_forbid then
     v_there := coalesce((select b.on_hand from public.inventory_balances b where b.sku = p_sku and b.location = p_location), 0);
     if v_there + p_quantity < 0 then
       perform private.fail(409, 'stock.short', format('Only %s of %s are at %s.', trim_scale(v_there), p_sku, p_location),
@@ -191,6 +196,11 @@ declare
   v_place public.locations;
 begin
   if p_location is null then
+    select l.* into v_place from public.locations l
+     where l.is_default and not exists (select 1 from public.locations o where o.is_default and o.code <> l.code);
+    if v_place.code is not null then
+      return v_place;   -- a plant of one site
+    end if;
     v_sites := array(select si.code from public.sites si);
     if cardinality(v_sites) > 1 then
       v_who := private.identify();

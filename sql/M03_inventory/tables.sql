@@ -110,7 +110,7 @@ create table public.inventory_txn (
   reason text constraint inventory_txn_reason_check check (length(reason) <= 500),
   ref_stream text,
   ref_id text constraint inventory_txn_ref_id_check check (length(ref_id) <= 200),
-  unit_cost numeric(14, 4),
+  unit_cost numeric(14, 4) constraint inventory_txn_unit_cost_check check (unit_cost >= 0 and unit_cost < 'NaN'),
   actor_id uuid,
   batch_id bigint,
   reverses bigint,

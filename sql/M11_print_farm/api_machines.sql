@@ -22,17 +22,17 @@ begin
   perform private.authorize('farm.manage', null, v_old.site);   -- who takes one over must have had it
   if not exists (select 1 from public.sites s where s.code = v_site) then
     perform private.fail(404, 'site.unknown', 'Say at which site the printer stands.', jsonb_build_object('site', v_site));
-  elsif p_location is not null and not exists (select 1 from public.locations l where l.code = p_location and l.site = v_site) then
+  elsif p_location <> '' and not exists (select 1 from public.locations l where l.code = p_location and l.site = v_site) then
     perform private.fail(404, 'location.unknown', 'There is no location ' || p_location || ' at this site.', jsonb_build_object('location', p_location));
   end if;
   insert into public.print_machines as m (code, name, site, kind, serial, model, location, materials, work_days, work_from, work_until,
     needs_plate_clear, service_every_hours, is_in_maintenance, is_active)
-  values (p_code, coalesce(p_name, p_code), v_site, coalesce(p_kind, 'manual'), upper(nullif(trim(p_serial), '')), p_model, p_location,
+  values (p_code, coalesce(p_name, p_code), v_site, coalesce(p_kind, 'manual'), upper(nullif(trim(p_serial), '')), p_model, nullif(p_location, ''),
     coalesce(p_materials, '{}'), coalesce(p_work_days, '{1,2,3,4,5,6,7}'), coalesce(p_work_from, '00:00'), coalesce(p_work_until, '24:00'),
     coalesce(p_needs_plate_clear, true), p_service_every_hours, coalesce(p_is_in_maintenance, false), coalesce(p_is_active, true))
   on conflict on constraint print_machines_code_key do update
-    set name = coalesce(p_name, m.name), site = v_site, kind = coalesce(p_kind, m.kind), serial = case when p_serial is null then m.serial else excluded.serial end,
-        model = coalesce(p_model, m.model), location = coalesce(p_location, m.location), materials = coalesce(p_materials, m.materials),
+    set location = case when p_location is not null then excluded.location when m.site = v_site then m.location end, name = coalesce(p_name, m.name), site = v_site, kind = coalesce(p_kind, m.kind), serial = case when p_serial is null then m.serial else excluded.serial end,
+        model = coalesce(p_model, m.model), materials = coalesce(p_materials, m.materials),
         work_days = coalesce(p_work_days, m.work_days), work_from = coalesce(p_work_from, m.work_from), work_until = coalesce(p_work_until, m.work_until),
         needs_plate_clear = coalesce(p_needs_plate_clear, m.needs_plate_clear), service_every_hours = coalesce(p_service_every_hours, m.service_every_hours),
         is_in_maintenance = coalesce(p_is_in_maintenance, m.is_in_maintenance), is_active = coalesce(p_is_active, m.is_active)
@@ -42,8 +42,8 @@ begin
   return v_machine;
 end $$;
 comment on function public.upsert_print_machine is
-$$A 3D printer: added, or changed (null: as it is; an empty p_serial clears it). p_kind bambu, moonraker, prusalink, octoprint or manual. p_location:
-where its parts go. p_materials it may print (empty: all). p_work_days 1 = Monday to 7, p_work_from to p_work_until: when somebody starts prints.
+$$A 3D printer: added, or changed (null: as it is; an empty p_serial or p_location clears it). p_kind bambu, moonraker, prusalink, octoprint or
+manual. p_location: where its parts go; a printer that moves to another site leaves it behind. p_materials it may print (empty: all). p_work_days 1 = Monday to 7, p_work_from to p_work_until: when somebody starts prints.
 Permission: farm.manage at the site, and at the site it was.
 Errors: site.unknown (404), location.unknown (404), request.reused (422); constraints by name (print_machines_serial_key …).
 Idempotency: by p_request_id; the same values again change nothing but the version.

@@ -227,7 +227,9 @@ begin
   if v_command.answer is not null then
     return private.finish_run(v_command, null);
   end if;
-  perform private.check_length('p_photo', p_photo, 500);
+  if p_photo is not null then
+    perform private.attach_photo(p_photo, 'print_run', p_run_id::text, v_run.site, v_command.actor);
+  end if;
   if p_good is not null then
     v_parts := private.good_parts(v_run, p_good);
     if v_run.outcome <> 'success' and exists (select 1 from unnest(v_parts) p where p.quantity > 0) then
@@ -239,7 +241,7 @@ begin
     end if;
     perform private.correct_run(v_run, v_parts, 'scrap', p_reason, v_command.actor);
   end if;
-  if v_run.plate_status = 'cleared' and p_photo is null and (v_parts is null
+  if v_run.plate_status = 'cleared' and (p_photo is null or p_photo = v_run.photo) and (v_parts is null
      or v_booked = (select sum(l.quantity) from public.inventory_print_log l where l.run_id = p_run_id)) then
     return private.finish_run(v_command, null);
   end if;
@@ -248,11 +250,12 @@ begin
 end $$;
 comment on function public.confirm_plate is
 $$The plate is cleared and the printer may print again. p_good: how many were good, a number or {sku: n}; null = as booked. Rejects leave stock
-as scrap with p_reason, and what was promised from them is taken back, the newest first. Of a failed print some may be good. p_photo: path of a photo in storage.
+as scrap with p_reason, and what was promised from them is taken back, the newest first. Of a failed print some may be good. p_photo: path that start_photo gave, once the
+photo is there.
 Permission: farm.log at its site.
 Errors: print_run.unknown (404), print_run.undecided (409), print_run.overlap (409), print_run.good (422), stock.reason_required (422), stock.short (409),
-request.too_long (422), request.reused (422).
+photo.unknown (404), photo.missing (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a plate that is cleared answers changed = false.
-Locks: the printer, the run, then the parts by SKU.$$;
+Locks: the printer, the run, the photo, then the parts by SKU.$$;
 
 grant execute on function public.resolve_print_run, public.amend_print_run, public.confirm_plate to authenticated;

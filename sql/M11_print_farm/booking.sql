@@ -140,10 +140,18 @@ begin
 end $$;
 comment on function private.has_native_id is 'True when the printer itself named the job: a zero is no name.';
 
+create function private.place_of_parts(p_run public.print_runs)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((select l.code from public.print_machines m join public.locations l on l.code = m.location
+    where m.id = p_run.machine_id and l.is_active and l.site = p_run.site), private.default_location(p_run.site));
+end $$;
+comment on function private.place_of_parts is 'The place of its printer while that is in use and at the site of the run, else the default place of the site.';
+
 create function private.book_run(p_run public.print_runs, p_parts private.run_part[], p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
-  v_place text := coalesce((select m.location from public.print_machines m where m.id = p_run.machine_id), private.default_location(p_run.site));
+  v_place text := private.place_of_parts(p_run);
   v_skus text[] := array(select p.sku from unnest(p_parts) p where p.quantity > 0);
   v_changes private.promise_change[];
 begin
@@ -167,7 +175,7 @@ comment on function private.book_run is
 create function private.correct_run(p_run public.print_runs, p_parts private.run_part[], p_kind text, p_reason text, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
-  v_place text := coalesce((select m.location from public.print_machines m where m.id = p_run.machine_id), private.default_location(p_run.site));
+  v_place text := private.place_of_parts(p_run);
   v_part record;
 begin
   perform private.lock_stock(array(select p.sku from unnest(p_parts) p union select l.sku from public.inventory_print_log l where l.run_id = p_run.id));
@@ -181,8 +189,9 @@ begin
     on conflict on constraint inventory_print_log_run_key do update
       set quantity = excluded.quantity, failure_reason = coalesce(left(p_reason, 500), l.failure_reason);
     if v_part.change <> 0 then
-      perform private.post_txn(v_part.sku, v_place, case when v_part.change > 0 then 'produce' else p_kind end, v_part.change, 'print_run',
-        p_run.id::text, p_reason, p_actor);
+      perform private.post_txn(v_part.sku, coalesce((select t.location from public.inventory_txn t where t.ref_stream = 'print_run'
+          and t.ref_id = p_run.id::text and t.sku = v_part.sku order by t.id desc limit 1), v_place),   -- where it was booked to
+        case when v_part.change > 0 then 'produce' else p_kind end, v_part.change, 'print_run', p_run.id::text, p_reason, p_actor);
     end if;
   end loop;
   perform private.allocate(array(select l.sku from public.inventory_print_log l where l.run_id = p_run.id),

@@ -5,3 +5,5 @@ select private.allow(p, d, r) from (values
   ('farm.review', 'Decide about doubtful prints, correct and service', '{operator,technician,supervisor,planner,manager,admin}'),
   ('farm.manage', 'Change parts, files and printers', '{technician,supervisor,planner,manager,admin,service}')
 ) as t (p, d, r);
+
+insert into private.photo_kinds (about, read_permission) values ('print_run', 'farm.read');

@@ -218,6 +218,7 @@ comment on column public.print_runs.bridge is '{version, host} of the bridge.';
 comment on column public.print_runs.mapping is 'The mapping as it was when it was booked: [{sku, planned, object_ids}].';
 comment on column public.print_runs.given is 'Who got its parts when it was booked, the first 50: [{line_id, quantity}] of order_part_allocations.';
 comment on column public.print_runs.payload_hash is 'Of the report: the same key with another report changes no stock.';
+comment on column public.print_runs.photo is 'Of the plate, as it came out: path in the bucket photos.';
 comment on column public.print_runs.plate_status is 'waiting: somebody has to clear the plate before the next print.';
 create trigger _100_stamp before update on public.print_runs for each row execute function private.tg__stamp();
 

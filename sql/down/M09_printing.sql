@@ -20,7 +20,7 @@ drop function
   private.count_as_printed, private.counted, private.datamatrix_modules, private.decide_print, private.decision,
   private.default_template, private.demand_prints, private.dots_per_mm, private.emit_printer, private.existing_label, private.faults_struck,
   private.field_name, private.fields_variables, private.find_label_template, private.find_label_version, private.find_printer,
-  private.forget_labels, private.hear_printer, private.insert_print, private.insert_reprint, private.is_count,
+  private.forget_labels, private.hear_printer, private.insert_print, private.insert_reprint, private.is_count, private.is_same_boot,
   private.is_proved, private.is_taken, private.job_alarms, private.job_labels, private.judge_proof, private.label_alarms,
   private.label_data, private.label_field_rules, private.label_hash, private.label_key_fits, private.label_marks,
   private.label_value, private.label_variable, private.label_variables, private.label_words, private.latency,

@@ -8,12 +8,12 @@ drop view public.part_demand;
 drop function
   private.begin_run, private.book_run, private.check_manual_print, private.check_print_report, private.correct_run,
   private.count_run, private.emit_run, private.expected_json, private.farm_alarms, private.finish_run, private.free_machines,
-  private.gcode_answer, private.good_parts, private.has_native_id, private.instant_of, private.judge_run,
+  private.gcode_answer, private.good_parts, private.has_native_id, private.instant_of, private.judge_run, private.live_of,
   private.machine_of_report, private.machine_row, private.machine_state, private.mapped_parts, private.may_be_counted, private.next_start,
   private.number_of, private.object_ids_of, private.orders_of_run, private.part_files, private.parts_expected,
-  private.parts_given, private.parts_of_run, private.plan_prints, private.printing_now, private.prints_needed,
+  private.parts_given, private.parts_of_run, private.place_of_parts, private.plan_prints, private.printing_now, private.prints_needed,
   private.refuse_overlap, private.rejudge, private.repeat_of_run, private.resolve_gcode, private.run_answer,
-  private.run_grams, private.save_machine_state, private.set_run, private.store_run, private.take_lease,
+  private.run_grams, private.save_gaps, private.save_machine_state, private.set_run, private.spool_of, private.store_run, private.take_lease,
   private.waiting_orders, private.waiting_runs, private.without_skipped, public.amend_print_run, public.book_waiting_prints,
   public.bridge_heartbeat, public.confirm_plate, public.get_farm_status, public.get_gcode, public.get_order_prints, public.get_part_demand, public.get_print_machines,
   public.get_print_runs, public.get_schedule, public.log_manual_print, public.map_gcode, public.record_print_completion,
@@ -33,4 +33,6 @@ drop function
 
 drop extension btree_gist;   -- refuses when something else has come to need it
 
+delete from private.photos where about = 'print_run';   -- the files stay in the bucket, and nobody reads them
+delete from private.photo_kinds where about = 'print_run';
 delete from public.permissions where permission in ('farm.log', 'farm.manage', 'farm.read', 'farm.report', 'farm.review');

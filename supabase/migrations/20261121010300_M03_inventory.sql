@@ -116,7 +116,7 @@ create table public.inventory_txn (
   reason text constraint inventory_txn_reason_check check (length(reason) <= 500),
   ref_stream text,
   ref_id text constraint inventory_txn_ref_id_check check (length(ref_id) <= 200),
-  unit_cost numeric(14, 4),
+  unit_cost numeric(14, 4) constraint inventory_txn_unit_cost_check check (unit_cost >= 0 and unit_cost < 'NaN'),
   actor_id uuid,
   batch_id bigint,
   reverses bigint,
@@ -493,13 +493,18 @@ create constraint trigger _800_reserved_fits after insert or update on public.in
 create function private.tg_inventory_txn__book()
 returns trigger language plpgsql set search_path = '' as $$
 declare
-  v_free boolean := (select l.is_free from public.locations l where l.code = new.location);
+  v_free boolean;
   v_forbid boolean;
 begin
+  -- Not while upsert_location changes it. The foreign key takes the same lock, but later.
+  select l.is_free into v_free from public.locations l where l.code = new.location for key share;
   -- This row first: it is the lock of the item. What comes after it happens to the item in this order.
   update public.inventory_stock s
      set on_hand = s.on_hand + case when v_free then new.quantity else 0 end, held = s.held + case when v_free then 0 else new.quantity end
    where s.sku = new.sku returning s.forbid_negative into v_forbid;
+  if v_forbid is null then
+    perform private.fail(404, 'item.unknown', 'There is no item ' || coalesce(new.sku, '') || '.', jsonb_build_object('sku', new.sku));
+  end if;
   update public.inventory_balances b set on_hand = b.on_hand + new.quantity
    where b.sku = new.sku and b.location = new.location returning b.on_hand into new.balance;
   if new.balance is null then
@@ -537,13 +542,13 @@ create function private.post_txn(
 returns bigint language plpgsql set search_path = '' as $$
 declare
   v_id bigint;
-  v_forbid boolean;
+  v_forbid boolean := false;
   v_there numeric;
 begin
-  select s.forbid_negative into v_forbid from public.inventory_stock s where s.sku = p_sku for update;
-  if v_forbid is null then
-    perform private.fail(404, 'item.unknown', 'There is no item ' || coalesce(p_sku, '') || '.', jsonb_build_object('sku', p_sku));
-  elsif v_forbid and p_quantity < 0 then
+  if p_quantity < 0 then   -- what comes in is locked by the update that books it
+    select s.forbid_negative into v_forbid from public.inventory_stock s where s.sku = p_sku for update;
+  end if;
+  if v_forbid then
     v_there := coalesce((select b.on_hand from public.inventory_balances b where b.sku = p_sku and b.location = p_location), 0);
     if v_there + p_quantity < 0 then
       perform private.fail(409, 'stock.short', format('Only %s of %s are at %s.', trim_scale(v_there), p_sku, p_location),
@@ -626,6 +631,11 @@ declare
   v_place public.locations;
 begin
   if p_location is null then
+    select l.* into v_place from public.locations l
+     where l.is_default and not exists (select 1 from public.locations o where o.is_default and o.code <> l.code);
+    if v_place.code is not null then
+      return v_place;   -- a plant of one site
+    end if;
     v_sites := array(select si.code from public.sites si);
     if cardinality(v_sites) > 1 then
       v_who := private.identify();
@@ -1684,6 +1694,8 @@ begin
     perform private.fail(409, 'stock.not_reversible', 'Only a whole movement made by hand can be taken back here: both sides of a transfer, '
       || 'and nothing that belongs to an order, a count, an import or a print.', jsonb_build_object('ids', p_txn_ids));
   end if;
+  perform private.authorize('inventory.adjust', null, l.site) from public.locations l
+    where l.code in (select t.location from public.inventory_txn t where t.id = any (p_txn_ids));
   perform private.check_reason(p_reason);
   perform private.lock_stock(array[v_txn.sku]);
   if exists (select 1 from public.inventory_txn t where t.reverses = any (p_txn_ids)) then
@@ -1697,7 +1709,7 @@ begin
 end $$;
 comment on function public.reverse_stock is
 $$Take back one command made by hand (receive, issue, transfer, adjust, scrap): p_txn_ids as its answer named them, all of them.
-Permission: inventory.adjust at the site of the location.
+Permission: inventory.adjust at the sites of the locations.
 Errors: stock.unknown (404), stock.not_reversible (409), stock.reversed (409), stock.short (409), stock.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a movement is taken back once.
 Locks: the item, then the order lines it is promised to.$$;
@@ -1832,6 +1844,7 @@ begin
     return jsonb_populate_record(null::public.locations, v_answer);
   end if;
   perform private.authorize('inventory.manage', null, v_old.site);   -- who takes one over must have had it
+  select l.* into v_old from public.locations l where l.code = p_code for update;   -- movements on their way land first
   if not exists (select 1 from public.sites si where si.code = v_site) then
     perform private.fail(404, 'site.unknown', 'There is no site ' || coalesce(v_site, '') || '.', jsonb_build_object('site', v_site));
   elsif v_old.is_default and (not p_is_default or not p_is_active) then
@@ -2639,7 +2652,7 @@ declare
   v_answer public.stock_import_answer := row(false, null, '{}', '[]');
 begin
   v_twice := array(select lower(concat_ws(' @ ', trim(r.item ->> 'sku'), trim(r.item ->> 'location'))) from jsonb_array_elements(p_rows) r (item)
-    where not r.item ? 'quantity' group by 1 having count(*) > 1);
+    where nullif(trim(r.item ->> 'quantity'), '') is null group by 1 having count(*) > 1);
   begin
     perform private.lock_stock(array(select i.sku from public.inventory_items i
       where lower(i.sku) in (select lower(trim(r.item ->> 'sku')) from jsonb_array_elements(p_rows) r (item))));
@@ -2672,6 +2685,13 @@ end $$;
 comment on function private.import_rows is
   'Does it all, row by row, each error noted; takes it all back when it was a dry run or a row was wrong. Locks: the items, by SKU.';
 
+create function private.import_names(p_rows jsonb)
+returns jsonb language sql immutable set search_path = '' as $$
+  select jsonb_agg((select jsonb_object_agg(lower(trim(c.key)), c.value) from jsonb_each(r.item) c) order by r.n)
+    from jsonb_array_elements(p_rows) with ordinality as r (item, n)
+$$;
+comment on function private.import_names is 'The same rows with their columns in lower case, so that one file is one file however its columns are spelt.';
+
 create function private.import_stock_table(p_kind text, p_rows jsonb, p_dry_run boolean, p_actor uuid)
 returns public.stock_import_answer language plpgsql set search_path = '' as $$
 declare
@@ -2681,7 +2701,11 @@ begin
   if jsonb_typeof(p_rows) is distinct from 'array' or jsonb_array_length(p_rows) not between 1 and 5000
      or exists (select 1 from jsonb_array_elements(p_rows) r (item) where jsonb_typeof(r.item) <> 'object') then
     perform private.fail(422, 'import.table', 'Send a list of 1 to 5000 rows.', jsonb_build_object('field', 'p_rows'));
+  elsif exists (select 1 from jsonb_array_elements(p_rows) r (item)
+    where (select count(*) <> count(distinct lower(trim(k))) from jsonb_object_keys(r.item) k)) then
+    perform private.fail(422, 'import.table', 'Two columns have the same name. Take one of them out.', jsonb_build_object('field', 'p_rows'));
   end if;
+  p_rows := private.import_names(p_rows);
   perform pg_advisory_xact_lock(hashtextextended('takt stock import', 0));
   select b.id into v_earlier from public.stock_imports b where b.content_hash = md5(p_kind || p_rows::text) and b.undone_at is null;
   if v_earlier is not null then

@@ -276,6 +276,7 @@ comment on column public.print_runs.bridge is '{version, host} of the bridge.';
 comment on column public.print_runs.mapping is 'The mapping as it was when it was booked: [{sku, planned, object_ids}].';
 comment on column public.print_runs.given is 'Who got its parts when it was booked, the first 50: [{line_id, quantity}] of order_part_allocations.';
 comment on column public.print_runs.payload_hash is 'Of the report: the same key with another report changes no stock.';
+comment on column public.print_runs.photo is 'Of the plate, as it came out: path in the bucket photos.';
 comment on column public.print_runs.plate_status is 'waiting: somebody has to clear the plate before the next print.';
 create trigger _100_stamp before update on public.print_runs for each row execute function private.tg__stamp();
 
@@ -442,10 +443,18 @@ begin
 end $$;
 comment on function private.has_native_id is 'True when the printer itself named the job: a zero is no name.';
 
+create function private.place_of_parts(p_run public.print_runs)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((select l.code from public.print_machines m join public.locations l on l.code = m.location
+    where m.id = p_run.machine_id and l.is_active and l.site = p_run.site), private.default_location(p_run.site));
+end $$;
+comment on function private.place_of_parts is 'The place of its printer while that is in use and at the site of the run, else the default place of the site.';
+
 create function private.book_run(p_run public.print_runs, p_parts private.run_part[], p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
-  v_place text := coalesce((select m.location from public.print_machines m where m.id = p_run.machine_id), private.default_location(p_run.site));
+  v_place text := private.place_of_parts(p_run);
   v_skus text[] := array(select p.sku from unnest(p_parts) p where p.quantity > 0);
   v_changes private.promise_change[];
 begin
@@ -469,7 +478,7 @@ comment on function private.book_run is
 create function private.correct_run(p_run public.print_runs, p_parts private.run_part[], p_kind text, p_reason text, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
-  v_place text := coalesce((select m.location from public.print_machines m where m.id = p_run.machine_id), private.default_location(p_run.site));
+  v_place text := private.place_of_parts(p_run);
   v_part record;
 begin
   perform private.lock_stock(array(select p.sku from unnest(p_parts) p union select l.sku from public.inventory_print_log l where l.run_id = p_run.id));
@@ -483,8 +492,9 @@ begin
     on conflict on constraint inventory_print_log_run_key do update
       set quantity = excluded.quantity, failure_reason = coalesce(left(p_reason, 500), l.failure_reason);
     if v_part.change <> 0 then
-      perform private.post_txn(v_part.sku, v_place, case when v_part.change > 0 then 'produce' else p_kind end, v_part.change, 'print_run',
-        p_run.id::text, p_reason, p_actor);
+      perform private.post_txn(v_part.sku, coalesce((select t.location from public.inventory_txn t where t.ref_stream = 'print_run'
+          and t.ref_id = p_run.id::text and t.sku = v_part.sku order by t.id desc limit 1), v_place),   -- where it was booked to
+        case when v_part.change > 0 then 'produce' else p_kind end, v_part.change, 'print_run', p_run.id::text, p_reason, p_actor);
     end if;
   end loop;
   perform private.allocate(array(select l.sku from public.inventory_print_log l where l.run_id = p_run.id),
@@ -654,12 +664,16 @@ create function private.machine_of_report(p_serial text, p_source text, p_site t
 returns public.print_machines language plpgsql set search_path = '' as $$
 declare
   v_serial text := upper(trim(p_serial));
+  v_code text := left(regexp_replace(lower(v_serial), '[^a-z0-9_-]', '-', 'g'), 50);
   v_machine public.print_machines;
 begin
   select m.* into v_machine from public.print_machines m where m.serial = v_serial for no key update;
   if v_machine.id is null then   -- nobody announced it: its prints are kept all the same
+    if v_code !~ '^[a-z0-9]' or exists (select 1 from public.print_machines m where m.code = v_code) then
+      v_code := 'p-' || v_code || '-' || left(md5(v_serial), 8);   -- another printer has that code: one was swapped, or is spelt alike
+    end if;
     insert into public.print_machines (code, name, site, kind, serial)
-    values (left(regexp_replace(lower(v_serial), '[^a-z0-9_-]', '-', 'g'), 60), v_serial, p_site,
+    values (v_code, v_serial, p_site,
       case when p_source = 'bambu_auto' then 'bambu' else p_source end, v_serial)
     on conflict do nothing;
     select m.* into v_machine from public.print_machines m where m.serial = v_serial for no key update;
@@ -701,7 +715,9 @@ begin
 end $$;
 comment on function private.repeat_of_run is 'A key that is known: the same report is a duplicate; another report may correct failed to cancelled, and never moves stock.';
 
-create function private.check_print_report(p_key text, p_source text, p_serial text, p_outcome text, p_evidence text, p_finished_at timestamptz)
+create function private.check_print_report(
+  p_key text, p_source text, p_serial text, p_outcome text, p_evidence text, p_started_at timestamptz, p_not_before timestamptz,
+  p_finished_at timestamptz)
 returns void language plpgsql stable set search_path = '' as $$
 declare
   v_field text := case
@@ -710,6 +726,8 @@ declare
     when coalesce(upper(trim(p_serial)), '') !~ '^[A-Z0-9._:-]{1,100}$' then 'p_printer_serial'
     when p_outcome is null or p_outcome not in ('success', 'failed', 'cancelled', 'unknown', 'ignored') then 'p_outcome'
     when p_evidence is null or p_evidence not in ('observed', 'recovered', 'recovered_unseen', 'superseded', 'lost') then 'p_evidence'
+    when not isfinite(p_started_at) then 'p_started_at'
+    when not isfinite(p_not_before) then 'p_finished_not_before'
     when p_finished_at not between '2000-01-01' and now() + interval '1 day' then 'p_finished_at' end;
 begin
   if v_field is not null then
@@ -731,7 +749,8 @@ declare
   v_machine public.print_machines;
   v_run public.print_runs;
 begin
-  perform private.check_print_report(p_idempotency_key, p_source, p_printer_serial, p_outcome, p_evidence, p_finished_at);
+  perform private.check_print_report(p_idempotency_key, p_source, p_printer_serial, p_outcome, p_evidence, p_started_at, p_finished_not_before,
+    p_finished_at);
   v_machine := private.machine_of_report(p_printer_serial, p_source, v_site);
   perform private.authorize('farm.report', null, v_machine.site);
   select r.* into v_run from public.print_runs r where r.idempotency_key = p_idempotency_key for update;
@@ -750,11 +769,13 @@ begin
     ) c (name, n) where c.name is not null);
   v_run.plate := nullif(greatest(p_plate, 0), 0);
   v_run.finished_at := coalesce(p_finished_at, now());
-  -- A clock that was set back makes no run of negative length; and least() would make an instant of what nobody saw.
-  v_run.started_at := case when p_started_at is not null then least(p_started_at, v_run.finished_at) end;
+  -- A clock that was set back makes no run of negative length, one that stood in the past none of years; and least() would make an
+  -- instant of what nobody saw.
+  v_run.started_at := case when p_started_at > v_run.finished_at - interval '30 days' then least(p_started_at, v_run.finished_at) end;
   v_run.finished_not_before := case when p_finished_not_before is not null then
     least(greatest(p_finished_not_before, v_run.started_at), v_run.finished_at) end;
-  v_run.first_seen_at := case when p_started_at is null then private.instant_of(p_progress, 'first_seen_at') end;
+  v_run.first_seen_at := case when v_run.started_at is null and private.instant_of(p_progress, 'first_seen_at') > v_run.finished_at - interval '30 days'
+    then private.instant_of(p_progress, 'first_seen_at') end;
   v_run.skipped_object_ids := coalesce(p_skipped_object_ids, '{}');
   v_run.minutes := case when p_finished_not_before is null then round((extract(epoch from v_run.finished_at - v_run.started_at)
     - coalesce(private.number_of(p_progress, 'paused_s'), 0)) / 60, 2) end;
@@ -782,7 +803,7 @@ Locks: the printer, then the run, then the parts by SKU.$$;
 create function private.instant_of(p_object jsonb, p_key text)
 returns timestamptz language plpgsql stable set search_path = '' as $$
 begin
-  return (p_object ->> p_key)::timestamptz;
+  return case when isfinite((p_object ->> p_key)::timestamptz) then (p_object ->> p_key)::timestamptz end;
 exception when others then
   return null;
 end $$;
@@ -812,6 +833,36 @@ begin
     when p_report ->> 'state' = 'PAUSE' then 'paused' when p_report ->> 'state' = 'FAILED' then 'error' else 'idle' end;
 end $$;
 
+create function private.live_of(p_report jsonb)
+returns jsonb language plpgsql immutable set search_path = '' as $$
+declare
+  v_live jsonb := p_report - '{serial,link,link_text,name,filename,candidates,plate,percent,remaining_min,last_report_at,told,gaps}'::text[];
+begin
+  return case when length(v_live::text) <= 8000 then v_live else '{}' end;
+end $$;
+comment on function private.live_of is 'What else a bridge says of a printer, while it is little enough to be shown.';
+
+create function private.spool_of(p_spool jsonb)
+returns jsonb language plpgsql immutable set search_path = '' as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object('ready', private.number_of(p_spool, 'ready'), 'parked', private.number_of(p_spool, 'parked'),
+    'oldest_s', private.number_of(p_spool, 'oldest_s'), 'last_error', left(p_spool ->> 'last_error', 500),
+    'paused', left(p_spool ->> 'paused', 500)));
+end $$;
+comment on function private.spool_of is 'What a bridge holds back {ready, parked, oldest_s, last_error, paused}, and nothing else it may say.';
+
+create function private.save_gaps(p_machine_id bigint, p_gaps jsonb)
+returns void language plpgsql set search_path = '' as $$
+begin
+  insert into public.print_coverage_gaps (id, machine_id, from_at, to_at)
+  select (g.item ->> 'id')::uuid, p_machine_id, private.instant_of(g.item, 'from'), private.instant_of(g.item, 'to')
+    from jsonb_array_elements(case jsonb_typeof(p_gaps) when 'array' then p_gaps else '[]' end) with ordinality as g (item, n)
+   where g.n <= 50 and g.item ->> 'id' ~* '^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$'
+     and private.instant_of(g.item, 'from') <= private.instant_of(g.item, 'to')
+  on conflict on constraint print_coverage_gaps_pkey do nothing;
+end $$;
+comment on function private.save_gaps is 'When nobody watched the printer [{id, from, to}], each once; what is none is left out.';
+
 create function private.save_machine_state(p_machine public.print_machines, p_report jsonb, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
@@ -824,9 +875,9 @@ begin
   values (p_machine.id, coalesce(left(p_report ->> 'link', 40), 'offline'), left(p_report ->> 'link_text', 300), private.machine_state(p_report),
     left(coalesce(p_report ->> 'filename', p_report ->> 'name'), 300),
     array(select left(c, 300) from jsonb_array_elements_text(case jsonb_typeof(p_report -> 'candidates') when 'array' then p_report -> 'candidates' else '[]' end) c limit 20),
-    nullif(greatest(private.number_of(p_report, 'plate'), 0), 0)::integer,
+    case when private.number_of(p_report, 'plate') between 1 and 999 then private.number_of(p_report, 'plate')::integer end,
     case when private.number_of(p_report, 'percent') is not null then least(greatest(private.number_of(p_report, 'percent'), 0), 100) end,
-    private.number_of(p_report, 'remaining_min'), p_report - '{serial,link,link_text,name,filename,candidates,plate,percent,remaining_min,gaps}'::text[],
+    least(greatest(private.number_of(p_report, 'remaining_min'), 0), 100000), private.live_of(p_report),
     private.instant_of(p_report, 'last_report_at'), now())
   on conflict on constraint print_machine_states_pkey do update
     set (link, link_text, state, job_name, candidates, plate, percent, minutes_left, live, last_report_at, reported_at) =
@@ -858,7 +909,7 @@ begin
   end if;
   update public.devices d set last_seen_at = now(), version = coalesce(left(p_version, 64), d.version),
       status = case when jsonb_typeof(p_status) = 'object' and length(p_status::text) < 8000 then p_status else '{}' end
-        || jsonb_build_object('spool', p_spool)
+        || jsonb_build_object('spool', private.spool_of(p_spool))
    where d.user_id = v_actor returning d.* into v_device;
   for v_row in
     select m as machine, r.item as report from (select distinct on (upper(trim(i ->> 'serial'))) upper(trim(i ->> 'serial')) as serial, i as item
@@ -869,21 +920,19 @@ begin
     v_owner := private.take_lease(v_machine.id, v_device.id);
     if v_owner = v_device.id then
       perform private.save_machine_state(v_machine, v_row.report, v_actor);
-      insert into public.print_coverage_gaps (id, machine_id, from_at, to_at)
-      select (g ->> 'id')::uuid, v_machine.id, (g ->> 'from')::timestamptz, (g ->> 'to')::timestamptz
-        from jsonb_array_elements(case jsonb_typeof(v_row.report -> 'gaps') when 'array' then v_row.report -> 'gaps' else '[]' end) g
-       where private.instant_of(g, 'from') <= private.instant_of(g, 'to')
-      on conflict on constraint print_coverage_gaps_pkey do nothing;
+      perform private.save_gaps(v_machine.id, v_row.report -> 'gaps');
     end if;
     v_answer := v_answer || jsonb_build_object('serial', v_machine.serial, 'code', v_machine.code, 'name', v_machine.name,
-      'owned', v_owner = v_device.id, 'owner', (select d.code from public.devices d where d.id = v_owner), 'enabled', v_machine.is_active);
+      'owned', v_owner = v_device.id, 'owner', (select d.code from public.devices d where d.id = v_owner), 'enabled', v_machine.is_active,
+      'knows', v_row.report ->> 'told' is null or exists (select 1 from public.print_runs r where r.idempotency_key = v_row.report ->> 'told'));
   end loop;
   return jsonb_build_object('printers', v_answer, 'every_s', 30, 'lease_s', 90, 'at', now());
 end $$;
 comment on function public.bridge_heartbeat is
 $$I am here, and so are my printers. p_printers: [{serial, link, connected, phase, state, filename, candidates, plate, percent, remaining_min,
-last_report_at, gaps: [{id, from, to}] …}]; p_spool {ready, parked, oldest_s, last_error}; p_status as in device_heartbeat. A printer that no
-other bridge has owned in the last 90 s becomes the caller's. Answers {printers: [{serial, owned, owner, enabled}], every_s}; a serial that is
+last_report_at, told, gaps: [{id, from, to}] …}], told: key of the last print that was taken; p_spool {ready, parked, oldest_s, last_error}; p_status as in device_heartbeat. A printer that no
+other bridge has owned in the last 90 s becomes the caller's. Answers {printers: [{serial, owned, owner, enabled, knows}], every_s}: knows is false when that print is not
+here, so that it was lost with a restored backup and the bridge tells its prints again; a serial that is
 missing is not registered at the bridge's site.
 Permission: farm.report (bridges only).
 Errors: print_run.bad_heartbeat (422).
@@ -1123,7 +1172,9 @@ begin
   if v_command.answer is not null then
     return private.finish_run(v_command, null);
   end if;
-  perform private.check_length('p_photo', p_photo, 500);
+  if p_photo is not null then
+    perform private.attach_photo(p_photo, 'print_run', p_run_id::text, v_run.site, v_command.actor);
+  end if;
   if p_good is not null then
     v_parts := private.good_parts(v_run, p_good);
     if v_run.outcome <> 'success' and exists (select 1 from unnest(v_parts) p where p.quantity > 0) then
@@ -1135,7 +1186,7 @@ begin
     end if;
     perform private.correct_run(v_run, v_parts, 'scrap', p_reason, v_command.actor);
   end if;
-  if v_run.plate_status = 'cleared' and p_photo is null and (v_parts is null
+  if v_run.plate_status = 'cleared' and (p_photo is null or p_photo = v_run.photo) and (v_parts is null
      or v_booked = (select sum(l.quantity) from public.inventory_print_log l where l.run_id = p_run_id)) then
     return private.finish_run(v_command, null);
   end if;
@@ -1144,12 +1195,13 @@ begin
 end $$;
 comment on function public.confirm_plate is
 $$The plate is cleared and the printer may print again. p_good: how many were good, a number or {sku: n}; null = as booked. Rejects leave stock
-as scrap with p_reason, and what was promised from them is taken back, the newest first. Of a failed print some may be good. p_photo: path of a photo in storage.
+as scrap with p_reason, and what was promised from them is taken back, the newest first. Of a failed print some may be good. p_photo: path that start_photo gave, once the
+photo is there.
 Permission: farm.log at its site.
 Errors: print_run.unknown (404), print_run.undecided (409), print_run.overlap (409), print_run.good (422), stock.reason_required (422), stock.short (409),
-request.too_long (422), request.reused (422).
+photo.unknown (404), photo.missing (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a plate that is cleared answers changed = false.
-Locks: the printer, the run, then the parts by SKU.$$;
+Locks: the printer, the run, the photo, then the parts by SKU.$$;
 
 grant execute on function public.resolve_print_run, public.amend_print_run, public.confirm_plate to authenticated;
 
@@ -1464,17 +1516,17 @@ begin
   perform private.authorize('farm.manage', null, v_old.site);   -- who takes one over must have had it
   if not exists (select 1 from public.sites s where s.code = v_site) then
     perform private.fail(404, 'site.unknown', 'Say at which site the printer stands.', jsonb_build_object('site', v_site));
-  elsif p_location is not null and not exists (select 1 from public.locations l where l.code = p_location and l.site = v_site) then
+  elsif p_location <> '' and not exists (select 1 from public.locations l where l.code = p_location and l.site = v_site) then
     perform private.fail(404, 'location.unknown', 'There is no location ' || p_location || ' at this site.', jsonb_build_object('location', p_location));
   end if;
   insert into public.print_machines as m (code, name, site, kind, serial, model, location, materials, work_days, work_from, work_until,
     needs_plate_clear, service_every_hours, is_in_maintenance, is_active)
-  values (p_code, coalesce(p_name, p_code), v_site, coalesce(p_kind, 'manual'), upper(nullif(trim(p_serial), '')), p_model, p_location,
+  values (p_code, coalesce(p_name, p_code), v_site, coalesce(p_kind, 'manual'), upper(nullif(trim(p_serial), '')), p_model, nullif(p_location, ''),
     coalesce(p_materials, '{}'), coalesce(p_work_days, '{1,2,3,4,5,6,7}'), coalesce(p_work_from, '00:00'), coalesce(p_work_until, '24:00'),
     coalesce(p_needs_plate_clear, true), p_service_every_hours, coalesce(p_is_in_maintenance, false), coalesce(p_is_active, true))
   on conflict on constraint print_machines_code_key do update
-    set name = coalesce(p_name, m.name), site = v_site, kind = coalesce(p_kind, m.kind), serial = case when p_serial is null then m.serial else excluded.serial end,
-        model = coalesce(p_model, m.model), location = coalesce(p_location, m.location), materials = coalesce(p_materials, m.materials),
+    set location = case when p_location is not null then excluded.location when m.site = v_site then m.location end, name = coalesce(p_name, m.name), site = v_site, kind = coalesce(p_kind, m.kind), serial = case when p_serial is null then m.serial else excluded.serial end,
+        model = coalesce(p_model, m.model), materials = coalesce(p_materials, m.materials),
         work_days = coalesce(p_work_days, m.work_days), work_from = coalesce(p_work_from, m.work_from), work_until = coalesce(p_work_until, m.work_until),
         needs_plate_clear = coalesce(p_needs_plate_clear, m.needs_plate_clear), service_every_hours = coalesce(p_service_every_hours, m.service_every_hours),
         is_in_maintenance = coalesce(p_is_in_maintenance, m.is_in_maintenance), is_active = coalesce(p_is_active, m.is_active)
@@ -1484,8 +1536,8 @@ begin
   return v_machine;
 end $$;
 comment on function public.upsert_print_machine is
-$$A 3D printer: added, or changed (null: as it is; an empty p_serial clears it). p_kind bambu, moonraker, prusalink, octoprint or manual. p_location:
-where its parts go. p_materials it may print (empty: all). p_work_days 1 = Monday to 7, p_work_from to p_work_until: when somebody starts prints.
+$$A 3D printer: added, or changed (null: as it is; an empty p_serial or p_location clears it). p_kind bambu, moonraker, prusalink, octoprint or
+manual. p_location: where its parts go; a printer that moves to another site leaves it behind. p_materials it may print (empty: all). p_work_days 1 = Monday to 7, p_work_from to p_work_until: when somebody starts prints.
 Permission: farm.manage at the site, and at the site it was.
 Errors: site.unknown (404), location.unknown (404), request.reused (422); constraints by name (print_machines_serial_key …).
 Idempotency: by p_request_id; the same values again change nothing but the version.
@@ -1860,6 +1912,8 @@ select private.allow(p, d, r) from (values
   ('farm.review', 'Decide about doubtful prints, correct and service', '{operator,technician,supervisor,planner,manager,admin}'),
   ('farm.manage', 'Change parts, files and printers', '{technician,supervisor,planner,manager,admin,service}')
 ) as t (p, d, r);
+
+insert into private.photo_kinds (about, read_permission) values ('print_run', 'farm.read');
 
 -- sql/M11_print_farm/policies.sql
 

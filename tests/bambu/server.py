@@ -26,6 +26,7 @@ class Trouble:
     code: str = ""
     message: str = "trouble"
     lost: str = ""
+    hint: str | None = None
 
 
 @dataclass
@@ -97,14 +98,13 @@ class Takt:
         with self.lock:
             self.calls.append((name, arguments))
             if name == "bridge_heartbeat":
-                return 200, {
-                    "printers": [self._lease(p["serial"]) for p in arguments["p_printers"]]
-                }
+                return 200, {"printers": [self._lease(p) for p in arguments["p_printers"]]}
             if name != "record_print_completion":
                 return 200, {}
             trouble = self.plan.popleft() if self.plan else Trouble()
             if trouble.status:
                 error = {"code": trouble.code, "message": trouble.message, "details": None}
+                error["hint"] = trouble.hint
                 return trouble.status, error
             if trouble.lost == "before":
                 return None
@@ -113,9 +113,12 @@ class Takt:
                 return None
             return 200, self.answer or {"status": status, "print_run_id": len(self.runs)}
 
-    def _lease(self, serial: str) -> dict[str, Any]:
+    def _lease(self, printer: dict[str, Any]) -> dict[str, Any]:
+        serial = printer["serial"]
         owned = self.owned.get(serial, True)
-        return {"serial": serial, "owned": owned, "owner": None if owned else "other"}
+        knows = printer.get("told") is None or printer["told"] in self.runs
+        owner = None if owned else "other"
+        return {"serial": serial, "owned": owned, "owner": owner, "knows": knows}
 
     def _record(self, arguments: dict[str, Any]) -> str:
         key = arguments["p_idempotency_key"]

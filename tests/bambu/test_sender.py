@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bambu_bridge.heartbeat import Heartbeat
 from bambu_bridge.report import Told
 from bambu_bridge.sender import Fate, Sender, fate
 from bambu_bridge.state import Store
@@ -136,6 +137,51 @@ def test_40_a_refused_key_pauses_everything_and_goes_on_later(
 
     send(takt, store, use)
     assert set(takt.runs) == {"a", "b"}
+
+
+def test_prints_that_a_restored_backup_does_not_know_are_told_again(
+    takt: Takt, store: Store, clock: Clock
+) -> None:
+    put(store, "a", "b", "c")
+    put(store, "x", serial="T")
+
+    async def use() -> None:
+        async with RpcClient(takt.url, "sb_publishable_x", timeout=5) as rpc:
+            sender = Sender(rpc, store)
+            await drain(sender, store, clock)
+            takt.runs = {key: takt.runs[key] for key in ("a", "x")}  # as of last night
+            heartbeat = Heartbeat(
+                *(rpc, store, sender),
+                cards=lambda: [{"serial": serial, "link": "online"} for serial in "ST"],
+                alarms=list,
+                about={"version": "1", "host": "h"},
+                every=30,
+            )
+            for _ in range(2):
+                await heartbeat.send()
+                await drain(sender, store, clock)
+
+    asyncio.run(use())
+    assert set(takt.runs) == {"a", "b", "c", "x"}
+    assert told(takt)[4:] == ["a", "b", "c"], "once, in their order, and of this printer only"
+
+
+def test_a_printer_of_another_site_keeps_no_other_printer_waiting(
+    takt: Takt, store: Store, clock: Clock
+) -> None:
+    """Somebody moved one printer to another site while this bridge still watches it."""
+    put(store, "a")
+    put(store, "b", serial="T")
+    takt.plan.append(Trouble(403, "PT403", "Not at this site.", hint="auth.other_site"))
+
+    async def use(sender: Sender) -> None:
+        await sender.send_due()
+        assert sender.paused is None
+        assert len(takt.runs) == 1
+        await drain(sender, store, clock)
+
+    send(takt, store, use)
+    assert set(takt.runs) == {"a", "b"}, "and it is told when the printer is back"
 
 
 def test_an_answer_nobody_understands_is_parked(takt: Takt, store: Store, clock: Clock) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli.output import Failure
-from cli.sheets import sheet_rows
+from takt.tables import TableError, read_table
 from tests.services.stack import Stack
 from tests.services.test_commands import data, takt
 
@@ -120,7 +119,7 @@ def test_a_workbook_is_read_like_a_csv_file(stack: Stack, tmp_path: Path, sku: s
         '<c r="B3"><v>1.2000000000000000E2</v></c></row><row/>'
     )
     file = workbook(tmp_path, rows, SHARED)
-    assert sheet_rows(file) == [
+    assert read_table(file.name, file.read_bytes()).rows == [
         {"sku": sku, "on_hand": "0.1", "reason": "true"},
         {"sku": "sku", "on_hand": "120"},
     ]
@@ -130,10 +129,32 @@ def test_a_workbook_is_read_like_a_csv_file(stack: Stack, tmp_path: Path, sku: s
 
 @pytest.mark.parametrize("rows", ["", HEADER, f'{HEADER}<row><c r="F2"><v>1</v></c></row>'])
 def test_a_workbook_without_sense_is_a_usage_error(tmp_path: Path, rows: str) -> None:
-    with pytest.raises(Failure) as caught:
-        sheet_rows(workbook(tmp_path, rows, SHARED))
-    assert caught.value.code == 2
-    file = tmp_path / "broken.xlsx"
-    file.write_bytes(b"PK no workbook")
-    with pytest.raises(Failure):
-        sheet_rows(file)
+    with pytest.raises(TableError):
+        read_table("stock.xlsx", workbook(tmp_path, rows, SHARED).read_bytes())
+    with pytest.raises(TableError):
+        read_table("broken.xlsx", b"PK no workbook")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '<row><c r="ZZZ1"><v>1</v></c></row>',
+        "<row/>" * 20_001,
+        '<row><c r="A1" t="s"><v>77</v></c></row>',
+    ],
+)
+def test_a_workbook_that_is_a_trap_is_refused(tmp_path: Path, rows: str) -> None:
+    with pytest.raises(TableError):
+        read_table("stock.xlsx", workbook(tmp_path, rows, SHARED).read_bytes())
+
+
+def test_a_workbook_that_unpacks_to_a_mountain_is_refused(tmp_path: Path) -> None:
+    content = workbook(tmp_path, f"<!--{' ' * 20_000_001}-->").read_bytes()
+    with pytest.raises(TableError, match="too large"):
+        read_table("stock.xlsx", content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_file_is_read_as_it_was_written(encoding: str) -> None:
+    table = read_table("stock.csv", "sku;on_hand\n\nZoë;1\n".encode(encoding))
+    assert (table.rows, table.lines) == ([{"sku": "Zoë", "on_hand": "1"}], [3])

@@ -58,6 +58,17 @@ def test_within_an_entity_nothing_overtakes(spool: Spool, clock: Clock) -> None:
     assert keys(spool) == ["b", "c"]
 
 
+def test_a_computer_whose_clock_began_in_the_past_does_not_wait_for_the_future(
+    spool: Spool, clock: Clock, tmp_path: Path
+) -> None:
+    """No battery, a power cut: it starts months ago, and what was tried last waits till then."""
+    put(spool, "p1", "a")
+    spool.retry(spool.due()[0].id, "away", after=30)
+    spool.close()
+    clock.now -= 900
+    assert keys(Spool(tmp_path / "spool.db", clock)) == ["a"]
+
+
 def test_a_dead_letter_steps_aside_and_can_come_back(spool: Spool) -> None:
     put(spool, "p1", "a")
     put(spool, "p1", "b")

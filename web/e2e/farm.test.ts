@@ -2,7 +2,8 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { violations } from "./axe";
 import { Bridge } from "./bridge";
-import { call, enter, launch, open, type Person } from "./stack";
+import { seePhoto, takePhoto } from "./photo";
+import { call, enter, launch, loseAnswers, open, type Person } from "./stack";
 
 const STAMP = Date.now() % 10_000_000;
 const [SKU, TITLE, FILE] = [`FOOT-${STAMP}`, `Foot ${STAMP}`, `foot_${STAMP}.3mf`];
@@ -13,6 +14,7 @@ let bridge: Bridge;
 let operator: Person;
 let planner: Person;
 let viewer: Person;
+let plate: number;
 
 beforeAll(async () => {
   browser = await launch();
@@ -53,7 +55,7 @@ test("a print of an unknown file waits, is mapped, is booked in one tap, and an 
   const code = await produce(8);
   await open(viewer.page, `/farm/orders?sku=${SKU}`);
   await order(viewer.page, code, "unfulfilled").getByText("Prints still needed: 1").waitFor();
-  await bridge.report(SERIAL, FILE, { p_plate: 1 });
+  plate = await bridge.report(SERIAL, FILE, { p_plate: 1 });
 
   const { page } = planner;
   await open(page, "/farm/parts");
@@ -74,20 +76,20 @@ test("a print of an unknown file waits, is mapped, is booked in one tap, and an 
   await ship(code);
 });
 
-test("a print by hand is logged in two taps from the schedule", async () => {
+test("a print by hand is logged in two taps from the schedule, once, though answers are lost and a glove taps twice", async () => {
   await produce(8, { p_priority: "rush" });
   const { page } = operator;
   await open(page, "/farm");
   const rush = page.getByRole("region", { name: "Rush" });
   await rush.getByText(TITLE).waitFor();
   await rush.getByRole("button", { name: `Log print: ${TITLE}` }).click();
-  await page.getByRole("button", { name: "Book 8 of 8 good" }).click();
-  await expect.poll(stock).toBe(8);
+  await loseAnswers(page, "log_manual_print", page.getByRole("button", { name: "Book 8 of 8 good" }));
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await rush.getByText(TITLE).waitFor({ state: "detached" });
+  expect(await stock()).toBe(8);
 });
 
-test("seven of eight come off the plate: the reason is asked, the stock follows, and back", async () => {
+test("seven of eight come off the plate: the reason is asked, a photo kept, the stock follows, and back", async () => {
   await bridge.beat(SERIAL, {});
   const { page } = operator;
   await open(page, "/farm/printers");
@@ -99,10 +101,13 @@ test("seven of eight come off the plate: the reason is asked, the stock follows,
   const keep = dialog.getByRole("button", { name: "Keep this, the plate is clear" });
   expect(await keep.isDisabled()).toBe(true);
   await dialog.getByRole("button", { name: "Warped" }).click();
+  await takePhoto(operator, dialog, keep);
   expect(await violations(page)).toEqual([]);
   await keep.click();
   await dialog.waitFor({ state: "detached" });
   expect(await stock()).toBe(7);
+  await viewer.page.goto(`/farm/prints?run=${plate}`);
+  await seePhoto(viewer.page, "The plate as it came out");
   await card.getByText("Free: start the next print.").waitFor();
   await page.getByRole("button", { name: "Undo" }).click();
   await expect.poll(stock).toBe(8);

@@ -117,6 +117,8 @@ export function pages(order: string): Shot[] {
     { name: "stock-count", path: "/stock/counts/1", ready: "section li" },
     { name: "stock-sheet", path: "/stock/counts", ready: "section", prepare: counting, after: stopCounting },
     { name: "stock-products", path: "/stock/products", ready: "section li" },
+    { name: "stock-rules", path: "/stock/rules", ready: "section" },
+    { name: "stock-places", path: "/stock/places", ready: "section li" },
     { name: "stock-import", path: "/stock/import", ready: "section" },
     { name: "stock-pushes", path: "/stock/pushes", ready: "section" },
     { name: "units", path: "/units", ready: "section li" },

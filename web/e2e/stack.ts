@@ -6,6 +6,7 @@ import {
   type BrowserContextOptions,
   type CDPSession,
   chromium,
+  type Locator,
   type Page,
 } from "playwright-core";
 
@@ -147,4 +148,17 @@ export async function wedge(page: Page, code: string, gapMs = 2): Promise<void> 
 export async function open(page: Page, path: string): Promise<void> {
   await page.goto(path);
   await page.getByRole("navigation", { name: "Pages" }).waitFor();
+}
+
+/** A command on bad Wi-Fi: the server does it, its answer is lost, and the glove taps the button again, twice. */
+export async function loseAnswers(page: Page, rpc: string, button: Locator): Promise<void> {
+  const address = `**/rest/v1/rpc/${rpc}`;
+  await page.route(address, async (route) => {
+    await route.fetch();
+    await route.abort("connectionreset");
+  });
+  await button.click();
+  await page.getByText("No connection to the server.").first().waitFor();
+  await page.unroute(address);
+  await button.dblclick();
 }

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { violations } from "./axe";
@@ -120,7 +121,7 @@ test("an import shows every error, then does all rows, then is taken back", asyn
   const fresh = `T-${RUN}-NEW`;
   const { page } = planner;
   await open(page, "/stock/import");
-  const input = page.getByLabel("Choose a CSV file, or drop it here");
+  const input = page.getByLabel("Choose a CSV file or a workbook, or drop it here");
   await input.setInputFiles(file("bad.csv", `sku;on_hand;location\n${sku};many;main\nnope;5;main\n;1;attic\n`));
   const wrong = page.getByRole("list", { name: "What is wrong" });
   await wrong.getByText("Line 2").waitFor();
@@ -128,11 +129,14 @@ test("an import shows every error, then does all rows, then is taken back", asyn
     await wrong.getByText(words).waitFor();
   expect(await page.getByRole("button", { name: /^Import \d+ row/ }).count()).toBe(0);
   expect(await violations(page)).toEqual([]);
-  await input.setInputFiles({ ...file("book.xlsx", "PK"), name: "book.xlsx" });
+  await input.setInputFiles(file("broken.xlsx", "PK"));
   await page
     .getByRole("alert")
-    .getByText(/takt stock import book.xlsx/)
+    .getByText(/broken.xlsx cannot be read/)
     .waitFor();
+  const book = join(import.meta.dirname, "book.xlsx");
+  await input.setInputFiles(book);
+  await page.getByRole("list", { name: "What is wrong" }).getByText("There is no item E2E-BOOK.").waitFor();
 
   await input.setInputFiles(file("items.csv", `sku,title,kind,is_listed\n${fresh},"New, and quoted",hardware,no\n`));
   await page.getByText("Every row is fine.").waitFor();
@@ -174,6 +178,41 @@ test("an item is made, changed and given its components", async () => {
   await movements(page).first().getByText("Made").waitFor();
   expect((await stockOf(planner.page, part)).on_hand).toBe(80);
   expect((await stockOf(planner.page, sku)).on_hand).toBe(5);
+});
+
+test("places and order rules are kept by those who may, and a second browser hears of it", async () => {
+  const sku = await item(planner.page, "GOLD", 5);
+  const { page } = planner;
+  await open(viewer.page, "/stock/places");
+  expect(await viewer.page.getByRole("button", { name: "New place" }).count()).toBe(0);
+  await open(page, "/stock/places");
+  await page.getByRole("button", { name: "New place" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Code").fill(`shelf-${RUN}`);
+  await dialog.getByLabel("Name", { exact: true }).fill(`Shelf ${RUN}`);
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  const there = viewer.page.getByRole("listitem").filter({ hasText: `Shelf ${RUN}` });
+  await there.waitFor();
+  await page.getByRole("button", { name: `Edit Shelf ${RUN}` }).click();
+  await dialog.getByLabel("In use").uncheck();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await there.getByText("Out of use").waitFor();
+
+  await open(page, "/stock/rules");
+  await page.getByRole("button", { name: "New rule" }).click();
+  await dialog.getByLabel("Words in the order").fill(`Gold ${RUN}`);
+  await dialog.getByLabel("Takes (SKU)").fill(sku);
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  const rule = page.getByRole("listitem", { name: `Gold ${RUN}` });
+  await rule.getByText("Test GOLD").waitFor();
+  await rule.getByRole("button", { name: `Edit Gold ${RUN}` }).click();
+  await dialog.getByLabel("In use").uncheck();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await rule.getByText("Switched off").waitFor();
+  await rule.getByRole("button", { name: `Remove Gold ${RUN}` }).click();
+  await rule.waitFor({ state: "detached" });
 });
 
 test("alarms say what is the matter and what to do; nothing complained", async () => {

@@ -51,6 +51,7 @@ def test_the_first_bridge_owns_the_printer(farm: psycopg.Connection) -> None:
             "owned": True,
             "owner": "bambu_bridge",
             "enabled": True,
+            "knows": True,
         }
     ]
     assert (first["every_s"], first["lease_s"]) == (30, 90)
@@ -214,8 +215,9 @@ def test_a_printer_says_why_it_waits(farm: psycopg.Connection) -> None:
     assert (alarm["code"], alarm["message"]) == ("farm.printer_link", "a1: access code changed?")
 
 
-def test_a_blind_window_is_kept_once_and_shown(farm: psycopg.Connection) -> None:
-    gap = {"id": str(uuid4()), "from": "2026-11-20T10:00:00Z", "to": "2026-11-20T11:30:00Z"}
+@pytest.mark.parametrize("gap_id", [str(uuid4()), uuid4().hex])
+def test_a_blind_window_is_kept_once_and_shown(farm: psycopg.Connection, gap_id: str) -> None:
+    gap = {"id": gap_id, "from": "2026-11-20T10:00:00Z", "to": "2026-11-20T11:30:00Z"}
     for _ in range(2):
         beat(farm, {"gaps": [gap]})
     assert [g["to_at"] for g in live(farm)["gaps"]] == ["2026-11-20T11:30:00+00:00"]

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.sql.core.photos import photo
 from tests.sql.farm.farm import machine, mapping, part, report, run_of
 from tests.sql.inventory.production import fulfilment, has, plan, produce
 from tests.sql.inventory.stock import ledger, on_hand, refused
@@ -192,7 +193,7 @@ def test_n_good_of_m_with_reason_and_photo(farm: psycopg.Connection) -> None:
     older, newer = produce(farm, quantity=2), produce(farm, quantity=2)
     run = report(farm)["print_run_id"]
     assert refusal(farm, "confirm_plate", run, good=Jsonb(1)) == "stock.reason_required"
-    fields = {"good": Jsonb(1), "reason": "warped", "photo": "prints/1.jpg"}
+    fields = {"good": Jsonb(1), "reason": "warped", "photo": photo(farm)}
     request = uuid4()
     done = decide(farm, "confirm_plate", run, request_id=request, **fields)
     assert done["lines"][0]["qty"] == 1
@@ -200,7 +201,7 @@ def test_n_good_of_m_with_reason_and_photo(farm: psycopg.Connection) -> None:
     assert ledger(farm, "BRACKET") == [("produce", 4), ("scrap", -3)]
     assert (has(farm, older), has(farm, newer)) == (1, 0)
     kept = run_of(farm, run)
-    assert (kept["plate_status"], kept["photo"]) == ("cleared", "prints/1.jpg")
+    assert (kept["plate_status"], kept["photo"]) == ("cleared", fields["photo"])
     reason = farm.execute("select failure_reason from public.inventory_print_log").fetchone()
     assert reason == ("warped",)
     decide(farm, "confirm_plate", run, good=Jsonb(4))  # counted again: they were fine

@@ -49,17 +49,54 @@ export function newRequestId(): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
+const UNANSWERED_MS = 60_000;
+interface Given {
+  id: string;
+  /** When it was given or, without an answer, given up. */
+  at: number;
+  answer: Promise<Answer<unknown>> | null;
+}
+/** Commands whose answer has not come: under way, or lost and perhaps done all the same. */
+const unanswered = new Map<string, Given>();
+
 /**
  * Gives a command with a request id. `entity`: the ticket it is about; with it, and when the command may wait, a missing
- * network puts it into the outbox (state "queued") instead of failing. Throws RpcError when it is refused or cannot wait.
+ * network puts it into the outbox (state "queued") instead of failing. The same command given again by the same person
+ * before an answer came is the same command: a glove taps twice, and a lost answer is asked for again. Throws RpcError
+ * when it is refused or cannot wait.
  */
-export async function command<T, N extends RpcName = RpcName>(
+export function command<T, N extends RpcName = RpcName>(
   name: N,
   given: Omit<RpcArgs<N>, "p_request_id">,
   entity?: string,
 ): Promise<Answer<T>> {
-  const id = newRequestId();
   const user_id = standing(); // who gives it; at a shared station somebody else may stand there when the answer comes
+  const same = JSON.stringify([name, given, entity, user_id]);
+  const before = unanswered.get(same);
+  if (before?.answer) return before.answer as Promise<Answer<T>>;
+  const isKnown = before !== undefined && Date.now() - before.at < UNANSWERED_MS;
+  const one: Given = { id: isKnown ? before.id : newRequestId(), at: Date.now(), answer: null };
+  unanswered.set(same, one);
+  const answer = once<T, N>(one.id, user_id, name, given, entity);
+  one.answer = answer;
+  answer.then(
+    () => unanswered.delete(same),
+    (error: unknown) => {
+      one.answer = null;
+      one.at = Date.now();
+      if (!(error instanceof RpcError && error.canRepeat)) unanswered.delete(same);
+    },
+  );
+  return answer;
+}
+
+async function once<T, N extends RpcName>(
+  id: string,
+  user_id: string | null,
+  name: N,
+  given: Omit<RpcArgs<N>, "p_request_id">,
+  entity: string | undefined,
+): Promise<Answer<T>> {
   const mayWait = entity !== undefined && user_id !== null && isQueueable(name);
   const wait = async (): Promise<Answer<T>> => {
     await outbox.add({

@@ -3359,6 +3359,7 @@ export type Database = {
           fw_version: string | null;
           held_at: string | null;
           held_by: string | null;
+          hold_location: string | null;
           hold_reason: string | null;
           hw_rev: string | null;
           kit_id: string | null;
@@ -3373,6 +3374,7 @@ export type Database = {
           status: Database["public"]["Enums"]["unit_status"];
           status_before_hold: Database["public"]["Enums"]["unit_status"] | null;
           stock_location: string | null;
+          stock_sku: string | null;
           stocked_at: string | null;
           updated_at: string;
           variant_code: string | null;
@@ -3388,6 +3390,7 @@ export type Database = {
           fw_version?: string | null;
           held_at?: string | null;
           held_by?: string | null;
+          hold_location?: string | null;
           hold_reason?: string | null;
           hw_rev?: string | null;
           kit_id?: string | null;
@@ -3402,6 +3405,7 @@ export type Database = {
           status?: Database["public"]["Enums"]["unit_status"];
           status_before_hold?: Database["public"]["Enums"]["unit_status"] | null;
           stock_location?: string | null;
+          stock_sku?: string | null;
           stocked_at?: string | null;
           updated_at?: string;
           variant_code?: string | null;
@@ -3416,6 +3420,7 @@ export type Database = {
           fw_version?: string | null;
           held_at?: string | null;
           held_by?: string | null;
+          hold_location?: string | null;
           hold_reason?: string | null;
           hw_rev?: string | null;
           kit_id?: string | null;
@@ -3430,6 +3435,7 @@ export type Database = {
           status?: Database["public"]["Enums"]["unit_status"];
           status_before_hold?: Database["public"]["Enums"]["unit_status"] | null;
           stock_location?: string | null;
+          stock_sku?: string | null;
           stocked_at?: string | null;
           updated_at?: string;
           variant_code?: string | null;
@@ -3441,6 +3447,13 @@ export type Database = {
             columns: ["box_code"];
             isOneToOne: false;
             referencedRelation: "boxes";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "units_hold_location_fkey";
+            columns: ["hold_location"];
+            isOneToOne: false;
+            referencedRelation: "locations";
             referencedColumns: ["code"];
           },
           {
@@ -3470,6 +3483,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "locations";
             referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "units_stock_sku_fkey";
+            columns: ["stock_sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
           },
           {
             foreignKeyName: "units_variant_code_fkey";
@@ -4670,6 +4690,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      get_recalls: {
+        Args: { p_limit?: number; p_with_released?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["recall_entry"][];
+        SetofOptions: {
+          from: "*";
+          to: "recall_entry";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       get_requirements: {
         Args: { p_quantity?: number; p_sku: string };
         Returns: {
@@ -5185,6 +5215,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      print_unit_label: {
+        Args: { p_printer?: string; p_request_id?: string; p_sn: string; p_station?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "print_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       print_unknown: {
         Args: { p_evidence?: Json; p_fence: number; p_job_id: number; p_reason?: string };
         Returns: Database["public"]["CompositeTypes"]["print_verdict"];
@@ -5448,6 +5488,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "stores";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      release_all: {
+        Args: { p_reason?: string; p_recall_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["release_result"];
+        SetofOptions: {
+          from: "*";
+          to: "release_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -6291,6 +6341,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      start_photo: {
+        Args: { p_about: string; p_request_id?: string; p_site: string };
+        Returns: Database["public"]["CompositeTypes"]["photo_place"];
+        SetofOptions: {
+          from: "*";
+          to: "photo_place";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       start_recall_export: {
         Args: { p_request_id?: string; p_trace: Json };
         Returns: Database["public"]["CompositeTypes"]["recall_export"];
@@ -6946,6 +7006,7 @@ export type Database = {
         lots_held: number | null;
         lots_held_before: number | null;
         customer_orders: number | null;
+        recall_id: number | null;
       };
       import_result: {
         row: number | null;
@@ -7112,6 +7173,11 @@ export type Database = {
         hint: string | null;
         details: Json | null;
       };
+      photo_place: {
+        bucket: string | null;
+        path: string | null;
+        max_bytes: number | null;
+      };
       print_alarm: {
         kind: string | null;
         site: string | null;
@@ -7252,6 +7318,18 @@ export type Database = {
         jobs: number | null;
         oldest_seconds: number | null;
       };
+      recall_entry: {
+        recall_id: number | null;
+        trace: Json | null;
+        reason: string | null;
+        held_at: string | null;
+        held_by_name: string | null;
+        units_on_hold: number | null;
+        lots_on_hold: number | null;
+        released_at: string | null;
+        released_by_name: string | null;
+        release_reason: string | null;
+      };
       recall_export: {
         export_id: string | null;
         units: number | null;
@@ -7286,6 +7364,15 @@ export type Database = {
         inbox_id: number | null;
         duplicate: boolean | null;
         topic: string | null;
+      };
+      release_result: {
+        changed: boolean | null;
+        event_id: number | null;
+        recall_id: number | null;
+        units_released: number | null;
+        units_kept: number | null;
+        lots_released: number | null;
+        lots_kept: number | null;
       };
       replay_result: {
         inbox_id: number | null;

@@ -50,6 +50,9 @@ const SENTENCES: Record<string, Sentence> = {
   "staff.last_admin": () => msg`This is the last active admin. Make another one first.`,
   "roles.fixed": () => msg`This would lock everybody out.`,
   "device.exists": () => msg`There is a device with this code already.`,
+  "photo.unknown": () => msg`This photo was not taken for this. Take it again.`,
+  "photo.missing": () => msg`The photo has not arrived yet. Send it again.`,
+  "photo.too_many": () => msg`Too many photos were begun and never kept. Try again tomorrow.`,
   "settings.stale": () => msg`Somebody changed this setting meanwhile. Look again before you save.`,
   "webhook.unknown": () => msg`There is no such webhook. Reload the inbox.`,
 };

@@ -4,7 +4,7 @@ const GAP_MS = 700;
 const PRINTING = ["printers", "print-jobs", "print-job", "print-alarms", "station-printing"];
 const PROMISES = ["schedule", "part-demand", "fulfilment", "explanation"];
 const FARM = [...PROMISES, "print-runs", "farm-status", "print-machines", "part-names"];
-const STOCK = ["inventory", "item", "ledger", "requirements", "stock-alarms", "stock-pushes"];
+const STOCK = ["inventory", "item", "ledger", "requirements", "stock-alarms", "stock-pushes", "deduction-rules"];
 const UNITS = ["units", "unit", "unit-tests"];
 const COUNTS = ["stock-counts", "stock-count", ...STOCK];
 
@@ -17,8 +17,10 @@ const SHOWN: Record<string, string[]> = {
   production_order: PROMISES,
   stock: [...PROMISES, ...STOCK],
   item: [...STOCK, "stock-imports"],
-  location: ["locations"],
+  location: ["locations", "inventory", "item"],
   count: COUNTS,
+  part: [...FARM, "part"],
+  gcode: [...FARM, "part", "gcode"],
   print_run: FARM,
   print_machine: ["print-machines", "farm-status", "schedule"],
   unit: UNITS,

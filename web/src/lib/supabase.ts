@@ -6,13 +6,17 @@ import { person } from "./person";
 
 /**
  * The parts of supabase-js that this client uses, put together as supabase-js does it. Storage and functions stay out:
- * they would be a tenth of the first load.
+ * they would be a tenth of the first load; what photos need of Storage is in photo.ts.
  */
 export interface Client {
   auth: InstanceType<typeof AuthClient>;
   realtime: RealtimeClient;
   from: PostgrestClient<Database>["from"];
   rpc: PostgrestClient<Database>["rpc"];
+  /** The project's address, for what has no client here. */
+  url: string;
+  /** What a request to it carries: key, token, and who stands at a shared station. Throws TypeError without a network. */
+  headers(given?: HeadersInit): Promise<Headers>;
 }
 
 let client: Client | undefined;
@@ -47,16 +51,18 @@ function compose(url: string, key: string): Client {
     detectSessionInUrl: false,
   });
   const token = async () => (await auth.getSession()).data.session?.access_token ?? null;
-  const signed: typeof fetch = async (input, init) => {
+  const headers = async (given?: HeadersInit): Promise<Headers> => {
     const standing = person.get(); // before any wait: what one person gave is never sent as the next
     const { data, error } = await auth.getSession();
     if (isAuthRetryableFetchError(error)) throw new TypeError(error.message); // without its token it would count as signed out
-    const headers = new Headers(init?.headers);
-    headers.set("apikey", key);
-    headers.set("authorization", `Bearer ${data.session?.access_token ?? key}`);
-    if (standing) headers.set("x-takt-person", standing.token);
-    return patient(input, { ...init, headers });
+    const all = new Headers(given);
+    all.set("apikey", key);
+    all.set("authorization", `Bearer ${data.session?.access_token ?? key}`);
+    if (standing) all.set("x-takt-person", standing.token);
+    return all;
   };
+  const signed: typeof fetch = async (input, init) =>
+    patient(input, { ...init, headers: await headers(init?.headers) });
   const rest = new PostgrestClient<Database>(`${url}/rest/v1`, { fetch: signed });
   const realtime = new RealtimeClient(`${url.replace(/^http/, "ws")}/realtime/v1`, {
     params: { apikey: key },
@@ -65,7 +71,7 @@ function compose(url: string, key: string): Client {
   auth.onAuthStateChange((event, session) => {
     if (event === "TOKEN_REFRESHED" || event === "SIGNED_IN") void realtime.setAuth(session?.access_token ?? null);
   });
-  return { auth, realtime, from: rest.from.bind(rest), rpc: rest.rpc.bind(rest) };
+  return { auth, realtime, from: rest.from.bind(rest), rpc: rest.rpc.bind(rest), url, headers };
 }
 
 /** Reads /config.json ({supabase_url, publishable_key}) and makes the one client. Throws when it cannot be read. */

@@ -4,6 +4,7 @@ import { formatInstant } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Button, LinkButton } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
+import { PhotoInput, usePhoto } from "@/ui/photo";
 import { Empty, Pending } from "@/ui/states";
 import { farm, undoRun } from "./act";
 import { type Counted, GoodOf, RejectReason } from "./good-of";
@@ -32,6 +33,7 @@ function Plate({ row, onClose }: { row: RunRow; onClose: () => void }) {
     lines.map(({ sku, title, planned, qty }) => ({ sku, title, planned, good: qty })),
   );
   const [reason, setReason] = useState("");
+  const photo = usePhoto("print_run", run.site);
   const isFewer = parts.some((one, n) => one.good < (lines[n]?.qty ?? 0));
   const isChanged = parts.some((one, n) => one.good !== lines[n]?.qty);
   const isOpen = run.status === "unmapped" || run.status === "review";
@@ -42,6 +44,7 @@ function Plate({ row, onClose }: { row: RunRow; onClose: () => void }) {
       p_run_id: run.id,
       p_good: isChanged ? good : null,
       p_reason: isFewer ? reason.trim() || null : null,
+      p_photo: photo.path,
     };
     const done = await farm<RunChange>(
       "confirm_plate",
@@ -74,6 +77,12 @@ function Plate({ row, onClose }: { row: RunRow; onClose: () => void }) {
           <Trans>Say first what is the matter with the others.</Trans>
         </p>
       )}
+      <PhotoInput photo={photo} />
+      {photo.isPending && (
+        <p id="plate-photo" className="text-sm text-soft">
+          <Trans>The plate can be kept when the photo is there, or left out.</Trans>
+        </p>
+      )}
       <div className="flex flex-wrap gap-2">
         {isOpen && (
           <LinkButton to="/farm/$part" params={{ part: "prints" }} search={{ run: run.id }} onClick={onClose}>
@@ -83,8 +92,8 @@ function Plate({ row, onClose }: { row: RunRow; onClose: () => void }) {
         <Button
           look="primary"
           className="min-h-16 flex-1 text-lg"
-          disabled={isFewer && !reason.trim()}
-          aria-describedby={isFewer && !reason.trim() ? "plate-reason" : undefined}
+          disabled={(isFewer && !reason.trim()) || photo.isPending}
+          aria-describedby={photo.isPending ? "plate-photo" : isFewer && !reason.trim() ? "plate-reason" : undefined}
           onClick={() => void clear()}
         >
           {isChanged ? <Trans>Keep this, the plate is clear</Trans> : <Trans>The plate is clear</Trans>}

@@ -20,7 +20,7 @@ import type {
   ScheduleRow,
 } from "./types";
 
-// Nobody is told of parts, files and layers; and what is late or silent changes by the clock alone.
+// Nobody is told of layers; and what is late or silent changes by the clock alone.
 const LOOK_AGAIN_MS = 15_000;
 const PAGE = 50;
 

@@ -5,6 +5,7 @@ import { useStore } from "@/lib/store";
 import { formatInstant, formatNumber } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Dialog } from "@/ui/dialog";
+import { Photo } from "@/ui/photo";
 import { Empty, Pending } from "@/ui/states";
 import { useFarmZone, useMachineName, useRun } from "./queries";
 import type { RunRow } from "./types";
@@ -31,6 +32,7 @@ export function RunDialog({ id, onClose }: { id: number; onClose: () => void }) 
 }
 
 function Known({ row }: { row: RunRow }) {
+  const { t } = useLingui();
   const { run, lines, orders } = row;
   return (
     <>
@@ -49,6 +51,7 @@ function Known({ row }: { row: RunRow }) {
         )}
       </div>
       <Facts row={row} />
+      {run.photo && <Photo path={run.photo} alt={t`The plate as it came out`} />}
       {lines.length > 0 && (
         <ul>
           {lines.map((line) => (

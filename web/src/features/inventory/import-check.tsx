@@ -2,36 +2,34 @@ import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import { CircleAlert, CircleCheck } from "lucide-react";
 import { useState } from "react";
-import type { CsvRow } from "@/lib/csv";
+import { newRequestId } from "@/lib/commands";
+import { explain } from "@/lib/messages";
 import { queries } from "@/lib/query";
-import { rpc } from "@/lib/rpc";
+import { refetchStreams } from "@/lib/refetch";
 import { formatNumber } from "@/lib/time";
 import { Button } from "@/ui/button";
 import { Select } from "@/ui/field";
 import { give } from "@/ui/give";
 import { Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
+import { toast } from "@/ui/toast";
 import { STREAMS } from "./act";
+import { importFile, mayRepeat } from "./import-file";
 import type { ImportAnswer, ImportKind, ImportRow } from "./types";
 import { resultName } from "./words";
 
 const SHOWN = 200;
 
-/** Files with figures are stock, as for `takt stock import`. */
-function kindOf(rows: CsvRow[]): ImportKind {
-  const columns = rows.flatMap((row) => Object.keys(row.cells).map((name) => name.toLowerCase()));
-  return columns.some((name) => name === "on_hand" || name === "quantity") ? "stock" : "items";
-}
-
 /** What the file would do, with every error of every row; then doing it, all rows or none. */
-export function ImportCheck(props: { name: string; rows: CsvRow[]; onDone: () => void }) {
+export function ImportCheck({ file, onDone }: { file: File; onDone: () => void }) {
   const { t } = useLingui();
-  const [kind, setKind] = useState(() => kindOf(props.rows));
+  const [kind, setKind] = useState<ImportKind | null>(null);
   const [busy, setBusy] = useState(false);
-  const p_rows = props.rows.map((row) => row.cells);
+  const [id, setId] = useState(newRequestId); // of the import: a lost answer does not do it twice
+  const queryKey = ["import-check", file.name, file.lastModified, file.size, kind];
   const check = useQuery({
-    queryKey: ["import-check", props.name, kind],
-    queryFn: () => rpc<ImportAnswer>(`import_${kind}`, { p_rows, p_dry_run: true }),
+    queryKey,
+    queryFn: () => importFile(file, kind, null),
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
     retry: false,
@@ -40,39 +38,53 @@ export function ImportCheck(props: { name: string; rows: CsvRow[]; onDone: () =>
 
   async function apply() {
     setBusy(true);
-    const done = await give<ImportAnswer>(`import_${kind}`, { p_rows, p_dry_run: false } as never, {
-      streams: STREAMS,
-      said: (data) => (data.applied ? t`Import ${data.batch_id} is done.` : null),
-      next: ({ batch_id }) => (batch_id === null ? undefined : { label: t`Undo`, run: () => void takeBack(batch_id) }),
-    });
-    setBusy(false);
-    if (done?.data.applied) props.onDone();
-    else if (done) queries.setQueryData(["import-check", props.name, kind], done.data); // somebody was faster
+    try {
+      const data = await importFile(file, check.data?.kind ?? null, id);
+      if (!data.applied) {
+        setId(newRequestId()); // this answer is kept for that id
+        queries.setQueryData(queryKey, data); // somebody was faster
+        return;
+      }
+      const { batch_id } = data;
+      const back = batch_id === null ? undefined : { label: t`Undo`, run: () => void takeBack(batch_id) };
+      toast("ok", t`Import ${batch_id} is done.`, back);
+      onDone();
+    } catch (error) {
+      if (!mayRepeat(error)) setId(newRequestId());
+      toast("bad", explain(error));
+    } finally {
+      setBusy(false);
+      refetchStreams(...STREAMS);
+    }
   }
   const takeBack = (p_batch_id: number) =>
     give("undo_import", { p_batch_id }, { streams: STREAMS, said: () => t`Import ${p_batch_id} is taken back.` });
 
   return (
-    <Panel title={props.name.split(" · ")[0]}>
+    <Panel title={file.name}>
       <div className="mb-3 flex flex-wrap items-end gap-3">
         <div className="w-56">
-          <Select label={t`It holds`} value={kind} onChange={(event) => setKind(event.target.value as ImportKind)}>
+          <Select
+            label={t`It holds`}
+            value={check.data?.kind ?? kind ?? "items"}
+            onChange={(event) => setKind(event.target.value as ImportKind)}
+          >
             <option value="items">{t`Items`}</option>
             <option value="stock">{t`Stock`}</option>
           </Select>
         </div>
         {check.data && wrong.length === 0 && (
           <Button look="primary" disabled={busy} onClick={() => void apply()}>
-            <Plural value={p_rows.length} one="Import # row" other="Import # rows" />
+            <Plural value={check.data.rows.length} one="Import # row" other="Import # rows" />
           </Button>
         )}
-        <Button onClick={props.onDone}>
+        <Button onClick={onDone}>
           <Trans>Put it aside</Trans>
         </Button>
       </div>
       <Pending of={check} />
       {check.data && <Verdict answer={check.data} wrong={wrong.length} />}
-      <WrongRows rows={wrong} lines={props.rows} />
+      <WrongRows rows={wrong} lines={check.data?.lines ?? []} />
     </Panel>
   );
 }
@@ -105,7 +117,7 @@ function Verdict({ answer, wrong }: { answer: ImportAnswer; wrong: number }) {
   );
 }
 
-function WrongRows({ rows, lines }: { rows: ImportRow[]; lines: CsvRow[] }) {
+function WrongRows({ rows, lines }: { rows: ImportRow[]; lines: number[] }) {
   const { t } = useLingui();
   const [shown, setShown] = useState(SHOWN);
   if (rows.length === 0) return null;
@@ -114,7 +126,7 @@ function WrongRows({ rows, lines }: { rows: ImportRow[]; lines: CsvRow[] }) {
       <ol aria-label={t`What is wrong`} className="mt-3 flex flex-col divide-y divide-line">
         {rows.slice(0, shown).map((row) => (
           <li key={row.row} className="grid gap-x-4 py-2 sm:grid-cols-[6rem_10rem_minmax(0,1fr)]">
-            <span className="font-semibold">{t`Line ${lines[row.row - 1]?.line ?? row.row}`}</span>
+            <span className="font-semibold">{t`Line ${lines[row.row - 1] ?? row.row}`}</span>
             <span className="font-mono break-all">{row.sku ?? "–"}</span>
             <ul>
               {row.errors.map((error) => (

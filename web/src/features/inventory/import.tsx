@@ -2,7 +2,6 @@ import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { FileUp, Undo2 } from "lucide-react";
 import { useState } from "react";
 import { useStaffName, useZone } from "@/features/core/queries";
-import { CsvError, type CsvRow, readCsv, readText } from "@/lib/csv";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { formatInstant } from "@/lib/time";
@@ -15,15 +14,10 @@ import { ImportCheck } from "./import-check";
 import { useImports } from "./queries";
 import type { Imported } from "./types";
 
-interface Opened {
-  name: string;
-  rows: CsvRow[];
-}
-
 /** A file of items or of stock: checked as a whole, then applied as a whole, and taken back as a whole. */
 export function ImportPart() {
   const { who } = useStore(session);
-  const [opened, setOpened] = useState<Opened | null>(null);
+  const [opened, setOpened] = useState<File | null>(null);
   if (!may(who, "inventory.manage"))
     return (
       <Empty>
@@ -33,42 +27,15 @@ export function ImportPart() {
   return (
     <div className="flex flex-col gap-4">
       <FilePanel onOpen={setOpened} />
-      {opened && <ImportCheck key={opened.name} name={opened.name} rows={opened.rows} onDone={() => setOpened(null)} />}
+      {opened && (
+        <ImportCheck key={`${opened.name} ${opened.lastModified}`} file={opened} onDone={() => setOpened(null)} />
+      )}
       <Imports />
     </div>
   );
 }
 
-function FilePanel({ onOpen }: { onOpen: (opened: Opened | null) => void }) {
-  const { t } = useLingui();
-  const [problem, setProblem] = useState<string | null>(null);
-
-  function explain(error: unknown): string {
-    if (!(error instanceof CsvError)) return String(error);
-    const reasons = {
-      quote: t`Line ${error.line}: a quotation mark is never closed.`,
-      cells: t`Line ${error.line} has more cells than the first line has names.`,
-      empty: t`There are no rows in it. The first line names the columns.`,
-    };
-    return reasons[error.problem];
-  }
-  async function open(file: File) {
-    setProblem(null);
-    onOpen(null);
-    if (/\.(xlsx?|ods|numbers)$/i.test(file.name)) {
-      setProblem(
-        t`Save the sheet as CSV and choose that. A workbook (.xlsx) is imported as it is by: takt stock import ${file.name}`,
-      );
-      return;
-    }
-    try {
-      // Its name and time make a file that was mended and chosen again another one.
-      onOpen({ name: `${file.name} · ${file.lastModified}`, rows: readCsv(await readText(file)) });
-    } catch (error) {
-      setProblem(explain(error));
-    }
-  }
-
+function FilePanel({ onOpen }: { onOpen: (file: File) => void }) {
   return (
     <Panel title={<Trans>Import a file</Trans>}>
       <label
@@ -78,12 +45,12 @@ function FilePanel({ onOpen }: { onOpen: (opened: Opened | null) => void }) {
         onDrop={(event) => {
           event.preventDefault();
           const [file] = event.dataTransfer.files;
-          if (file) void open(file);
+          if (file) onOpen(file);
         }}
       >
         <FileUp aria-hidden />
         <span className="font-semibold">
-          <Trans>Choose a CSV file, or drop it here</Trans>
+          <Trans>Choose a CSV file or a workbook, or drop it here</Trans>
         </span>
         <input
           type="file"
@@ -91,16 +58,11 @@ function FilePanel({ onOpen }: { onOpen: (opened: Opened | null) => void }) {
           className="sr-only"
           onChange={(event) => {
             const [file] = event.target.files ?? [];
-            if (file) void open(file);
+            if (file) onOpen(file);
             event.target.value = ""; // the same file, mended, may be chosen again
           }}
         />
       </label>
-      {problem && (
-        <p role="alert" className="mt-3 font-medium text-bad">
-          {problem}
-        </p>
-      )}
       <dl className="mt-3 grid gap-x-4 gap-y-1 text-sm sm:grid-cols-[auto_1fr]">
         <dt className="font-semibold">
           <Trans>Columns for items</Trans>

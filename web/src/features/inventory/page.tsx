@@ -8,11 +8,13 @@ import { AlarmsPart } from "./alarms";
 import { CountsPart } from "./counts";
 import { ImportPart } from "./import";
 import { ItemsPart } from "./items";
+import { PlacesPart } from "./places";
 import { ProductsPart } from "./products";
 import { PushesPart } from "./pushes";
+import { RulesPart } from "./rules";
 import { useItemScan } from "./scan";
 
-/** Stock: what is there, what needs a look, counts, imports, what products take, what shops were told. */
+/** Stock: what is there, what needs a look, counts, imports, what products and orders take, places, what shops were told. */
 export function StockPage() {
   const { t } = useLingui();
   const { who } = useStore(session);
@@ -23,6 +25,8 @@ export function StockPage() {
     { key: "alarms", label: t`Alarms`, body: AlarmsPart, shown: true },
     { key: "counts", label: t`Count`, body: CountsPart, shown: may(who, "inventory.count") },
     { key: "products", label: t`Products`, body: ProductsPart, shown: true },
+    { key: "rules", label: t`Order rules`, body: RulesPart, shown: true },
+    { key: "places", label: t`Places`, body: PlacesPart, shown: true },
     { key: "import", label: t`Import`, body: ImportPart, shown: may(who, "inventory.manage") },
     { key: "pushes", label: t`Shops`, body: PushesPart, shown: true },
   ].filter((one) => one.shown);

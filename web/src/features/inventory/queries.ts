@@ -8,6 +8,7 @@ import type {
   Alarm,
   Count,
   CountAnswer,
+  DeductionRule,
   Imported,
   Item,
   ItemPage,
@@ -81,6 +82,21 @@ export function usePlaces() {
     queryFn: () =>
       rows<Place[]>(db().from("locations").select("*").order("is_default", { ascending: false }).order("title")),
     staleTime: 10 * 60_000,
+  });
+}
+
+export function useDeductionRules() {
+  return useQuery({
+    queryKey: ["deduction-rules"],
+    queryFn: () =>
+      rows<DeductionRule[]>(
+        db()
+          .from("deduction_rules")
+          .select("*, item:inventory_items!deduction_rules_sku_fkey(title, uom)")
+          .order("priority")
+          .order("pattern")
+          .order("id"),
+      ),
   });
 }
 

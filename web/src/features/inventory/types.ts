@@ -46,6 +46,20 @@ export interface Place {
   is_active: boolean;
 }
 
+/** What an order takes from the shelf when it arrives: a line with these words, so much of an item. */
+export interface DeductionRule {
+  id: number;
+  store: string | null;
+  applies_to: "accessory" | "product" | "any";
+  match: "exact" | "keyword";
+  pattern: string;
+  sku: string;
+  quantity: number;
+  priority: number;
+  is_active: boolean;
+  item: { title: string; uom: string };
+}
+
 /** A movement; `balance` is what lay at the place right after it. */
 export interface Movement {
   id: number;

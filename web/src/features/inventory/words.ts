@@ -101,3 +101,21 @@ const ALARMS: Words = {
   push_failed: msg`Check the shop's connection, then tell it again. Until then it may sell what is not there.`,
 };
 export const alarmAdvice = (kind: string): string => say(ALARMS, kind);
+
+const PLACE_KINDS: Words = {
+  warehouse: msg`Warehouse`,
+  finished_goods: msg`Finished goods`,
+  station: msg`Station`,
+  wip: msg`Work in progress`,
+  quarantine: msg`Quarantine`,
+};
+export const PLACES = Object.keys(PLACE_KINDS);
+export const placeKindName = (kind: string): string => say(PLACE_KINDS, kind);
+
+const APPLIES: Words = {
+  any: msg`Products and accessories`,
+  accessory: msg`Accessories`,
+  product: msg`Products`,
+};
+export const APPLIES_TO = Object.keys(APPLIES);
+export const appliesName = (to: string): string => say(APPLIES, to);

@@ -1,43 +1,31 @@
-"""The first sheet of an .xlsx workbook as rows of text cells, like a CSV file."""
+"""The first sheet of an .xlsx workbook as lines of text cells, like those of a CSV file."""
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree  # its expat stops entity bombs; sizes are checked
 
-from cli.output import Exit, Failure
-
-_MAX_BYTES = 50_000_000  # of one part of the workbook, unpacked
+_MAX_BYTES = 20_000_000  # of one part of the workbook, unpacked
+_MAX_ROWS, _MAX_COLUMNS = 20_000, 200
 _NS = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 _REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
-def sheet_rows(file: Path) -> list[dict[str, Any]]:
-    """One dict per row below the header; empty cells are None, empty rows left out.
-
-    Errors: Failure when it is no workbook, has no rows, or cells stand beyond the header.
-    """
+def sheet_lines(content: bytes) -> list[tuple[int, list[str]]]:
+    """(number from 1, cells) of every line. Errors: ValueError when it is no workbook, or too
+    large to be a table of a person."""
     try:
-        with zipfile.ZipFile(file) as book:
-            grid = list(_grid(book, _first_sheet(book), _shared(book)))
-    except (zipfile.BadZipFile, KeyError, IndexError, ValueError) as error:
-        raise Failure(f"{file.name} cannot be read as a workbook: {error}", Exit.USAGE) from error
-    header = [name.strip() for name in grid[0]] if grid else []
-    rows = []
-    for number, cells in enumerate(grid[1:], start=2):
-        if any(cells[len(header) :]):
-            raise Failure(f"{file.name}: row {number} has more cells than the header.", Exit.USAGE)
-        row = {name: text.strip() or None for name, text in zip(header, cells, strict=False)}
-        if any(row.values()):
-            rows.append({name: value for name, value in row.items() if name})
-    if not rows:
-        raise Failure(f"{file.name} has no rows.", Exit.USAGE)
-    return rows
+        with zipfile.ZipFile(io.BytesIO(content)) as book:
+            return list(_lines(book, _first_sheet(book), _shared(book)))
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, KeyError, IndexError) as error:
+        raise ValueError(f"it is no workbook: {error}") from error
+    except (NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+        raise ValueError(f"it is packed in a way nobody reads: {error}") from error
 
 
 def _part(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
@@ -70,13 +58,21 @@ def _text(item: ElementTree.Element) -> str:
     return "".join(t.text or "" for path in ("m:t", "m:r/m:t") for t in item.findall(path, _NS))
 
 
-def _grid(book: zipfile.ZipFile, sheet: str, shared: list[str]) -> Iterator[list[str]]:
-    for row in _part(book, sheet).findall("m:sheetData/m:row", _NS):
+def _lines(book: zipfile.ZipFile, sheet: str, shared: list[str]) -> Iterator[tuple[int, list[str]]]:
+    rows = _part(book, sheet).findall("m:sheetData/m:row", _NS)
+    if len(rows) > _MAX_ROWS:
+        raise ValueError(f"it has more than {_MAX_ROWS} rows")
+    number = 0
+    for row in rows:
+        said = row.get("r", "")
+        number = int(said) if said.isdecimal() else number + 1
         cells: list[str] = []
         for cell in row.findall("m:c", _NS):
             place = _column(cell.get("r", ""), len(cells))
+            if place >= _MAX_COLUMNS:
+                raise ValueError(f"row {number} has a cell in column {place + 1}")
             cells += [""] * (place - len(cells)) + [_value(cell, shared)]
-        yield cells
+        yield number, cells
 
 
 def _column(reference: str, following: int) -> int:
