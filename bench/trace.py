@@ -1,4 +1,6 @@
-"""Genealogy: a trace in a graph of a million edges, and the file of a lot in 250,000 units."""
+"""Genealogy: a trace in a graph of a million edges; hold, release and file of a lot in 250,000
+units.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +34,19 @@ _ROWS = (
     " where n.key = 'LOT-1' order by u.sn"
 )
 
+_PLAIN_HOLD = f"""
+alter table public.units disable trigger user;
+alter table public.events disable trigger user;
+create temporary table bench_held as select c.key as sn from public.trace_edges e
+  join public.trace_nodes n on n.id = e.parent and n.key = 'LOT-1'
+  join public.trace_nodes c on c.id = e.child;
+update public.units u set status = 'ON_HOLD', status_before_hold = u.status, held_at = now(),
+  hold_reason = 'swollen' from bench_held h where h.sn = u.sn;
+insert into public.events (site, stream, stream_id, event, payload)
+  select 'main', 'unit', h.sn, 'unit.held', '{{"reason": "swollen"}}' from bench_held h
+  limit {UNITS};
+"""
+
 
 def run(server: PostgresServer) -> list[Ratio]:
     """Milliseconds in Postgres against the budget; rows per second against one plain query."""
@@ -42,6 +57,7 @@ def run(server: PostgresServer) -> list[Ratio]:
             _trace_line(db, edges, name, start, forward=forward, reached=reached)
             for name, start, forward, reached in _TRACES
         ]
+        lines += _hold_lines(db)
     return [*lines, *_export_lines()]
 
 
@@ -62,6 +78,31 @@ def _trace_line(
         f"budget of {BUDGET_MS:.0f} ms",
         *(BUDGET_MS / took, 1000 / took, 1000 / BUDGET_MS, "≥ 1"),
     )
+
+
+def _hold_lines(db: psycopg.Connection) -> list[Ratio]:
+    """Once each, from the trace to the commit; against an update and an insert of the same rows."""
+    plain = _seconds(db, _PLAIN_HOLD, rollback=True)
+    db.execute("set role service_role")
+    db.execute('set request.jwt.claims = \'{"role": "service_role"}\'')
+    held = _seconds(db, """select public.hold_all('{"key": "LOT-1"}', 'swollen')""")
+    released = _seconds(db, "select public.release_all(1, 'measured')")
+    db.execute("reset role")
+    return [
+        Ratio(
+            f"{name} of {UNITS:,} units: {took:.1f} s",
+            "one update and one insert",
+            *(plain / took, UNITS / took, UNITS / plain),
+        )
+        for name, took in (("hold_all", held), ("release_all", released))
+    ]
+
+
+def _seconds(db: psycopg.Connection, statements: str, *, rollback: bool = False) -> float:
+    started = time.perf_counter()
+    with db.transaction(force_rollback=rollback):
+        db.execute(statements.encode())
+    return time.perf_counter() - started
 
 
 def _export_lines() -> list[Ratio]:

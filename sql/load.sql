@@ -10,6 +10,7 @@
 \ir M00_core/api_staff.sql
 \ir M00_core/api_devices.sql
 \ir M00_core/api_station.sql
+\ir M00_core/photos.sql
 \ir M00_core/seed.sql
 \ir M00_core/policies.sql
 \ir M01_settings/tables.sql
@@ -100,9 +101,11 @@
 \ir M10_units/variants.sql
 \ir M10_units/gate.sql
 \ir M10_units/holds.sql
+\ir M10_units/recalls.sql
 \ir M10_units/scan.sql
 \ir M10_units/api_units.sql
 \ir M10_units/api_leave.sql
+\ir M10_units/api_label.sql
 \ir M10_units/api_tests.sql
 \ir M10_units/api_pack.sql
 \ir M10_units/api_boxes.sql
@@ -110,6 +113,7 @@
 \ir M10_units/api_reads.sql
 \ir M10_units/api_components.sql
 \ir M10_units/api_recall.sql
+\ir M10_units/api_release.sql
 \ir M10_units/api_export.sql
 \ir M10_units/views.sql
 \ir M10_units/seed.sql

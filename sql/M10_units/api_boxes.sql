@@ -101,9 +101,8 @@ returns boolean language plpgsql set search_path = '' as $$
 declare
   v_new public.units := p_unit;
 begin
-  if p_unit.status not in ('PACKED', 'IN_FINISHED_STOCK') then
-    perform private.refuse_unit_state(p_unit, 'put into a box');
-  elsif p_box.kind <> 'box' then
+  perform private.check_step(p_unit, 'box', 'put into a box');
+  if p_box.kind <> 'box' then
     perform private.fail(409, 'box.kind_mismatch', format('%s is a pallet: put the unit into a box first.', p_box.code), jsonb_build_object('box', p_box.code));
   elsif p_unit.box_code = p_box.code then
     return false;
@@ -247,6 +246,24 @@ begin
 end $$;
 comment on function private.order_to_ship is 'A copy of the box for a ticket (by id) or a production order (by code) of its site. Errors: order.unknown (404).';
 
+create function private.check_shippable(p_box public.boxes)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_ticket public.orders;
+  v_order public.production_orders;
+begin
+  select o.* into v_ticket from public.orders o where o.row_id = p_box.order_row_id;
+  select o.* into v_order from public.production_orders o where o.id = p_box.production_order_id;
+  perform private.authorize('units.pack', coalesce(v_ticket.store, v_order.store), p_box.site);
+  if v_ticket.cancelled_at is not null then
+    perform private.fail(409, 'order.cancelled', 'The order ' || v_ticket.id || ' is cancelled: nothing is sent.', jsonb_build_object('id', v_ticket.id));
+  elsif v_order.status = 'CANCELLED' then
+    perform private.refuse_closed(v_order);
+  end if;
+end $$;
+comment on function private.check_shippable is
+'Something may be sent to the order of this box, by the caller. Errors: those of authorize, order.cancelled (409), production.closed (409).';
+
 create function private.ship_units(p_boxes text[], p_order text, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
@@ -283,6 +300,7 @@ begin
     elsif v_box.shipped_at is null and (v_box.sealed_at is null or v_codes <> private.boxes_of(v_box.code)) then
       perform private.fail(409, 'box.not_sealed', format('Seal %s first.', v_box.code), jsonb_build_object('box', v_box.code));
     elsif v_box.shipped_at is null then
+      perform private.check_shippable(v_new);
       perform private.ship_units(v_codes, p_order, v_command.actor);
       update public.boxes b set shipped_at = now(), sealed_at = coalesce(b.sealed_at, now()), order_row_id = v_new.order_row_id,
         production_order_id = v_new.production_order_id where b.code = any (v_codes);
@@ -294,8 +312,8 @@ end $$;
 comment on function public.ship_box is
 $$A sealed box, or a pallet with its boxes, leaves with an order: p_order is the id of a ticket or the code of a production order. Its units are
 in stock until then; the order takes them out of stock as it takes everything else.
-Permission: units.pack at the site of the box.
-Errors: box.unknown (404), order.unknown (404), box.not_sealed (409), box.elsewhere (409), unit.wrong_state (409), unit.on_hold (423), request.reused (422).
+Permission: units.pack at the site of the box, and in the store of the order.
+Errors: box.unknown (404), order.unknown (404), order.cancelled (409), production.closed (409), box.not_sealed (409), box.elsewhere (409), unit.wrong_state (409), unit.on_hold (423), request.reused (422).
 Idempotency: by p_request_id; shipped with this order already: changed = false.
 Locks: the genealogy (shared), the units by serial, the boxes by code.$$;
 

@@ -76,9 +76,7 @@ begin
   perform 1 from public.units u where u.sn in (private.serial_of(p_sn), private.serial_of(p_inner_sn)) order by u.sn for update;
   v_command := private.begin_unit('units.assemble', p_sn, p_request_id, p_rpc, p_args);
   if v_command.answer is null then
-    if (v_command.unit).status not in ('CREATED', 'FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_command.unit, 'changed');
-    end if;
+    perform private.check_step(v_command.unit, 'install', 'changed');
     perform private.refuse_built_in((v_command.unit).sn);
   end if;
   return v_command;
@@ -217,6 +215,7 @@ declare
   v_actor uuid := private.authorize('units.assemble');
   v_component public.unit_components := (select c from public.unit_components c where c.id = p_component_id);
   v_command private.unit_command;
+  v_txn bigint;
 begin
   if v_component.id is null then
     perform private.fail(404, 'component.unknown', 'There is no such component.', jsonb_build_object('component_id', p_component_id));
@@ -240,10 +239,14 @@ begin
      set removed_at = now(), removed_by = nullif(v_actor, '00000000-0000-0000-0000-000000000000'), removal = p_removal, remove_reason = p_reason
    where c.id = p_component_id returning c.* into v_component;
   perform private.link_component(v_component, false);
+  v_txn := case when p_removal = 'recovered' then private.put_back_component(v_component, p_reason, v_actor) end;
+  update public.units u set hold_location = a.place   -- on hold it comes back to no shelf that others are promised from
+    from private.set_aside(array(select i.sn from public.units i where i.sn = v_component.component_sn and i.status = 'ON_HOLD'), p_reason, v_actor, '{}') a
+   where u.sn = a.sn;
   return private.finish_assembly(v_command, v_component, 'unit.component_removed', true, jsonb_build_object(
     'component_id', v_component.id, 'sku', v_component.sku, 'lot_id', v_component.lot_id, 'component_sn', v_component.component_sn,
     'quantity', trim_scale(v_component.quantity), 'removal', p_removal, 'reason', p_reason,
-    'txn_id', case when p_removal = 'recovered' then private.put_back_component(v_component, p_reason, v_actor) end));
+    'txn_id', v_txn));
 end $$;
 comment on function public.uninstall_component is
 $$Taken out of the unit again, as it was installed (p_component_id). p_removal recovered: it may be used again, and goes back on the shelf if it

@@ -16,19 +16,27 @@ begin
 end $$;
 comment on function private.leave_box is 'A locked unit is taken out of its box. Errors: box.sealed (409). Locks: the box.';
 
+create function private.piece_at(p_unit public.units)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((
+    select b.location from public.inventory_balances b join public.locations l on l.code = b.location
+     where b.sku = p_unit.stock_sku and l.site = p_unit.site and l.is_free and b.on_hand >= 1
+     order by b.location <> p_unit.stock_location, b.location limit 1), p_unit.stock_location);
+end $$;
+comment on function private.piece_at is 'The shelf a piece of this unit is on: where it was put, unless it was moved to another one of the site. The item is locked.';
+
 create function private.leave_stock(p_unit public.units, p_kind text, p_reason text, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
-  v_made public.inventory_txn;
   v_id bigint;
 begin
   if coalesce(p_unit.status_before_hold, p_unit.status) <> 'IN_FINISHED_STOCK' or p_unit.shipped_at is not null then
     return;   -- not in stock, or its order took it out
   end if;
-  select t.* into v_made from public.inventory_txn t
-   where t.ref_stream = 'unit' and t.ref_id = p_unit.sn and t.kind = 'produce' order by t.id desc limit 1;
-  v_id := private.post_txn(v_made.sku, v_made.location, p_kind, -1, 'unit', p_unit.sn, p_reason, p_actor);
-  perform private.allocate(array[v_made.sku], jsonb_build_object('event', 'unit.' || p_kind, 'ref', p_unit.sn));
+  perform private.lock_stock(array[p_unit.stock_sku]);
+  v_id := private.post_txn(p_unit.stock_sku, coalesce(p_unit.hold_location, private.piece_at(p_unit)), p_kind, -1, 'unit', p_unit.sn, p_reason, p_actor);
+  perform private.allocate(array[p_unit.stock_sku], jsonb_build_object('event', 'unit.' || p_kind, 'ref', p_unit.sn));
   perform private.emit_moves(case p_kind when 'scrap' then 'stock.scrapped' else 'stock.issued' end, array[v_id], p_actor);
 end $$;
 comment on function private.leave_stock is
@@ -39,8 +47,8 @@ returns public.units language plpgsql immutable set search_path = '' as $$
 declare
   v_new public.units := private.off_hold(p_unit);
 begin
-  v_new.kit_id := null; v_new.box_code := null; v_new.packed_at := null; v_new.stocked_at := null; v_new.stock_location := null;
-  v_new.shipped_at := null;
+  v_new.kit_id := null; v_new.box_code := null; v_new.packed_at := null; v_new.stocked_at := null; v_new.stock_sku := null;
+  v_new.stock_location := null; v_new.shipped_at := null;
   return v_new;
 end $$;
 comment on function private.unpacked is 'A copy that is in no box and in no stock.';
@@ -63,9 +71,7 @@ declare
 begin
   if v_command.answer is null then
     perform private.check_unit_reason(p_reason);
-    if v_unit.status <> 'PACKED' then
-      perform private.refuse_unit_state(v_unit, 'unpacked');
-    end if;
+    perform private.check_step(v_unit, 'unpack', 'unpacked');
     perform private.free_kit(v_unit);
     perform private.leave_box(v_unit);
     v_new := private.unpacked(v_unit);
@@ -91,9 +97,8 @@ declare
 begin
   if v_command.answer is null then
     perform private.check_unit_reason(p_reason);
-    if v_unit.status in ('SCRAPPED', 'ON_HOLD') then
-      perform private.refuse_unit_state(v_unit, 'reworked');
-    elsif v_unit.status <> 'REWORK' then
+    if v_unit.status <> 'REWORK' then
+      perform private.check_step(v_unit, 'rework', 'reworked');
       perform private.refuse_built_in(v_unit.sn);
       perform private.free_kit(v_unit);
       perform private.leave_box(v_unit);
@@ -132,7 +137,9 @@ begin
       v_new.status := 'SCRAPPED';
       v_new.scrapped_at := now();
       v_new.box_code := null;
+      v_new.stock_sku := null;
       v_new.stock_location := null;
+      delete from private.recall_claims c where c.kind = 'unit' and c.key = v_unit.sn;
       v_change := private.save_unit(v_unit, v_new, 'unit.scrapped', v_command.actor, jsonb_build_object('reason', p_reason, 'from', v_unit.status));
     end if;
   end if;

@@ -12,9 +12,9 @@ begin
   if v_command.answer is null then
     if v_kit = '' or length(v_kit) > 100 then
       perform private.fail(422, 'kit.empty', 'Scan the code on the kit.', jsonb_build_object('field', 'p_kit_id', 'actual', left(v_kit, 100)));
-    elsif v_unit.status not in ('CREATED', 'FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_unit, 'given another kit');
-    elsif v_unit.kit_id is distinct from v_kit then
+    end if;
+    perform private.check_step(v_unit, 'kit', 'given another kit');
+    if v_unit.kit_id is distinct from v_kit then
       v_new.kit_id := v_kit;
       v_change := private.save_unit(v_unit, v_new, 'unit.kit_scanned', v_command.actor, jsonb_build_object('kit_id', v_kit));
     end if;
@@ -163,9 +163,7 @@ declare
   v_change public.unit_change := private.unit_unchanged(v_unit);
 begin
   if v_command.answer is null and v_unit.status <> 'IN_FINISHED_STOCK' then
-    if v_unit.status <> 'PACKED' then
-      perform private.refuse_unit_state(v_unit, 'moved to stock');
-    end if;
+    perform private.check_step(v_unit, 'stock', 'moved to stock');
     v_sku := private.finished_item(v_unit, p_finished_item);
     v_place := private.place(coalesce(p_location, private.default_location(v_unit.site)));
     perform private.check_place(v_place, p_location);
@@ -178,6 +176,7 @@ begin
     perform private.emit_moves('stock.produced', array[v_id], v_command.actor);
     v_new.status := 'IN_FINISHED_STOCK';
     v_new.stocked_at := now();
+    v_new.stock_sku := v_sku;
     v_new.stock_location := v_place.code;
     v_change := private.save_unit(v_unit, v_new, 'unit.moved_to_stock', v_command.actor,
       jsonb_build_object('sku', v_sku, 'location', v_place.code, 'txn_id', v_id));

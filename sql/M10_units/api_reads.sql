@@ -111,6 +111,7 @@ begin
   v_tests := private.unit_tests(v_unit.sn);
   return jsonb_build_object(
     'unit', to_jsonb(v_unit), 'next_action', private.next_unit_action(v_unit),
+    'actions', private.unit_actions(v_unit),
     'next_statuses', (select coalesce(jsonb_agg(t.to_status order by t.to_status), '[]') from private.unit_transitions t where t.from_status = v_unit.status),
     'variant', (select to_jsonb(v) from public.product_variants v where v.code = v_unit.variant_code),
     'production_order', (select o.code from public.production_orders o where o.id = v_unit.production_order_id),
@@ -122,7 +123,8 @@ begin
     'events', private.unit_history(v_unit.sn), 'genealogy', private.genealogy(v_unit.sn));
 end $$;
 comment on function public.get_unit is
-$$Everything about one unit: {unit, next_action, next_statuses, variant, production_order, kit, box, label {state, job_id}, last_test, tests (20, newest
+$$Everything about one unit: {unit, next_action, actions (what its status and the role of the caller allow: flash, test, assemble, assign, install,
+kit, pack, stock, box, unpack, label, rework, hold, release, scrap), next_statuses, variant, production_order, kit, box, label {state, job_id}, last_test, tests (20, newest
 first, with measurements), gate {allowed, blockers, expected} as it is now, events (200, newest first), genealogy {node, made_of, went_into, edges}}.
 Permission: units.read at the site of the unit.
 Errors: unit.unknown (404).

@@ -184,19 +184,79 @@ Locks: none.$$;
 -- Hold ---------------------------------------------------------------------------------------------------------------
 
 create type public.hold_result as (changed boolean, event_id bigint, units_held integer, units_held_before integer, units_scrapped integer,
-  lots_held integer, lots_held_before integer, customer_orders integer);
+  lots_held integer, lots_held_before integer, customer_orders integer, recall_id bigint);
 comment on type public.hold_result is
-  'What hold_all held now, what was held before or is scrapped and was left as it is, and how many customer orders are affected.';
+$$What hold_all held now, what was held before or is scrapped and was left as it is, and how many customer orders are affected. recall_id: what
+release_all takes; null when there is nothing to hold.$$;
+
+create function private.check_recall(p_sns text[])
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  perform private.authorize('units.recall', null, s.site) from (select distinct u.site from unnest(p_sns) r (sn) join public.units u on u.sn = r.sn) s;
+end $$;
+comment on function private.check_recall is 'Refuses who may not recall at the site of each of these units.';
 
 create function private.recall_units(p_nodes bigint[])
 returns text[] language plpgsql stable set search_path = '' as $$
 declare
   v_sns text[] := array(select n.key from unnest(p_nodes) r (id) join public.trace_nodes n on n.id = r.id where n.kind = 'unit');
 begin
-  perform private.authorize('units.recall', null, s.site) from (select distinct u.site from unnest(v_sns) r (sn) join public.units u on u.sn = r.sn) s;
+  perform private.check_recall(v_sns);
   return v_sns;
 end $$;
 comment on function private.recall_units is 'Serials of the units among the nodes. Refuses who may not recall at the site of each.';
+
+create function private.open_recall(p_trace jsonb, p_reason text, p_actor uuid)
+returns bigint language plpgsql set search_path = '' as $$
+declare
+  v_id bigint;
+begin
+  select r.id into v_id from private.recalls r where r.trace = p_trace and r.released_at is null for update;
+  if v_id is null then
+    insert into private.recalls (trace, reason, held_by) values (p_trace, p_reason, nullif(p_actor, '00000000-0000-0000-0000-000000000000'))
+    returning id into v_id;
+  end if;
+  return v_id;
+end $$;
+comment on function private.open_recall is 'The open recall of this trace, or a new one. The genealogy is locked alone. Locks: the recall.';
+
+create function private.claim(p_recall bigint, p_kind text, p_keys text[], p_held text[])
+returns bigint language plpgsql set search_path = '' as $$
+declare
+  v_new bigint;
+begin
+  with claimed as (
+    insert into private.recall_claims as c (recall_id, kind, key, is_cause)
+    select p_recall, p_kind, k.key, h.key is not null from unnest(p_keys) k (key) left join unnest(p_held) h (key) on h.key = k.key
+    on conflict on constraint recall_claims_pkey do update set is_cause = true where excluded.is_cause returning 1
+  )
+  select count(*) into v_new from claimed;
+  return v_new;
+end $$;
+comment on function private.claim is 'The recall wants these held; p_held are on hold because of it. Answers how many it did not want before. They are locked.';
+
+create function private.hold_for_recall(
+  p_result public.hold_result, p_sns text[], p_lots bigint[], p_reason text, p_actor uuid, p_detail jsonb)
+returns public.hold_result language plpgsql set search_path = '' as $$
+declare
+  v_result public.hold_result := p_result;
+  v_lots constant bigint[] := private.hold_lots(p_lots, p_reason, p_actor, p_detail);
+  v_sns constant text[] := private.hold_units(p_sns, p_reason, p_actor, p_detail);
+  v_new constant bigint := private.claim(p_result.recall_id, 'unit', p_sns, v_sns) + private.claim(p_result.recall_id, 'lot',
+    array(select l::text from unnest(p_lots) l), array(select l::text from unnest(v_lots) l));
+begin
+  v_result.changed := v_new > 0;
+  v_result.units_held := cardinality(v_sns);
+  v_result.units_held_before := cardinality(p_sns) - cardinality(v_sns);
+  v_result.lots_held := cardinality(v_lots);
+  v_result.lots_held_before := cardinality(p_lots) - cardinality(v_lots);
+  if not exists (select from private.recall_claims c where c.recall_id = p_result.recall_id) then
+    delete from private.recalls r where r.id = p_result.recall_id;
+    v_result.recall_id := null;
+  end if;
+  return v_result;
+end $$;
+comment on function private.hold_for_recall is 'Holds the locked units and the lots, and remembers that this recall wants them held. Locks: the lots by id, then the items in stock.';
 
 create function public.hold_all(p_trace jsonb, p_reason text, p_request_id uuid default null)
 returns public.hold_result language plpgsql security definer set search_path = '' set statement_timeout = '100s' as $$
@@ -207,6 +267,7 @@ declare
   v_nodes bigint[];
   v_sns text[];
   v_lots bigint[];
+  v_detail jsonb;
   v_result public.hold_result;
 begin
   if v_answer is not null then
@@ -219,13 +280,14 @@ begin
   v_sns := private.recall_units(v_nodes);
   v_lots := array(select l.id from unnest(v_nodes) r (id) join public.trace_nodes n on n.id = r.id and n.kind = 'lot'
     join public.lots l on l.sku = n.sku and lower(l.code) = lower(n.key));
-  v_result.units_held := cardinality(private.hold_units(v_sns, p_reason, v_actor, jsonb_build_object('recall', p_trace)));
-  v_result.lots_held := cardinality(private.hold_lots(v_lots, p_reason, v_actor, jsonb_build_object('recall', p_trace)));
-  v_result.units_scrapped := (select count(*) from public.units u where u.sn = any (v_sns) and u.status = 'SCRAPPED');
-  v_result.units_held_before := cardinality(v_sns) - v_result.units_held - v_result.units_scrapped;
-  v_result.lots_held_before := cardinality(v_lots) - v_result.lots_held;
+  v_result.recall_id := private.open_recall(p_trace, p_reason, v_actor);
+  v_detail := jsonb_build_object('recall', p_trace, 'recall_id', v_result.recall_id);
+  perform 1 from public.units u where u.sn = any (v_sns) order by u.sn for update;
+  v_result.units_scrapped := cardinality(v_sns);
+  v_sns := array(select u.sn from public.units u where u.sn = any (v_sns) and u.status <> 'SCRAPPED');
+  v_result.units_scrapped := v_result.units_scrapped - cardinality(v_sns);
+  v_result := private.hold_for_recall(v_result, v_sns, v_lots, p_reason, v_actor, v_detail);
   v_result.customer_orders := ((private.trace_summary(v_nodes, 0)).counts ->> 'customer_orders')::integer;
-  v_result.changed := v_result.units_held + v_result.lots_held > 0;
   if v_result.changed then
     v_result.event_id := private.emit('recall', coalesce(v_query.key, v_query.sku, v_query.first, v_query.last), 'recall.held', v_actor,
       jsonb_build_object('trace', p_trace, 'reason', p_reason) || to_jsonb(v_result) - 'changed' - 'event_id');
@@ -236,10 +298,11 @@ end $$;
 comment on function public.hold_all is
 $$Everything that a trace forward reaches goes on hold in one step: every unit that is not scrapped, packed or in stock or not, and every lot.
 p_trace {kind, key, sku, first, last, since, until, with_removed} as the arguments of trace_forward. It is traced anew under a lock: what was built
-since somebody looked is held too, and nothing is built meanwhile.
+since somebody looked is held too, and nothing is built meanwhile. What was on hold before is wanted by this recall too from now on, and does not
+become free before both are over. The same trace again adds to the recall that is open; release_all ends it.
 Permission: units.recall, at the sites of all its units.
 Errors: trace.unknown (404), trace.ambiguous (409), trace.query (422), item.unknown (404), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; what is on hold already stays so.
-Locks: the genealogy, alone; the units by serial, then the lots by id.$$;
+Locks: the genealogy, alone; the recall; the units by serial, the lots by id, then the items in stock and the order lines they are promised to.$$;
 
 grant execute on function public.trace_forward, public.trace_back, public.hold_all to authenticated, service_role;

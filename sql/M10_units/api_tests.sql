@@ -57,9 +57,8 @@ begin
     perform private.fail(422, 'test.name', 'The name of a test has small letters, digits, - and _.', jsonb_build_object('field', 'p_test', 'actual', p_test));
   elsif coalesce(jsonb_typeof(p_readback), 'object') <> 'object' or length(p_readback::text) > 4000 then
     perform private.fail(422, 'test.readback', 'What the fixture read from the unit must be a small object.', jsonb_build_object('field', 'p_fw_readback'));
-  elsif p_unit.status not in ('FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-    perform private.refuse_unit_state(p_unit, 'tested');
   end if;
+  perform private.check_step(p_unit, 'test', 'tested');
 end $$;
 
 create function private.after_test(p_unit public.units, p_read jsonb, p_run public.test_runs)

@@ -28,16 +28,11 @@ end $$;
 
 create function private.label_units(p_sns text[], p_site text, p_station text, p_actor uuid)
 returns bigint[] language plpgsql set search_path = '' as $$
-declare
-  v_labels jsonb;
 begin
-  select jsonb_agg(jsonb_build_object('subject', u.sn, 'data', jsonb_build_object('product', coalesce(v.title, u.product_code),
-      'variant', coalesce(u.variant_code, ''), 'made', to_char(private.site_day(u.site, u.created_at), 'YYYY-MM-DD'))) order by u.sn)
-    into v_labels
-    from public.units u left join public.product_variants v on v.code = u.variant_code where u.sn = any (p_sns);
   return array(
     select d.job_id from private.add_prints(row(p_site, null, p_station)::private.print_place,
-      row('unit_device', 1, null, null, 90)::private.print_wish, v_labels, p_actor) d order by 1);
+      row('unit_device', 1, null, null, 90)::private.print_wish, (select jsonb_agg(jsonb_build_object('subject', s) order by s) from unnest(p_sns) s),
+      p_actor) d order by 1);
 end $$;
 comment on function private.label_units is 'Device labels for these units. Errors: those of add_prints. Locks: one advisory lock per label.';
 
@@ -101,9 +96,8 @@ declare
 begin
   if v_command.answer is null then
     v_variant := private.find_variant(p_variant);
-    if v_unit.status not in ('CREATED', 'FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_unit, 'given another variant');
-    elsif not v_variant.is_active then
+    perform private.check_step(v_unit, 'assign', 'given another variant');
+    if not v_variant.is_active then
       perform private.fail(409, 'variant.inactive', v_variant.title || ' is no longer made.', jsonb_build_object('variant', v_variant.code));
     elsif v_unit.variant_code is distinct from v_variant.code then
       v_new.variant_code := v_variant.code;
@@ -138,9 +132,7 @@ begin
     perform private.check_length('p_fw_build_hash', p_fw_build_hash, 128);
     perform private.check_length('p_hw_rev', p_hw_rev, 60);
     perform private.check_length('p_detail', p_detail::text, 4000);
-    if v_unit.status not in ('CREATED', 'FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_unit, 'flashed');
-    end if;
+    perform private.check_step(v_unit, 'flash', 'flashed');
     perform private.refuse_built_in(v_unit.sn);
     v_new := private.invalidate_tests(v_unit);   -- a flash that failed may have left anything
     v_new.hw_rev := coalesce(nullif(trim(p_hw_rev), ''), v_unit.hw_rev);
@@ -172,9 +164,7 @@ declare
 begin
   if v_command.answer is null then
     perform private.check_length('p_notes', p_notes, 500);
-    if v_unit.status not in ('FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_unit, 'assembled');
-    end if;
+    perform private.check_step(v_unit, 'assemble', 'assembled');
     perform private.refuse_built_in(v_unit.sn);
     if v_unit.assembled_at is not null then   -- it was opened again: what was measured before is not what is in there now
       v_new := private.invalidate_tests(v_unit);
@@ -213,36 +203,44 @@ begin
   return private.finish_unit(v_command, v_change);
 end $$;
 comment on function public.hold_unit is
-$$Nothing more is done with the unit until it is released. One that is held already keeps its first reason.
+$$Nothing more is done with the unit until it is released; in stock its piece is set aside, so that nobody is promised it. One that is held already
+keeps its first reason.
 Permission: units.hold at the site of the unit.
 Errors: unit.unknown (404), unit.wrong_state (409) when scrapped, unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the unit.$$;
+Locks: the unit, then the item in stock and the order lines it is promised to.$$;
 
 create function public.release_unit(p_sn text, p_reason text default null, p_request_id uuid default null)
 returns public.unit_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.unit_command := private.begin_unit('units.hold', p_sn, p_request_id, 'release_unit', jsonb_build_array(p_sn, p_reason));
   v_unit public.units := v_command.unit;
-  v_new public.units := v_unit;
   v_change public.unit_change := private.unit_unchanged(v_unit);
 begin
   if v_command.answer is null then
     perform private.check_length('p_reason', p_reason, 500);
     if v_unit.status = 'ON_HOLD' then
-      v_new := private.off_hold(v_unit);
-      v_change := private.save_unit(v_unit, v_new, 'unit.released', v_command.actor,
-        jsonb_build_object('reason', p_reason, 'held_for', v_unit.hold_reason));
+      delete from private.recall_claims c where c.kind = 'unit' and c.key = v_unit.sn and c.is_cause;
+      perform private.end_holds(array[v_unit.sn], p_reason, v_command.actor);
+      select u.* into v_unit from public.units u where u.sn = v_unit.sn;
+      v_change := private.unit_unchanged(v_unit);
+      v_change.changed := true;
+      v_change.event_id := (select e.id from public.events e where e.stream = 'unit' and e.stream_id = v_unit.sn order by e.id desc limit 1);
+      if v_unit.status = 'ON_HOLD' then
+        v_change.notices := jsonb_build_array(jsonb_build_object('code', 'unit.still_held', 'message', format('%s stays on hold for another recall: %s.',
+          v_unit.sn, rtrim(v_unit.hold_reason, ' .')), 'details', jsonb_build_object('reason', v_unit.hold_reason)));
+      end if;
     end if;
   end if;
   return private.finish_unit(v_command, v_change);
 end $$;
 comment on function public.release_unit is
-$$The hold ends: the unit is again what it was before.
+$$The hold ends: the unit is again what it was before, and its piece is free stock again. A unit that another recall wants held too stays on hold
+for that one (notices unit.still_held); released once more, that recall lets go of it too.
 Permission: units.hold at the site of the unit.
 Errors: unit.unknown (404), request.too_long (422), request.reused (422).
-Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the unit.$$;
+Idempotency: by p_request_id; without it a repeat of a free unit answers changed = false.
+Locks: the unit, then the item in stock and the order lines it is promised to.$$;
 
 create function private.off_hold(p_unit public.units)
 returns public.units language plpgsql immutable set search_path = '' as $$
@@ -252,6 +250,7 @@ begin
   if p_unit.status = 'ON_HOLD' then
     v_new.status := p_unit.status_before_hold;
     v_new.status_before_hold := null; v_new.hold_reason := null; v_new.held_at := null; v_new.held_by := null;
+    v_new.hold_location := null;
   end if;
   return v_new;
 end $$;

@@ -3,31 +3,44 @@
 create function private.hold_units(p_sns text[], p_reason text, p_actor uuid, p_detail jsonb default '{}')
 returns text[] language plpgsql set search_path = '' as $$
 declare
-  v_station text := private.event_station();
-  v_is_many boolean := cardinality(p_sns) > 100;
-  v_held public.units[];
+  v_held text[];
 begin
   perform 1 from public.units u where u.sn = any (p_sns) order by u.sn for update;
-  with held as (
-    update public.units u
-       set status = 'ON_HOLD', status_before_hold = u.status, held_at = now(), hold_reason = p_reason,
-           held_by = nullif(p_actor, '00000000-0000-0000-0000-000000000000')
-     where u.sn = any (p_sns) and u.status not in ('SCRAPPED', 'ON_HOLD') returning u as unit
+  v_held := array(select u.sn from public.units u where u.sn = any (p_sns) and u.status not in ('SCRAPPED', 'ON_HOLD') order by u.sn);
+  with aside as materialized (
+    select a.sn, a.place from private.set_aside(v_held, p_reason, p_actor, p_detail) a
   )
-  select array_agg(h.unit order by (h.unit).sn) into v_held from held h;
-  perform set_config('takt.quiet', case when v_is_many then 'on' else '' end, true);
-  perform private.emit('unit', h.sn, 'unit.held', p_actor, p_detail || jsonb_build_object('version', h.version, 'status', h.status,
-      'before', jsonb_build_object('status', h.status_before_hold), 'after', jsonb_build_object('status', h.status), 'reason', p_reason),
-      null, h.site, v_station)
-    from unnest(v_held) h;
-  perform set_config('takt.quiet', '', true);
-  perform private.broadcast('site:' || s.site || ':unit', 'unit.held', '{"stream": "unit", "stream_id": ""}')
-    from (select distinct h.site from unnest(v_held) h where v_is_many) s;
-  return array(select h.sn from unnest(v_held) h);
+  update public.units u
+     set status = 'ON_HOLD', status_before_hold = u.status, held_at = now(), hold_reason = p_reason,
+         held_by = nullif(p_actor, '00000000-0000-0000-0000-000000000000'), hold_location = a.place
+    from unnest(v_held) h (sn) left join aside a on a.sn = h.sn
+   where u.sn = h.sn;
+  perform private.tell_holds('unit.held', v_held, p_reason, p_actor, p_detail);
+  return v_held;
 end $$;
 comment on function private.hold_units is
 $$Units go on hold, in the order of their serial numbers; those on hold already or scrapped are left as they are. Answers which it held.
-p_detail goes into each event; of more than 100 units, those who listen are told once. Locks: the units.$$;
+What of them is in stock is set aside. p_detail goes into each event; of more than 100 units, those who listen are told once.
+Locks: the units, then the items in stock and the order lines they are promised to.$$;
+
+create function private.tell_holds(p_event text, p_sns text[], p_reason text, p_actor uuid, p_detail jsonb)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_is_many constant boolean := cardinality(p_sns) > 100;
+  v_station constant text := private.event_station();
+begin
+  perform set_config('takt.quiet', case when v_is_many then 'on' else '' end, true);
+  insert into public.events (site, stream, stream_id, event, actor_id, station, payload)
+  select u.site, 'unit', u.sn, p_event, nullif(p_actor, '00000000-0000-0000-0000-000000000000'), v_station,
+      p_detail || jsonb_build_object('version', u.version, 'status', u.status, 'reason', p_reason,
+        'before', jsonb_build_object('status', case when p_event = 'unit.held' and not p_detail ? 'instead' then u.status_before_hold else 'ON_HOLD' end),
+        'after', jsonb_build_object('status', u.status))
+    from public.units u where u.sn = any (p_sns) order by u.sn;
+  perform set_config('takt.quiet', '', true);
+  perform private.broadcast('site:' || s.site || ':unit', p_event, '{"stream": "unit", "stream_id": ""}')
+    from (select distinct u.site from public.units u where v_is_many and u.sn = any (p_sns)) s;
+end $$;
+comment on function private.tell_holds is 'One event per unit that was held or released; of more than 100 those who listen are told once.';
 
 create function private.hold_lots(p_ids bigint[], p_reason text, p_actor uuid, p_detail jsonb default '{}')
 returns bigint[] language plpgsql set search_path = '' as $$
@@ -163,15 +176,15 @@ begin
   end if;
   perform private.check_unit_reason(p_reason);
   select l.* into v_before from public.lots l where l.id = (private.find_lot(p_sku, p_code)).id for update;
-  v_lot := v_before;
   if v_before.held_at is not null then
-    update public.lots l set held_at = null, hold_reason = null, held_by = null where l.id = v_before.id returning l.* into v_lot;
+    delete from private.recall_claims c where c.kind = 'lot' and c.key = v_before.id::text and c.is_cause;
+    perform private.end_lot_holds(array[v_before.id], p_reason, v_actor);
   end if;
-  return private.finish_lot(v_actor, p_request_id, v_before, v_lot, 'lot.released', jsonb_build_object('reason', p_reason,
-    'held_because', v_before.hold_reason));
+  select l.* into v_lot from public.lots l where l.id = v_before.id;
+  return private.finish_lot(v_actor, p_request_id, v_before, v_lot, null);
 end $$;
 comment on function public.release_lot is
-$$The lot may be used again. Units that are on hold stay so.
+$$The lot may be used again. Units that are on hold stay so. A lot that another recall wants held too stays on hold for that one.
 Permission: units.hold.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a lot that is free stays as it is.

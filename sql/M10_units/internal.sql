@@ -94,6 +94,50 @@ begin
 end $$;
 comment on function private.refuse_unit_state is 'Errors: unit.on_hold (423), else unit.wrong_state (409) with what to do next. p_what: flashed, assembled …';
 
+create function private.unit_steps(p_status public.unit_status)
+returns text[] language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_status
+    when 'CREATED' then '{flash,assign,install,kit,label,rework,hold,scrap}'
+    when 'REWORK' then '{flash,test,assemble,assign,install,kit,pack,label,hold,scrap}'
+    when 'PACKED' then '{stock,box,unpack,label,rework,hold,scrap}'
+    when 'IN_FINISHED_STOCK' then '{box,label,rework,hold,scrap}'
+    when 'ON_HOLD' then '{release,label,scrap}'
+    when 'SCRAPPED' then '{}'
+    else '{flash,test,assemble,assign,install,kit,pack,label,rework,hold,scrap}' end;
+end $$;
+comment on function private.unit_steps is
+'What may be done with a unit in this status. Commands ask here, and get_unit tells; the gate decides about pack, and repeats are answered besides.';
+
+create function private.check_step(p_unit public.units, p_step text, p_what text)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  if p_step <> all (private.unit_steps(p_unit.status)) then
+    perform private.refuse_unit_state(p_unit, p_what);
+  end if;
+end $$;
+comment on function private.check_step is 'Errors: unit.on_hold (423), unit.wrong_state (409), unless the status of the unit allows the step. p_what: flashed, assembled …';
+
+create function private.step_permission(p_step text)
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_step when 'label' then 'printing.request' when 'install' then 'units.assemble' when 'release' then 'units.hold'
+    when 'kit' then 'units.pack' when 'stock' then 'units.pack' when 'box' then 'units.pack' else 'units.' || p_step end;
+end $$;
+
+create function private.unit_actions(p_unit public.units)
+returns text[] language plpgsql stable set search_path = '' as $$
+declare
+  v_is_inside constant boolean := exists (select from public.unit_components c where c.component_sn = p_unit.sn and c.removed_at is null);
+begin
+  return array(
+    select s.step from unnest(private.unit_steps(p_unit.status)) with ordinality as s (step, n)
+     where private.may(private.step_permission(s.step))
+       and not (v_is_inside and s.step in ('flash', 'assemble', 'install', 'pack', 'rework', 'scrap'))
+     order by s.n);
+end $$;
+comment on function private.unit_actions is 'The steps that the status of the unit and the role of the caller allow; what is inside another unit is not changed.';
+
 create function private.check_unit_reason(p_reason text)
 returns void language plpgsql immutable set search_path = '' as $$
 begin
@@ -167,10 +211,10 @@ declare
 begin
   update public.units u set
     (product_code, serial_class, variant_code, status, status_before_hold, hold_reason, held_at, held_by, hw_rev, fw_version, fw_build_hash,
-     build_no, kit_id, box_code, stock_location, assembled_at, packed_at, stocked_at, shipped_at, scrapped_at) =
+     build_no, kit_id, box_code, stock_sku, stock_location, hold_location, assembled_at, packed_at, stocked_at, shipped_at, scrapped_at) =
     (p_new.product_code, p_new.serial_class, p_new.variant_code, p_new.status, p_new.status_before_hold, p_new.hold_reason, p_new.held_at,
-     p_new.held_by, p_new.hw_rev, p_new.fw_version, p_new.fw_build_hash, p_new.build_no, p_new.kit_id, p_new.box_code, p_new.stock_location,
-     p_new.assembled_at, p_new.packed_at, p_new.stocked_at, p_new.shipped_at, p_new.scrapped_at)
+     p_new.held_by, p_new.hw_rev, p_new.fw_version, p_new.fw_build_hash, p_new.build_no, p_new.kit_id, p_new.box_code, p_new.stock_sku,
+     p_new.stock_location, p_new.hold_location, p_new.assembled_at, p_new.packed_at, p_new.stocked_at, p_new.shipped_at, p_new.scrapped_at)
    where u.sn = p_old.sn
   returning u.* into v_unit;
   select coalesce(jsonb_object_agg(n.key, v_old -> n.key), '{}'), coalesce(jsonb_object_agg(n.key, n.value), '{}') into v_before, v_after

@@ -13,6 +13,8 @@ alter table private.serial_sequences enable row level security;
 alter table private.unit_transitions enable row level security;
 alter table private.recall_exports enable row level security;
 alter table private.recall_export_nodes enable row level security;
+alter table private.recalls enable row level security;
+alter table private.recall_claims enable row level security;
 
 create policy select_active on public.product_variants for select to authenticated using ((select private.may('units.read')));
 create policy select_active on public.variant_rules for select to authenticated using ((select private.may('units.read')));

@@ -115,7 +115,9 @@ create table public.units (
   build_no integer not null default 1,
   kit_id text constraint units_kit_id_check check (length(kit_id) between 1 and 100),
   box_code text,
+  stock_sku text,
   stock_location text,
+  hold_location text,
   production_order_id bigint,
   assembled_at timestamptz,
   packed_at timestamptz,
@@ -129,14 +131,17 @@ create table public.units (
   constraint units_site_fkey foreign key (site) references public.sites (code) on delete restrict,
   constraint units_variant_code_fkey foreign key (variant_code) references public.product_variants (code) on delete restrict,
   constraint units_box_code_fkey foreign key (box_code) references public.boxes (code) on delete restrict,
+  constraint units_stock_sku_fkey foreign key (stock_sku) references public.inventory_items (sku) on delete restrict,
   constraint units_stock_location_fkey foreign key (stock_location) references public.locations (code) on delete restrict,
+  constraint units_hold_location_fkey foreign key (hold_location) references public.locations (code) on delete restrict,
   constraint units_production_order_id_fkey foreign key (production_order_id) references public.production_orders (id) on delete restrict,
   constraint units_class_check check ((serial_class = 'FINAL') = (variant_code is not null)),
   constraint units_hold_check check ((status = 'ON_HOLD') = (status_before_hold is not null)
     and (status = 'ON_HOLD') = (hold_reason is not null) and status_before_hold not in ('ON_HOLD', 'SCRAPPED')),
   constraint units_packed_check check (
     (coalesce(status_before_hold, status) in ('PACKED', 'IN_FINISHED_STOCK')) = (packed_at is not null) or status = 'SCRAPPED'),
-  constraint units_stock_check check ((coalesce(status_before_hold, status) = 'IN_FINISHED_STOCK') = (stock_location is not null)),
+  constraint units_stock_check check ((coalesce(status_before_hold, status) = 'IN_FINISHED_STOCK') = (stock_location is not null)
+    and (stock_location is null) = (stock_sku is null) and (hold_location is null or status_before_hold = 'IN_FINISHED_STOCK')),
   constraint units_box_check check (box_code is null or packed_at is not null),
   constraint units_scrapped_check check ((status = 'SCRAPPED') = (scrapped_at is not null))
 ) with (fillfactor = 80);
@@ -144,7 +149,9 @@ create index units_site_idx on public.units (site);
 create index units_status_idx on public.units (status, sn);
 create index units_variant_code_idx on public.units (variant_code, sn) where variant_code is not null;
 create index units_box_code_idx on public.units (box_code) where box_code is not null;
+create index units_stock_sku_idx on public.units (stock_sku) where stock_sku is not null;
 create index units_stock_location_idx on public.units (stock_location) where stock_location is not null;
+create index units_hold_location_idx on public.units (hold_location, stock_sku) where hold_location is not null;
 create index units_production_order_id_idx on public.units (production_order_id) where production_order_id is not null;
 comment on table public.units is 'One row per physical unit, from its generic serial to its box. Its serial never changes and is never used twice.';
 comment on column public.units.sn is 'YYMM-GN-00001: month of the plant, product code at birth, running number.';
@@ -154,7 +161,9 @@ comment on column public.units.hw_rev is 'As last read; a reading without it lea
 comment on column public.units.fw_version is 'As last read or flashed; a reading without it leaves what was known.';
 comment on column public.units.build_no is 'Counts the changes that a test does not survive: a flash, an assembly anew, a rework. A test counts for the build it measured.';
 comment on column public.units.kit_id is 'The packaging kit scanned last, whether there is such a kit or not: the gate says.';
+comment on column public.units.stock_sku is 'The item it was booked as; its variant may have another one since.';
 comment on column public.units.stock_location is 'Where it was put into stock.';
+comment on column public.units.hold_location is 'On hold: where its piece was set aside, so that nobody is promised it; null when the books had no piece of it.';
 
 create table private.unit_transitions (
   from_status public.unit_status not null,

@@ -80,3 +80,33 @@ create table private.recall_export_nodes (
 comment on table private.recall_export_nodes is
 $$Everything that the trace of an export reached; its pages are read from here, by serial number. Without a foreign key: checking a quarter of a
 million rows would take longer than finding them. private.purge_recall_exports deletes from both.$$;
+
+-- What hold_all held, so that the same can be released again ----------------------------------------------------------
+
+create table private.recalls (
+  id bigint generated always as identity,
+  trace jsonb not null,
+  reason text not null constraint recalls_reason_check check (length(reason) between 1 and 500),
+  held_at timestamptz not null default now(),
+  held_by uuid,
+  released_at timestamptz,
+  released_by uuid,
+  release_reason text constraint recalls_release_reason_check check (length(release_reason) <= 500),
+  constraint recalls_pkey primary key (id),
+  constraint recalls_release_check check ((released_at is null) = (release_reason is null))
+);
+create index recalls_open_idx on private.recalls using hash (trace) where released_at is null;
+comment on table private.recalls is 'One row per hold_all; while it is open the same trace again belongs to it.';
+
+create table private.recall_claims (
+  recall_id bigint not null,
+  kind text not null constraint recall_claims_kind_check check (kind in ('unit', 'lot')),
+  key text not null,
+  is_cause boolean not null,
+  constraint recall_claims_pkey primary key (recall_id, kind, key)
+);
+create index recall_claims_key_idx on private.recall_claims (key, kind);
+comment on table private.recall_claims is
+$$What an open recall wants held: units by serial, lots by id. Guarded by the locks of those. A free unit has no claims; one on hold may have
+several, and is held until the last is gone. Without a foreign key, as recall_export_nodes.$$;
+comment on column private.recall_claims.is_cause is 'It is on hold because of this recall; false: it was on hold before, for something else.';

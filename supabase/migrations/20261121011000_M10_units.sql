@@ -87,6 +87,36 @@ comment on table private.recall_export_nodes is
 $$Everything that the trace of an export reached; its pages are read from here, by serial number. Without a foreign key: checking a quarter of a
 million rows would take longer than finding them. private.purge_recall_exports deletes from both.$$;
 
+-- What hold_all held, so that the same can be released again ----------------------------------------------------------
+
+create table private.recalls (
+  id bigint generated always as identity,
+  trace jsonb not null,
+  reason text not null constraint recalls_reason_check check (length(reason) between 1 and 500),
+  held_at timestamptz not null default now(),
+  held_by uuid,
+  released_at timestamptz,
+  released_by uuid,
+  release_reason text constraint recalls_release_reason_check check (length(release_reason) <= 500),
+  constraint recalls_pkey primary key (id),
+  constraint recalls_release_check check ((released_at is null) = (release_reason is null))
+);
+create index recalls_open_idx on private.recalls using hash (trace) where released_at is null;
+comment on table private.recalls is 'One row per hold_all; while it is open the same trace again belongs to it.';
+
+create table private.recall_claims (
+  recall_id bigint not null,
+  kind text not null constraint recall_claims_kind_check check (kind in ('unit', 'lot')),
+  key text not null,
+  is_cause boolean not null,
+  constraint recall_claims_pkey primary key (recall_id, kind, key)
+);
+create index recall_claims_key_idx on private.recall_claims (key, kind);
+comment on table private.recall_claims is
+$$What an open recall wants held: units by serial, lots by id. Guarded by the locks of those. A free unit has no claims; one on hold may have
+several, and is held until the last is gone. Without a foreign key, as recall_export_nodes.$$;
+comment on column private.recall_claims.is_cause is 'It is on hold because of this recall; false: it was on hold before, for something else.';
+
 -- sql/M10_units/tables.sql
 
 -- Serialised units. Whoever locks several things does it in this order: production order or ticket → units by serial → variant → kits →
@@ -206,7 +236,9 @@ create table public.units (
   build_no integer not null default 1,
   kit_id text constraint units_kit_id_check check (length(kit_id) between 1 and 100),
   box_code text,
+  stock_sku text,
   stock_location text,
+  hold_location text,
   production_order_id bigint,
   assembled_at timestamptz,
   packed_at timestamptz,
@@ -220,14 +252,17 @@ create table public.units (
   constraint units_site_fkey foreign key (site) references public.sites (code) on delete restrict,
   constraint units_variant_code_fkey foreign key (variant_code) references public.product_variants (code) on delete restrict,
   constraint units_box_code_fkey foreign key (box_code) references public.boxes (code) on delete restrict,
+  constraint units_stock_sku_fkey foreign key (stock_sku) references public.inventory_items (sku) on delete restrict,
   constraint units_stock_location_fkey foreign key (stock_location) references public.locations (code) on delete restrict,
+  constraint units_hold_location_fkey foreign key (hold_location) references public.locations (code) on delete restrict,
   constraint units_production_order_id_fkey foreign key (production_order_id) references public.production_orders (id) on delete restrict,
   constraint units_class_check check ((serial_class = 'FINAL') = (variant_code is not null)),
   constraint units_hold_check check ((status = 'ON_HOLD') = (status_before_hold is not null)
     and (status = 'ON_HOLD') = (hold_reason is not null) and status_before_hold not in ('ON_HOLD', 'SCRAPPED')),
   constraint units_packed_check check (
     (coalesce(status_before_hold, status) in ('PACKED', 'IN_FINISHED_STOCK')) = (packed_at is not null) or status = 'SCRAPPED'),
-  constraint units_stock_check check ((coalesce(status_before_hold, status) = 'IN_FINISHED_STOCK') = (stock_location is not null)),
+  constraint units_stock_check check ((coalesce(status_before_hold, status) = 'IN_FINISHED_STOCK') = (stock_location is not null)
+    and (stock_location is null) = (stock_sku is null) and (hold_location is null or status_before_hold = 'IN_FINISHED_STOCK')),
   constraint units_box_check check (box_code is null or packed_at is not null),
   constraint units_scrapped_check check ((status = 'SCRAPPED') = (scrapped_at is not null))
 ) with (fillfactor = 80);
@@ -235,7 +270,9 @@ create index units_site_idx on public.units (site);
 create index units_status_idx on public.units (status, sn);
 create index units_variant_code_idx on public.units (variant_code, sn) where variant_code is not null;
 create index units_box_code_idx on public.units (box_code) where box_code is not null;
+create index units_stock_sku_idx on public.units (stock_sku) where stock_sku is not null;
 create index units_stock_location_idx on public.units (stock_location) where stock_location is not null;
+create index units_hold_location_idx on public.units (hold_location, stock_sku) where hold_location is not null;
 create index units_production_order_id_idx on public.units (production_order_id) where production_order_id is not null;
 comment on table public.units is 'One row per physical unit, from its generic serial to its box. Its serial never changes and is never used twice.';
 comment on column public.units.sn is 'YYMM-GN-00001: month of the plant, product code at birth, running number.';
@@ -245,7 +282,9 @@ comment on column public.units.hw_rev is 'As last read; a reading without it lea
 comment on column public.units.fw_version is 'As last read or flashed; a reading without it leaves what was known.';
 comment on column public.units.build_no is 'Counts the changes that a test does not survive: a flash, an assembly anew, a rework. A test counts for the build it measured.';
 comment on column public.units.kit_id is 'The packaging kit scanned last, whether there is such a kit or not: the gate says.';
+comment on column public.units.stock_sku is 'The item it was booked as; its variant may have another one since.';
 comment on column public.units.stock_location is 'Where it was put into stock.';
+comment on column public.units.hold_location is 'On hold: where its piece was set aside, so that nobody is promised it; null when the books had no piece of it.';
 
 create table private.unit_transitions (
   from_status public.unit_status not null,
@@ -758,6 +797,50 @@ begin
 end $$;
 comment on function private.refuse_unit_state is 'Errors: unit.on_hold (423), else unit.wrong_state (409) with what to do next. p_what: flashed, assembled …';
 
+create function private.unit_steps(p_status public.unit_status)
+returns text[] language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_status
+    when 'CREATED' then '{flash,assign,install,kit,label,rework,hold,scrap}'
+    when 'REWORK' then '{flash,test,assemble,assign,install,kit,pack,label,hold,scrap}'
+    when 'PACKED' then '{stock,box,unpack,label,rework,hold,scrap}'
+    when 'IN_FINISHED_STOCK' then '{box,label,rework,hold,scrap}'
+    when 'ON_HOLD' then '{release,label,scrap}'
+    when 'SCRAPPED' then '{}'
+    else '{flash,test,assemble,assign,install,kit,pack,label,rework,hold,scrap}' end;
+end $$;
+comment on function private.unit_steps is
+'What may be done with a unit in this status. Commands ask here, and get_unit tells; the gate decides about pack, and repeats are answered besides.';
+
+create function private.check_step(p_unit public.units, p_step text, p_what text)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  if p_step <> all (private.unit_steps(p_unit.status)) then
+    perform private.refuse_unit_state(p_unit, p_what);
+  end if;
+end $$;
+comment on function private.check_step is 'Errors: unit.on_hold (423), unit.wrong_state (409), unless the status of the unit allows the step. p_what: flashed, assembled …';
+
+create function private.step_permission(p_step text)
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_step when 'label' then 'printing.request' when 'install' then 'units.assemble' when 'release' then 'units.hold'
+    when 'kit' then 'units.pack' when 'stock' then 'units.pack' when 'box' then 'units.pack' else 'units.' || p_step end;
+end $$;
+
+create function private.unit_actions(p_unit public.units)
+returns text[] language plpgsql stable set search_path = '' as $$
+declare
+  v_is_inside constant boolean := exists (select from public.unit_components c where c.component_sn = p_unit.sn and c.removed_at is null);
+begin
+  return array(
+    select s.step from unnest(private.unit_steps(p_unit.status)) with ordinality as s (step, n)
+     where private.may(private.step_permission(s.step))
+       and not (v_is_inside and s.step in ('flash', 'assemble', 'install', 'pack', 'rework', 'scrap'))
+     order by s.n);
+end $$;
+comment on function private.unit_actions is 'The steps that the status of the unit and the role of the caller allow; what is inside another unit is not changed.';
+
 create function private.check_unit_reason(p_reason text)
 returns void language plpgsql immutable set search_path = '' as $$
 begin
@@ -831,10 +914,10 @@ declare
 begin
   update public.units u set
     (product_code, serial_class, variant_code, status, status_before_hold, hold_reason, held_at, held_by, hw_rev, fw_version, fw_build_hash,
-     build_no, kit_id, box_code, stock_location, assembled_at, packed_at, stocked_at, shipped_at, scrapped_at) =
+     build_no, kit_id, box_code, stock_sku, stock_location, hold_location, assembled_at, packed_at, stocked_at, shipped_at, scrapped_at) =
     (p_new.product_code, p_new.serial_class, p_new.variant_code, p_new.status, p_new.status_before_hold, p_new.hold_reason, p_new.held_at,
-     p_new.held_by, p_new.hw_rev, p_new.fw_version, p_new.fw_build_hash, p_new.build_no, p_new.kit_id, p_new.box_code, p_new.stock_location,
-     p_new.assembled_at, p_new.packed_at, p_new.stocked_at, p_new.shipped_at, p_new.scrapped_at)
+     p_new.held_by, p_new.hw_rev, p_new.fw_version, p_new.fw_build_hash, p_new.build_no, p_new.kit_id, p_new.box_code, p_new.stock_sku,
+     p_new.stock_location, p_new.hold_location, p_new.assembled_at, p_new.packed_at, p_new.stocked_at, p_new.shipped_at, p_new.scrapped_at)
    where u.sn = p_old.sn
   returning u.* into v_unit;
   select coalesce(jsonb_object_agg(n.key, v_old -> n.key), '{}'), coalesce(jsonb_object_agg(n.key, n.value), '{}') into v_before, v_after
@@ -1347,31 +1430,44 @@ comment on function private.gate_of is '{allowed, blockers, expected {firmware_p
 create function private.hold_units(p_sns text[], p_reason text, p_actor uuid, p_detail jsonb default '{}')
 returns text[] language plpgsql set search_path = '' as $$
 declare
-  v_station text := private.event_station();
-  v_is_many boolean := cardinality(p_sns) > 100;
-  v_held public.units[];
+  v_held text[];
 begin
   perform 1 from public.units u where u.sn = any (p_sns) order by u.sn for update;
-  with held as (
-    update public.units u
-       set status = 'ON_HOLD', status_before_hold = u.status, held_at = now(), hold_reason = p_reason,
-           held_by = nullif(p_actor, '00000000-0000-0000-0000-000000000000')
-     where u.sn = any (p_sns) and u.status not in ('SCRAPPED', 'ON_HOLD') returning u as unit
+  v_held := array(select u.sn from public.units u where u.sn = any (p_sns) and u.status not in ('SCRAPPED', 'ON_HOLD') order by u.sn);
+  with aside as materialized (
+    select a.sn, a.place from private.set_aside(v_held, p_reason, p_actor, p_detail) a
   )
-  select array_agg(h.unit order by (h.unit).sn) into v_held from held h;
-  perform set_config('takt.quiet', case when v_is_many then 'on' else '' end, true);
-  perform private.emit('unit', h.sn, 'unit.held', p_actor, p_detail || jsonb_build_object('version', h.version, 'status', h.status,
-      'before', jsonb_build_object('status', h.status_before_hold), 'after', jsonb_build_object('status', h.status), 'reason', p_reason),
-      null, h.site, v_station)
-    from unnest(v_held) h;
-  perform set_config('takt.quiet', '', true);
-  perform private.broadcast('site:' || s.site || ':unit', 'unit.held', '{"stream": "unit", "stream_id": ""}')
-    from (select distinct h.site from unnest(v_held) h where v_is_many) s;
-  return array(select h.sn from unnest(v_held) h);
+  update public.units u
+     set status = 'ON_HOLD', status_before_hold = u.status, held_at = now(), hold_reason = p_reason,
+         held_by = nullif(p_actor, '00000000-0000-0000-0000-000000000000'), hold_location = a.place
+    from unnest(v_held) h (sn) left join aside a on a.sn = h.sn
+   where u.sn = h.sn;
+  perform private.tell_holds('unit.held', v_held, p_reason, p_actor, p_detail);
+  return v_held;
 end $$;
 comment on function private.hold_units is
 $$Units go on hold, in the order of their serial numbers; those on hold already or scrapped are left as they are. Answers which it held.
-p_detail goes into each event; of more than 100 units, those who listen are told once. Locks: the units.$$;
+What of them is in stock is set aside. p_detail goes into each event; of more than 100 units, those who listen are told once.
+Locks: the units, then the items in stock and the order lines they are promised to.$$;
+
+create function private.tell_holds(p_event text, p_sns text[], p_reason text, p_actor uuid, p_detail jsonb)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_is_many constant boolean := cardinality(p_sns) > 100;
+  v_station constant text := private.event_station();
+begin
+  perform set_config('takt.quiet', case when v_is_many then 'on' else '' end, true);
+  insert into public.events (site, stream, stream_id, event, actor_id, station, payload)
+  select u.site, 'unit', u.sn, p_event, nullif(p_actor, '00000000-0000-0000-0000-000000000000'), v_station,
+      p_detail || jsonb_build_object('version', u.version, 'status', u.status, 'reason', p_reason,
+        'before', jsonb_build_object('status', case when p_event = 'unit.held' and not p_detail ? 'instead' then u.status_before_hold else 'ON_HOLD' end),
+        'after', jsonb_build_object('status', u.status))
+    from public.units u where u.sn = any (p_sns) order by u.sn;
+  perform set_config('takt.quiet', '', true);
+  perform private.broadcast('site:' || s.site || ':unit', p_event, '{"stream": "unit", "stream_id": ""}')
+    from (select distinct u.site from public.units u where v_is_many and u.sn = any (p_sns)) s;
+end $$;
+comment on function private.tell_holds is 'One event per unit that was held or released; of more than 100 those who listen are told once.';
 
 create function private.hold_lots(p_ids bigint[], p_reason text, p_actor uuid, p_detail jsonb default '{}')
 returns bigint[] language plpgsql set search_path = '' as $$
@@ -1507,21 +1603,186 @@ begin
   end if;
   perform private.check_unit_reason(p_reason);
   select l.* into v_before from public.lots l where l.id = (private.find_lot(p_sku, p_code)).id for update;
-  v_lot := v_before;
   if v_before.held_at is not null then
-    update public.lots l set held_at = null, hold_reason = null, held_by = null where l.id = v_before.id returning l.* into v_lot;
+    delete from private.recall_claims c where c.kind = 'lot' and c.key = v_before.id::text and c.is_cause;
+    perform private.end_lot_holds(array[v_before.id], p_reason, v_actor);
   end if;
-  return private.finish_lot(v_actor, p_request_id, v_before, v_lot, 'lot.released', jsonb_build_object('reason', p_reason,
-    'held_because', v_before.hold_reason));
+  select l.* into v_lot from public.lots l where l.id = v_before.id;
+  return private.finish_lot(v_actor, p_request_id, v_before, v_lot, null);
 end $$;
 comment on function public.release_lot is
-$$The lot may be used again. Units that are on hold stay so.
+$$The lot may be used again. Units that are on hold stay so. A lot that another recall wants held too stays on hold for that one.
 Permission: units.hold.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a lot that is free stays as it is.
 Locks: the lot.$$;
 
 grant execute on function public.upsert_lot, public.hold_lot, public.release_lot to authenticated, service_role;
+
+-- sql/M10_units/recalls.sql
+
+-- Held pieces are no stock, and a hold ends when nobody wants it any more.
+
+create function private.hold_place(p_site text)
+returns text language plpgsql set search_path = '' as $$
+declare
+  v_code text := (select l.code from public.locations l where l.site = p_site and l.kind = 'quarantine' and l.is_active order by l.code limit 1);
+begin
+  if v_code is null then
+    v_code := left(p_site, 40) || '-on-hold';
+    while exists (select from public.locations l where l.code = v_code) loop
+      v_code := v_code || '-1';
+    end loop;
+    insert into public.locations (code, site, title, kind) values (v_code, p_site, 'On hold at ' || left(p_site, 100), 'quarantine');
+  end if;
+  return v_code;
+end $$;
+comment on function private.hold_place is 'Where a site puts pieces of held units: its first quarantine; one is made when it has none.';
+
+create function private.set_aside(p_sns text[], p_reason text, p_actor uuid, p_detail jsonb)
+returns table (sn text, place text) language plpgsql set search_path = '' as $$
+declare
+  v_group record;
+  v_shelf record;
+  v_skus text[] := array(select distinct u.stock_sku from public.units u where u.sn = any (p_sns) and u.stock_sku is not null);
+  v_moved integer;
+begin
+  perform private.lock_stock(v_skus);
+  for v_group in
+    select u.site, u.stock_sku as sku, u.stock_location as home, array_agg(u.sn order by u.sn) as sns from public.units u
+     where u.sn = any (p_sns) and u.stock_sku is not null and u.shipped_at is null and u.hold_location is null
+       and not exists (select from public.unit_components c where c.component_sn = u.sn and c.removed_at is null)   -- used up in another unit
+     group by u.site, u.stock_sku, u.stock_location order by u.stock_sku, u.site, u.stock_location
+  loop
+    place := private.hold_place(v_group.site);
+    v_moved := 0;
+    for v_shelf in   -- its own shelf first; what orders have taken already is not there, and is not promised to anybody
+      select b.location, least(floor(b.on_hand), greatest(floor(s.on_hand), 0)) as pieces
+        from public.inventory_stock s join public.inventory_balances b on b.sku = s.sku join public.locations l on l.code = b.location
+       where s.sku = v_group.sku and l.site = v_group.site and l.is_free and b.on_hand >= 1 order by b.location <> v_group.home, b.location
+    loop
+      exit when v_moved >= cardinality(v_group.sns);
+      v_moved := v_moved + private.move_held(v_group.sku, v_shelf.location, place,
+        least(v_shelf.pieces, cardinality(v_group.sns) - v_moved)::integer, p_reason, p_actor, p_detail, v_group.sns[1]);
+    end loop;
+    return query select g.sn, place from unnest(v_group.sns[1:v_moved]) g (sn);
+  end loop;
+  perform private.allocate(v_skus, jsonb_build_object('event', 'unit.held'));
+end $$;
+comment on function private.set_aside is
+$$The pieces of units in stock that go on hold move to quarantine, where nobody is promised them: so many as the books still have. Answers which.
+The units are locked. Locks: the items in stock, the order lines they are promised to.$$;
+
+create function private.move_held(
+  p_sku text, p_from text, p_to text, p_pieces integer, p_reason text, p_actor uuid, p_detail jsonb, p_sn text)
+returns integer language plpgsql set search_path = '' as $$
+declare
+  v_stream constant text := case when p_detail ? 'recall_id' then 'recall' else 'unit' end;
+  v_ref constant text := coalesce(p_detail ->> 'recall_id', p_sn);
+  v_ids bigint[];
+begin
+  if p_pieces > 0 then
+    v_ids := array[private.post_txn(p_sku, p_from, 'transfer', -p_pieces, v_stream, v_ref, p_reason, p_actor),
+      private.post_txn(p_sku, p_to, 'transfer', p_pieces, v_stream, v_ref, p_reason, p_actor)];
+    perform private.emit('stock', p_sku, 'stock.transferred', p_actor, jsonb_build_object('quantity', p_pieces, 'from', p_from, 'location', p_to,
+      'ref', v_ref, 'txn_ids', v_ids), null, (select l.site from public.locations l where l.code = p_to));
+  end if;
+  return greatest(p_pieces, 0);
+end $$;
+comment on function private.move_held is 'So many pieces from place to place, for a unit or a recall; answers how many. The item is locked.';
+
+create function private.put_back(p_sns text[], p_reason text, p_actor uuid, p_detail jsonb)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_skus text[] := array(select distinct u.stock_sku from public.units u where u.sn = any (p_sns) and u.hold_location is not null);
+begin
+  perform private.lock_stock(v_skus);
+  perform private.move_held(g.sku, g.place, g.home, g.pieces, p_reason, p_actor, p_detail, g.sn)
+    from (select u.stock_sku as sku, u.hold_location as place, count(*)::integer as pieces, min(u.sn) as sn,
+              case when l.is_active and l.is_free and l.site = u.site then l.code else private.default_location(u.site) end as home
+            from public.units u join public.locations l on l.code = u.stock_location
+           where u.sn = any (p_sns) and u.hold_location is not null group by 1, 2, 5 order by 1, 2, 5) g;
+  perform private.allocate(v_skus, jsonb_build_object('event', 'unit.released'));
+end $$;
+comment on function private.put_back is
+'The pieces of these held units are free stock again, where they were, or at the default place. Locks: the items in stock, the order lines they go to.';
+
+create function private.tg_inventory_txn__on_hold()
+returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_held bigint;
+begin
+  if exists (select from public.units u where u.hold_location = new.location and u.stock_sku = new.sku) then
+    v_held := (select count(*) from public.units u where u.hold_location = new.location and u.stock_sku = new.sku);
+    if (select b.on_hand from public.inventory_balances b where b.sku = new.sku and b.location = new.location) + new.quantity < v_held then
+      perform private.fail(423, 'stock.on_hold', format('%s of %s at %s belong to units on hold. Release those units, or scrap them.',
+        v_held, new.sku, new.location), jsonb_build_object('sku', new.sku, 'location', new.location, 'on_hold', v_held));
+    end if;
+  end if;
+  return new;
+end $$;
+comment on function private.tg_inventory_txn__on_hold is 'Pieces of held units leave quarantine with their units only. The item is locked. Errors: stock.on_hold (423).';
+create trigger _300_on_hold before insert on public.inventory_txn for each row
+  when (new.quantity < 0 and new.ref_stream is distinct from 'unit' and new.ref_stream is distinct from 'recall')
+  execute function private.tg_inventory_txn__on_hold();
+
+-- The end of a hold -------------------------------------------------------------------------------------------------
+
+create function private.hand_over(p_kind text, p_keys text[])
+returns table (key text, recall_id bigint) language plpgsql set search_path = '' as $$
+begin
+  return query
+    update private.recall_claims c set is_cause = true
+      from (select distinct on (n.key) n.key, n.recall_id from private.recall_claims n
+             where n.key = any (p_keys) and n.kind = p_kind order by n.key, n.recall_id) w
+     where c.recall_id = w.recall_id and c.kind = p_kind and c.key = w.key
+    returning c.key, c.recall_id;
+end $$;
+comment on function private.hand_over is 'Which of these are wanted by another open recall, the oldest one: it is what holds them now.';
+
+create function private.end_holds(p_sns text[], p_reason text, p_actor uuid, p_detail jsonb default '{}')
+returns text[] language plpgsql set search_path = '' as $$
+declare
+  v_kept text[];
+  v_free text[];
+begin
+  with kept as (
+    update public.units u set hold_reason = r.reason, held_by = r.held_by
+      from private.hand_over('unit', p_sns) h join private.recalls r on r.id = h.recall_id where u.sn = h.key returning u.sn
+  )
+  select coalesce(array_agg(k.sn), '{}') into v_kept from kept k;
+  perform private.tell_holds('unit.held', x.sns, x.hold_reason, p_actor, p_detail || '{"instead": true}')
+    from (select u.hold_reason, array_agg(u.sn) as sns from public.units u where u.sn = any (v_kept) group by u.hold_reason) x;
+  v_free := array(select f.sn from unnest(p_sns) f (sn) except select k.sn from unnest(v_kept) k (sn) order by 1);
+  perform private.put_back(v_free, p_reason, p_actor, p_detail);
+  update public.units u
+     set status = u.status_before_hold, status_before_hold = null, hold_reason = null, held_at = null, held_by = null, hold_location = null
+    from unnest(v_free) f (sn) where u.sn = f.sn;
+  perform private.tell_holds('unit.released', v_free, p_reason, p_actor, p_detail);
+  return v_free;
+end $$;
+comment on function private.end_holds is
+$$The hold of these units, all on hold and locked, ends: each is what it was before, unless another open recall wants it held. Answers which are free.
+The caller has removed the claim that held them. Locks: the items in stock, the order lines they go to.$$;
+
+create function private.end_lot_holds(p_ids bigint[], p_reason text, p_actor uuid, p_detail jsonb default '{}')
+returns bigint[] language plpgsql set search_path = '' as $$
+declare
+  v_free bigint[];
+begin
+  with kept as (
+    update public.lots l set hold_reason = r.reason, held_by = r.held_by
+      from private.hand_over('lot', array(select i::text from unnest(p_ids) i)) h join private.recalls r on r.id = h.recall_id
+     where l.id = h.key::bigint returning l.id
+  )
+  select array(select i from unnest(p_ids) i except select k.id from kept k order by 1) into v_free;
+  perform private.emit('lot', l.sku || ' ' || l.code, 'lot.released', p_actor, p_detail || jsonb_build_object('lot_id', l.id, 'version', l.version + 1,
+      'sku', l.sku, 'code', l.code, 'reason', p_reason, 'held_because', l.hold_reason))
+    from public.lots l where l.id = any (v_free) and l.held_at is not null order by l.id;
+  update public.lots l set held_at = null, hold_reason = null, held_by = null where l.id = any (v_free);
+  return v_free;
+end $$;
+comment on function private.end_lot_holds is 'As end_holds, for lots.';
 
 -- sql/M10_units/scan.sql
 
@@ -1584,16 +1845,11 @@ end $$;
 
 create function private.label_units(p_sns text[], p_site text, p_station text, p_actor uuid)
 returns bigint[] language plpgsql set search_path = '' as $$
-declare
-  v_labels jsonb;
 begin
-  select jsonb_agg(jsonb_build_object('subject', u.sn, 'data', jsonb_build_object('product', coalesce(v.title, u.product_code),
-      'variant', coalesce(u.variant_code, ''), 'made', to_char(private.site_day(u.site, u.created_at), 'YYYY-MM-DD'))) order by u.sn)
-    into v_labels
-    from public.units u left join public.product_variants v on v.code = u.variant_code where u.sn = any (p_sns);
   return array(
     select d.job_id from private.add_prints(row(p_site, null, p_station)::private.print_place,
-      row('unit_device', 1, null, null, 90)::private.print_wish, v_labels, p_actor) d order by 1);
+      row('unit_device', 1, null, null, 90)::private.print_wish, (select jsonb_agg(jsonb_build_object('subject', s) order by s) from unnest(p_sns) s),
+      p_actor) d order by 1);
 end $$;
 comment on function private.label_units is 'Device labels for these units. Errors: those of add_prints. Locks: one advisory lock per label.';
 
@@ -1657,9 +1913,8 @@ declare
 begin
   if v_command.answer is null then
     v_variant := private.find_variant(p_variant);
-    if v_unit.status not in ('CREATED', 'FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_unit, 'given another variant');
-    elsif not v_variant.is_active then
+    perform private.check_step(v_unit, 'assign', 'given another variant');
+    if not v_variant.is_active then
       perform private.fail(409, 'variant.inactive', v_variant.title || ' is no longer made.', jsonb_build_object('variant', v_variant.code));
     elsif v_unit.variant_code is distinct from v_variant.code then
       v_new.variant_code := v_variant.code;
@@ -1694,9 +1949,7 @@ begin
     perform private.check_length('p_fw_build_hash', p_fw_build_hash, 128);
     perform private.check_length('p_hw_rev', p_hw_rev, 60);
     perform private.check_length('p_detail', p_detail::text, 4000);
-    if v_unit.status not in ('CREATED', 'FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_unit, 'flashed');
-    end if;
+    perform private.check_step(v_unit, 'flash', 'flashed');
     perform private.refuse_built_in(v_unit.sn);
     v_new := private.invalidate_tests(v_unit);   -- a flash that failed may have left anything
     v_new.hw_rev := coalesce(nullif(trim(p_hw_rev), ''), v_unit.hw_rev);
@@ -1728,9 +1981,7 @@ declare
 begin
   if v_command.answer is null then
     perform private.check_length('p_notes', p_notes, 500);
-    if v_unit.status not in ('FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_unit, 'assembled');
-    end if;
+    perform private.check_step(v_unit, 'assemble', 'assembled');
     perform private.refuse_built_in(v_unit.sn);
     if v_unit.assembled_at is not null then   -- it was opened again: what was measured before is not what is in there now
       v_new := private.invalidate_tests(v_unit);
@@ -1769,36 +2020,44 @@ begin
   return private.finish_unit(v_command, v_change);
 end $$;
 comment on function public.hold_unit is
-$$Nothing more is done with the unit until it is released. One that is held already keeps its first reason.
+$$Nothing more is done with the unit until it is released; in stock its piece is set aside, so that nobody is promised it. One that is held already
+keeps its first reason.
 Permission: units.hold at the site of the unit.
 Errors: unit.unknown (404), unit.wrong_state (409) when scrapped, unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the unit.$$;
+Locks: the unit, then the item in stock and the order lines it is promised to.$$;
 
 create function public.release_unit(p_sn text, p_reason text default null, p_request_id uuid default null)
 returns public.unit_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.unit_command := private.begin_unit('units.hold', p_sn, p_request_id, 'release_unit', jsonb_build_array(p_sn, p_reason));
   v_unit public.units := v_command.unit;
-  v_new public.units := v_unit;
   v_change public.unit_change := private.unit_unchanged(v_unit);
 begin
   if v_command.answer is null then
     perform private.check_length('p_reason', p_reason, 500);
     if v_unit.status = 'ON_HOLD' then
-      v_new := private.off_hold(v_unit);
-      v_change := private.save_unit(v_unit, v_new, 'unit.released', v_command.actor,
-        jsonb_build_object('reason', p_reason, 'held_for', v_unit.hold_reason));
+      delete from private.recall_claims c where c.kind = 'unit' and c.key = v_unit.sn and c.is_cause;
+      perform private.end_holds(array[v_unit.sn], p_reason, v_command.actor);
+      select u.* into v_unit from public.units u where u.sn = v_unit.sn;
+      v_change := private.unit_unchanged(v_unit);
+      v_change.changed := true;
+      v_change.event_id := (select e.id from public.events e where e.stream = 'unit' and e.stream_id = v_unit.sn order by e.id desc limit 1);
+      if v_unit.status = 'ON_HOLD' then
+        v_change.notices := jsonb_build_array(jsonb_build_object('code', 'unit.still_held', 'message', format('%s stays on hold for another recall: %s.',
+          v_unit.sn, rtrim(v_unit.hold_reason, ' .')), 'details', jsonb_build_object('reason', v_unit.hold_reason)));
+      end if;
     end if;
   end if;
   return private.finish_unit(v_command, v_change);
 end $$;
 comment on function public.release_unit is
-$$The hold ends: the unit is again what it was before.
+$$The hold ends: the unit is again what it was before, and its piece is free stock again. A unit that another recall wants held too stays on hold
+for that one (notices unit.still_held); released once more, that recall lets go of it too.
 Permission: units.hold at the site of the unit.
 Errors: unit.unknown (404), request.too_long (422), request.reused (422).
-Idempotency: by p_request_id; without it a repeat answers changed = false.
-Locks: the unit.$$;
+Idempotency: by p_request_id; without it a repeat of a free unit answers changed = false.
+Locks: the unit, then the item in stock and the order lines it is promised to.$$;
 
 create function private.off_hold(p_unit public.units)
 returns public.units language plpgsql immutable set search_path = '' as $$
@@ -1808,6 +2067,7 @@ begin
   if p_unit.status = 'ON_HOLD' then
     v_new.status := p_unit.status_before_hold;
     v_new.status_before_hold := null; v_new.hold_reason := null; v_new.held_at := null; v_new.held_by := null;
+    v_new.hold_location := null;
   end if;
   return v_new;
 end $$;
@@ -1836,19 +2096,27 @@ begin
 end $$;
 comment on function private.leave_box is 'A locked unit is taken out of its box. Errors: box.sealed (409). Locks: the box.';
 
+create function private.piece_at(p_unit public.units)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((
+    select b.location from public.inventory_balances b join public.locations l on l.code = b.location
+     where b.sku = p_unit.stock_sku and l.site = p_unit.site and l.is_free and b.on_hand >= 1
+     order by b.location <> p_unit.stock_location, b.location limit 1), p_unit.stock_location);
+end $$;
+comment on function private.piece_at is 'The shelf a piece of this unit is on: where it was put, unless it was moved to another one of the site. The item is locked.';
+
 create function private.leave_stock(p_unit public.units, p_kind text, p_reason text, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
-  v_made public.inventory_txn;
   v_id bigint;
 begin
   if coalesce(p_unit.status_before_hold, p_unit.status) <> 'IN_FINISHED_STOCK' or p_unit.shipped_at is not null then
     return;   -- not in stock, or its order took it out
   end if;
-  select t.* into v_made from public.inventory_txn t
-   where t.ref_stream = 'unit' and t.ref_id = p_unit.sn and t.kind = 'produce' order by t.id desc limit 1;
-  v_id := private.post_txn(v_made.sku, v_made.location, p_kind, -1, 'unit', p_unit.sn, p_reason, p_actor);
-  perform private.allocate(array[v_made.sku], jsonb_build_object('event', 'unit.' || p_kind, 'ref', p_unit.sn));
+  perform private.lock_stock(array[p_unit.stock_sku]);
+  v_id := private.post_txn(p_unit.stock_sku, coalesce(p_unit.hold_location, private.piece_at(p_unit)), p_kind, -1, 'unit', p_unit.sn, p_reason, p_actor);
+  perform private.allocate(array[p_unit.stock_sku], jsonb_build_object('event', 'unit.' || p_kind, 'ref', p_unit.sn));
   perform private.emit_moves(case p_kind when 'scrap' then 'stock.scrapped' else 'stock.issued' end, array[v_id], p_actor);
 end $$;
 comment on function private.leave_stock is
@@ -1859,8 +2127,8 @@ returns public.units language plpgsql immutable set search_path = '' as $$
 declare
   v_new public.units := private.off_hold(p_unit);
 begin
-  v_new.kit_id := null; v_new.box_code := null; v_new.packed_at := null; v_new.stocked_at := null; v_new.stock_location := null;
-  v_new.shipped_at := null;
+  v_new.kit_id := null; v_new.box_code := null; v_new.packed_at := null; v_new.stocked_at := null; v_new.stock_sku := null;
+  v_new.stock_location := null; v_new.shipped_at := null;
   return v_new;
 end $$;
 comment on function private.unpacked is 'A copy that is in no box and in no stock.';
@@ -1883,9 +2151,7 @@ declare
 begin
   if v_command.answer is null then
     perform private.check_unit_reason(p_reason);
-    if v_unit.status <> 'PACKED' then
-      perform private.refuse_unit_state(v_unit, 'unpacked');
-    end if;
+    perform private.check_step(v_unit, 'unpack', 'unpacked');
     perform private.free_kit(v_unit);
     perform private.leave_box(v_unit);
     v_new := private.unpacked(v_unit);
@@ -1911,9 +2177,8 @@ declare
 begin
   if v_command.answer is null then
     perform private.check_unit_reason(p_reason);
-    if v_unit.status in ('SCRAPPED', 'ON_HOLD') then
-      perform private.refuse_unit_state(v_unit, 'reworked');
-    elsif v_unit.status <> 'REWORK' then
+    if v_unit.status <> 'REWORK' then
+      perform private.check_step(v_unit, 'rework', 'reworked');
       perform private.refuse_built_in(v_unit.sn);
       perform private.free_kit(v_unit);
       perform private.leave_box(v_unit);
@@ -1952,7 +2217,9 @@ begin
       v_new.status := 'SCRAPPED';
       v_new.scrapped_at := now();
       v_new.box_code := null;
+      v_new.stock_sku := null;
       v_new.stock_location := null;
+      delete from private.recall_claims c where c.kind = 'unit' and c.key = v_unit.sn;
       v_change := private.save_unit(v_unit, v_new, 'unit.scrapped', v_command.actor, jsonb_build_object('reason', p_reason, 'from', v_unit.status));
     end if;
   end if;
@@ -1966,6 +2233,70 @@ Idempotency: by p_request_id; a scrapped unit stays as it is: changed = false.
 Locks: the unit, its box, then the item in stock and the order lines it is promised to.$$;
 
 grant execute on function public.unpack_unit, public.send_to_rework, public.scrap_unit to authenticated, service_role;
+
+-- sql/M10_units/api_label.sql
+
+-- What a label of a unit says, whoever asks for it and however.
+
+create function private.unit_label_data(p_sn text)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((
+    select jsonb_build_object('code', u.sn, 'product', coalesce(v.title, u.product_code), 'variant', coalesce(u.variant_code, ''),
+        'made', to_char(private.site_day(u.site, u.created_at), 'YYYY-MM-DD'))
+      from public.units u left join public.product_variants v on v.code = u.variant_code where u.sn = p_sn), '{}');
+end $$;
+comment on function private.unit_label_data is 'What the database knows for the label of a unit: {code, product, variant, made}; {} when it is no unit.';
+
+create or replace function private.label_data(p_subject text, p_given jsonb)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject))
+    || private.unit_label_data(p_subject);
+end $$;
+comment on function private.label_data is
+'What a label says: what the database knows about its order or its unit wins over what was given; code is the subject unless given.';
+
+create function public.print_unit_label(
+  p_sn text, p_station text default null, p_printer text default null, p_request_id uuid default null)
+returns public.print_answer language plpgsql security definer set search_path = '' as $$
+declare
+  v_command private.unit_command := private.begin_unit('printing.request', p_sn, p_request_id, 'print_unit_label',
+    jsonb_build_array(p_sn, p_station, p_printer));
+  v_unit public.units := v_command.unit;
+  v_demand private.print_demand;
+  v_answer public.print_answer;
+begin
+  if v_command.answer is not null then
+    return jsonb_populate_record(null::public.print_answer, v_command.answer);
+  end if;
+  perform private.check_step(v_unit, 'label', 'labelled');
+  select d.* into v_demand from private.add_prints(private.unit_place(v_unit, p_station), row('unit_device', 1, p_printer, null, 10)::private.print_wish,
+    jsonb_build_array(jsonb_build_object('subject', v_unit.sn)), v_command.actor) d;
+  v_answer := private.print_answer(v_demand.job_id, v_demand.is_new, null);
+  v_answer.message := case when v_demand.is_new then format('The label of %s goes to %s.', v_unit.sn, v_answer.printer_name)
+    else format('The label of %s was asked for already (%s, %s). For one more use reprint.', v_unit.sn, (v_answer.job).state, v_answer.printer_name) end;
+  perform private.remember(v_command.actor, p_request_id, to_jsonb(v_answer));
+  return v_answer;
+end $$;
+comment on function public.print_unit_label is
+$$The device label of a unit, once: what it says follows from the unit. One that was asked for before is not made again: changed = false with its
+job; more paper is a reprint. It comes out where the routes of the unit's site say, for p_station (else the header x-takt-station), or on p_printer.
+Permission: printing.request at the site of the unit.
+Errors: unit.unknown (404), unit.wrong_state (409) when scrapped, printer.unknown (404), label.unknown_template (404), label.no_template (412),
+print.no_printer (412), print.no_resolution (412), print.too_large (412), print.other_site (422), label.bad_data (422), label.does_not_fit (422), request.reused (422).
+Idempotency: by p_request_id, and by the unit.
+Locks: the unit, then one advisory lock for the label.$$;
+
+create function private.unit_place(p_unit public.units, p_station text)
+returns private.print_place language plpgsql stable set search_path = '' as $$
+begin
+  return row(p_unit.site, null, (select s.code from public.stations s
+    where s.code = coalesce(p_station, private.station()) and s.site = p_unit.site and s.is_active))::private.print_place;
+end $$;
+comment on function private.unit_place is 'Where labels of the unit come out: its site, and the station if it stands there.';
+
+grant execute on function public.print_unit_label to authenticated, service_role;
 
 -- sql/M10_units/api_tests.sql
 
@@ -2028,9 +2359,8 @@ begin
     perform private.fail(422, 'test.name', 'The name of a test has small letters, digits, - and _.', jsonb_build_object('field', 'p_test', 'actual', p_test));
   elsif coalesce(jsonb_typeof(p_readback), 'object') <> 'object' or length(p_readback::text) > 4000 then
     perform private.fail(422, 'test.readback', 'What the fixture read from the unit must be a small object.', jsonb_build_object('field', 'p_fw_readback'));
-  elsif p_unit.status not in ('FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-    perform private.refuse_unit_state(p_unit, 'tested');
   end if;
+  perform private.check_step(p_unit, 'test', 'tested');
 end $$;
 
 create function private.after_test(p_unit public.units, p_read jsonb, p_run public.test_runs)
@@ -2163,9 +2493,9 @@ begin
   if v_command.answer is null then
     if v_kit = '' or length(v_kit) > 100 then
       perform private.fail(422, 'kit.empty', 'Scan the code on the kit.', jsonb_build_object('field', 'p_kit_id', 'actual', left(v_kit, 100)));
-    elsif v_unit.status not in ('CREATED', 'FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_unit, 'given another kit');
-    elsif v_unit.kit_id is distinct from v_kit then
+    end if;
+    perform private.check_step(v_unit, 'kit', 'given another kit');
+    if v_unit.kit_id is distinct from v_kit then
       v_new.kit_id := v_kit;
       v_change := private.save_unit(v_unit, v_new, 'unit.kit_scanned', v_command.actor, jsonb_build_object('kit_id', v_kit));
     end if;
@@ -2314,9 +2644,7 @@ declare
   v_change public.unit_change := private.unit_unchanged(v_unit);
 begin
   if v_command.answer is null and v_unit.status <> 'IN_FINISHED_STOCK' then
-    if v_unit.status <> 'PACKED' then
-      perform private.refuse_unit_state(v_unit, 'moved to stock');
-    end if;
+    perform private.check_step(v_unit, 'stock', 'moved to stock');
     v_sku := private.finished_item(v_unit, p_finished_item);
     v_place := private.place(coalesce(p_location, private.default_location(v_unit.site)));
     perform private.check_place(v_place, p_location);
@@ -2329,6 +2657,7 @@ begin
     perform private.emit_moves('stock.produced', array[v_id], v_command.actor);
     v_new.status := 'IN_FINISHED_STOCK';
     v_new.stocked_at := now();
+    v_new.stock_sku := v_sku;
     v_new.stock_location := v_place.code;
     v_change := private.save_unit(v_unit, v_new, 'unit.moved_to_stock', v_command.actor,
       jsonb_build_object('sku', v_sku, 'location', v_place.code, 'txn_id', v_id));
@@ -2467,9 +2796,8 @@ returns boolean language plpgsql set search_path = '' as $$
 declare
   v_new public.units := p_unit;
 begin
-  if p_unit.status not in ('PACKED', 'IN_FINISHED_STOCK') then
-    perform private.refuse_unit_state(p_unit, 'put into a box');
-  elsif p_box.kind <> 'box' then
+  perform private.check_step(p_unit, 'box', 'put into a box');
+  if p_box.kind <> 'box' then
     perform private.fail(409, 'box.kind_mismatch', format('%s is a pallet: put the unit into a box first.', p_box.code), jsonb_build_object('box', p_box.code));
   elsif p_unit.box_code = p_box.code then
     return false;
@@ -2613,6 +2941,24 @@ begin
 end $$;
 comment on function private.order_to_ship is 'A copy of the box for a ticket (by id) or a production order (by code) of its site. Errors: order.unknown (404).';
 
+create function private.check_shippable(p_box public.boxes)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_ticket public.orders;
+  v_order public.production_orders;
+begin
+  select o.* into v_ticket from public.orders o where o.row_id = p_box.order_row_id;
+  select o.* into v_order from public.production_orders o where o.id = p_box.production_order_id;
+  perform private.authorize('units.pack', coalesce(v_ticket.store, v_order.store), p_box.site);
+  if v_ticket.cancelled_at is not null then
+    perform private.fail(409, 'order.cancelled', 'The order ' || v_ticket.id || ' is cancelled: nothing is sent.', jsonb_build_object('id', v_ticket.id));
+  elsif v_order.status = 'CANCELLED' then
+    perform private.refuse_closed(v_order);
+  end if;
+end $$;
+comment on function private.check_shippable is
+'Something may be sent to the order of this box, by the caller. Errors: those of authorize, order.cancelled (409), production.closed (409).';
+
 create function private.ship_units(p_boxes text[], p_order text, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
@@ -2649,6 +2995,7 @@ begin
     elsif v_box.shipped_at is null and (v_box.sealed_at is null or v_codes <> private.boxes_of(v_box.code)) then
       perform private.fail(409, 'box.not_sealed', format('Seal %s first.', v_box.code), jsonb_build_object('box', v_box.code));
     elsif v_box.shipped_at is null then
+      perform private.check_shippable(v_new);
       perform private.ship_units(v_codes, p_order, v_command.actor);
       update public.boxes b set shipped_at = now(), sealed_at = coalesce(b.sealed_at, now()), order_row_id = v_new.order_row_id,
         production_order_id = v_new.production_order_id where b.code = any (v_codes);
@@ -2660,8 +3007,8 @@ end $$;
 comment on function public.ship_box is
 $$A sealed box, or a pallet with its boxes, leaves with an order: p_order is the id of a ticket or the code of a production order. Its units are
 in stock until then; the order takes them out of stock as it takes everything else.
-Permission: units.pack at the site of the box.
-Errors: box.unknown (404), order.unknown (404), box.not_sealed (409), box.elsewhere (409), unit.wrong_state (409), unit.on_hold (423), request.reused (422).
+Permission: units.pack at the site of the box, and in the store of the order.
+Errors: box.unknown (404), order.unknown (404), order.cancelled (409), production.closed (409), box.not_sealed (409), box.elsewhere (409), unit.wrong_state (409), unit.on_hold (423), request.reused (422).
 Idempotency: by p_request_id; shipped with this order already: changed = false.
 Locks: the genealogy (shared), the units by serial, the boxes by code.$$;
 
@@ -3029,6 +3376,7 @@ begin
   v_tests := private.unit_tests(v_unit.sn);
   return jsonb_build_object(
     'unit', to_jsonb(v_unit), 'next_action', private.next_unit_action(v_unit),
+    'actions', private.unit_actions(v_unit),
     'next_statuses', (select coalesce(jsonb_agg(t.to_status order by t.to_status), '[]') from private.unit_transitions t where t.from_status = v_unit.status),
     'variant', (select to_jsonb(v) from public.product_variants v where v.code = v_unit.variant_code),
     'production_order', (select o.code from public.production_orders o where o.id = v_unit.production_order_id),
@@ -3040,7 +3388,8 @@ begin
     'events', private.unit_history(v_unit.sn), 'genealogy', private.genealogy(v_unit.sn));
 end $$;
 comment on function public.get_unit is
-$$Everything about one unit: {unit, next_action, next_statuses, variant, production_order, kit, box, label {state, job_id}, last_test, tests (20, newest
+$$Everything about one unit: {unit, next_action, actions (what its status and the role of the caller allow: flash, test, assemble, assign, install,
+kit, pack, stock, box, unpack, label, rework, hold, release, scrap), next_statuses, variant, production_order, kit, box, label {state, job_id}, last_test, tests (20, newest
 first, with measurements), gate {allowed, blockers, expected} as it is now, events (200, newest first), genealogy {node, made_of, went_into, edges}}.
 Permission: units.read at the site of the unit.
 Errors: unit.unknown (404).
@@ -3129,9 +3478,7 @@ begin
   perform 1 from public.units u where u.sn in (private.serial_of(p_sn), private.serial_of(p_inner_sn)) order by u.sn for update;
   v_command := private.begin_unit('units.assemble', p_sn, p_request_id, p_rpc, p_args);
   if v_command.answer is null then
-    if (v_command.unit).status not in ('CREATED', 'FLASHED', 'TEST_PASS', 'ASSEMBLED', 'REWORK') then
-      perform private.refuse_unit_state(v_command.unit, 'changed');
-    end if;
+    perform private.check_step(v_command.unit, 'install', 'changed');
     perform private.refuse_built_in((v_command.unit).sn);
   end if;
   return v_command;
@@ -3270,6 +3617,7 @@ declare
   v_actor uuid := private.authorize('units.assemble');
   v_component public.unit_components := (select c from public.unit_components c where c.id = p_component_id);
   v_command private.unit_command;
+  v_txn bigint;
 begin
   if v_component.id is null then
     perform private.fail(404, 'component.unknown', 'There is no such component.', jsonb_build_object('component_id', p_component_id));
@@ -3293,10 +3641,14 @@ begin
      set removed_at = now(), removed_by = nullif(v_actor, '00000000-0000-0000-0000-000000000000'), removal = p_removal, remove_reason = p_reason
    where c.id = p_component_id returning c.* into v_component;
   perform private.link_component(v_component, false);
+  v_txn := case when p_removal = 'recovered' then private.put_back_component(v_component, p_reason, v_actor) end;
+  update public.units u set hold_location = a.place   -- on hold it comes back to no shelf that others are promised from
+    from private.set_aside(array(select i.sn from public.units i where i.sn = v_component.component_sn and i.status = 'ON_HOLD'), p_reason, v_actor, '{}') a
+   where u.sn = a.sn;
   return private.finish_assembly(v_command, v_component, 'unit.component_removed', true, jsonb_build_object(
     'component_id', v_component.id, 'sku', v_component.sku, 'lot_id', v_component.lot_id, 'component_sn', v_component.component_sn,
     'quantity', trim_scale(v_component.quantity), 'removal', p_removal, 'reason', p_reason,
-    'txn_id', case when p_removal = 'recovered' then private.put_back_component(v_component, p_reason, v_actor) end));
+    'txn_id', v_txn));
 end $$;
 comment on function public.uninstall_component is
 $$Taken out of the unit again, as it was installed (p_component_id). p_removal recovered: it may be used again, and goes back on the shelf if it
@@ -3496,19 +3848,79 @@ Locks: none.$$;
 -- Hold ---------------------------------------------------------------------------------------------------------------
 
 create type public.hold_result as (changed boolean, event_id bigint, units_held integer, units_held_before integer, units_scrapped integer,
-  lots_held integer, lots_held_before integer, customer_orders integer);
+  lots_held integer, lots_held_before integer, customer_orders integer, recall_id bigint);
 comment on type public.hold_result is
-  'What hold_all held now, what was held before or is scrapped and was left as it is, and how many customer orders are affected.';
+$$What hold_all held now, what was held before or is scrapped and was left as it is, and how many customer orders are affected. recall_id: what
+release_all takes; null when there is nothing to hold.$$;
+
+create function private.check_recall(p_sns text[])
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  perform private.authorize('units.recall', null, s.site) from (select distinct u.site from unnest(p_sns) r (sn) join public.units u on u.sn = r.sn) s;
+end $$;
+comment on function private.check_recall is 'Refuses who may not recall at the site of each of these units.';
 
 create function private.recall_units(p_nodes bigint[])
 returns text[] language plpgsql stable set search_path = '' as $$
 declare
   v_sns text[] := array(select n.key from unnest(p_nodes) r (id) join public.trace_nodes n on n.id = r.id where n.kind = 'unit');
 begin
-  perform private.authorize('units.recall', null, s.site) from (select distinct u.site from unnest(v_sns) r (sn) join public.units u on u.sn = r.sn) s;
+  perform private.check_recall(v_sns);
   return v_sns;
 end $$;
 comment on function private.recall_units is 'Serials of the units among the nodes. Refuses who may not recall at the site of each.';
+
+create function private.open_recall(p_trace jsonb, p_reason text, p_actor uuid)
+returns bigint language plpgsql set search_path = '' as $$
+declare
+  v_id bigint;
+begin
+  select r.id into v_id from private.recalls r where r.trace = p_trace and r.released_at is null for update;
+  if v_id is null then
+    insert into private.recalls (trace, reason, held_by) values (p_trace, p_reason, nullif(p_actor, '00000000-0000-0000-0000-000000000000'))
+    returning id into v_id;
+  end if;
+  return v_id;
+end $$;
+comment on function private.open_recall is 'The open recall of this trace, or a new one. The genealogy is locked alone. Locks: the recall.';
+
+create function private.claim(p_recall bigint, p_kind text, p_keys text[], p_held text[])
+returns bigint language plpgsql set search_path = '' as $$
+declare
+  v_new bigint;
+begin
+  with claimed as (
+    insert into private.recall_claims as c (recall_id, kind, key, is_cause)
+    select p_recall, p_kind, k.key, h.key is not null from unnest(p_keys) k (key) left join unnest(p_held) h (key) on h.key = k.key
+    on conflict on constraint recall_claims_pkey do update set is_cause = true where excluded.is_cause returning 1
+  )
+  select count(*) into v_new from claimed;
+  return v_new;
+end $$;
+comment on function private.claim is 'The recall wants these held; p_held are on hold because of it. Answers how many it did not want before. They are locked.';
+
+create function private.hold_for_recall(
+  p_result public.hold_result, p_sns text[], p_lots bigint[], p_reason text, p_actor uuid, p_detail jsonb)
+returns public.hold_result language plpgsql set search_path = '' as $$
+declare
+  v_result public.hold_result := p_result;
+  v_lots constant bigint[] := private.hold_lots(p_lots, p_reason, p_actor, p_detail);
+  v_sns constant text[] := private.hold_units(p_sns, p_reason, p_actor, p_detail);
+  v_new constant bigint := private.claim(p_result.recall_id, 'unit', p_sns, v_sns) + private.claim(p_result.recall_id, 'lot',
+    array(select l::text from unnest(p_lots) l), array(select l::text from unnest(v_lots) l));
+begin
+  v_result.changed := v_new > 0;
+  v_result.units_held := cardinality(v_sns);
+  v_result.units_held_before := cardinality(p_sns) - cardinality(v_sns);
+  v_result.lots_held := cardinality(v_lots);
+  v_result.lots_held_before := cardinality(p_lots) - cardinality(v_lots);
+  if not exists (select from private.recall_claims c where c.recall_id = p_result.recall_id) then
+    delete from private.recalls r where r.id = p_result.recall_id;
+    v_result.recall_id := null;
+  end if;
+  return v_result;
+end $$;
+comment on function private.hold_for_recall is 'Holds the locked units and the lots, and remembers that this recall wants them held. Locks: the lots by id, then the items in stock.';
 
 create function public.hold_all(p_trace jsonb, p_reason text, p_request_id uuid default null)
 returns public.hold_result language plpgsql security definer set search_path = '' set statement_timeout = '100s' as $$
@@ -3519,6 +3931,7 @@ declare
   v_nodes bigint[];
   v_sns text[];
   v_lots bigint[];
+  v_detail jsonb;
   v_result public.hold_result;
 begin
   if v_answer is not null then
@@ -3531,13 +3944,14 @@ begin
   v_sns := private.recall_units(v_nodes);
   v_lots := array(select l.id from unnest(v_nodes) r (id) join public.trace_nodes n on n.id = r.id and n.kind = 'lot'
     join public.lots l on l.sku = n.sku and lower(l.code) = lower(n.key));
-  v_result.units_held := cardinality(private.hold_units(v_sns, p_reason, v_actor, jsonb_build_object('recall', p_trace)));
-  v_result.lots_held := cardinality(private.hold_lots(v_lots, p_reason, v_actor, jsonb_build_object('recall', p_trace)));
-  v_result.units_scrapped := (select count(*) from public.units u where u.sn = any (v_sns) and u.status = 'SCRAPPED');
-  v_result.units_held_before := cardinality(v_sns) - v_result.units_held - v_result.units_scrapped;
-  v_result.lots_held_before := cardinality(v_lots) - v_result.lots_held;
+  v_result.recall_id := private.open_recall(p_trace, p_reason, v_actor);
+  v_detail := jsonb_build_object('recall', p_trace, 'recall_id', v_result.recall_id);
+  perform 1 from public.units u where u.sn = any (v_sns) order by u.sn for update;
+  v_result.units_scrapped := cardinality(v_sns);
+  v_sns := array(select u.sn from public.units u where u.sn = any (v_sns) and u.status <> 'SCRAPPED');
+  v_result.units_scrapped := v_result.units_scrapped - cardinality(v_sns);
+  v_result := private.hold_for_recall(v_result, v_sns, v_lots, p_reason, v_actor, v_detail);
   v_result.customer_orders := ((private.trace_summary(v_nodes, 0)).counts ->> 'customer_orders')::integer;
-  v_result.changed := v_result.units_held + v_result.lots_held > 0;
   if v_result.changed then
     v_result.event_id := private.emit('recall', coalesce(v_query.key, v_query.sku, v_query.first, v_query.last), 'recall.held', v_actor,
       jsonb_build_object('trace', p_trace, 'reason', p_reason) || to_jsonb(v_result) - 'changed' - 'event_id');
@@ -3548,13 +3962,105 @@ end $$;
 comment on function public.hold_all is
 $$Everything that a trace forward reaches goes on hold in one step: every unit that is not scrapped, packed or in stock or not, and every lot.
 p_trace {kind, key, sku, first, last, since, until, with_removed} as the arguments of trace_forward. It is traced anew under a lock: what was built
-since somebody looked is held too, and nothing is built meanwhile.
+since somebody looked is held too, and nothing is built meanwhile. What was on hold before is wanted by this recall too from now on, and does not
+become free before both are over. The same trace again adds to the recall that is open; release_all ends it.
 Permission: units.recall, at the sites of all its units.
 Errors: trace.unknown (404), trace.ambiguous (409), trace.query (422), item.unknown (404), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; what is on hold already stays so.
-Locks: the genealogy, alone; the units by serial, then the lots by id.$$;
+Locks: the genealogy, alone; the recall; the units by serial, the lots by id, then the items in stock and the order lines they are promised to.$$;
 
 grant execute on function public.trace_forward, public.trace_back, public.hold_all to authenticated, service_role;
+
+-- sql/M10_units/api_release.sql
+
+create type public.release_result as (
+  changed boolean, event_id bigint, recall_id bigint, units_released integer, units_kept integer, lots_released integer, lots_kept integer);
+comment on type public.release_result is
+  'What release_all released, and what stays on hold because another recall wants it too. What was released or scrapped by hand before is in neither.';
+
+create function private.claimed(p_recall bigint, p_kind text)
+returns text[] language plpgsql stable set search_path = '' as $$
+begin
+  return array(select c.key from private.recall_claims c where c.recall_id = p_recall and c.kind = p_kind and c.is_cause order by c.key);
+end $$;
+comment on function private.claimed is 'What is on hold because of this recall.';
+
+create function public.release_all(p_recall_id bigint, p_reason text default null, p_request_id uuid default null)
+returns public.release_result language plpgsql security definer set search_path = '' set statement_timeout = '100s' as $$
+declare
+  v_actor uuid := private.authorize('units.recall');
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'release_all', jsonb_build_array(p_recall_id, p_reason));
+  v_recall private.recalls;
+  v_sns text[];
+  v_lots bigint[];
+  v_detail jsonb;
+  v_result public.release_result;
+begin
+  if v_answer is not null then
+    return jsonb_populate_record(null::public.release_result, v_answer);
+  end if;
+  perform private.check_unit_reason(p_reason);
+  select r.* into v_recall from private.recalls r where r.id = p_recall_id for update;
+  if v_recall.id is null then
+    perform private.fail(404, 'recall.unknown', 'There is no such recall.', jsonb_build_object('recall_id', p_recall_id));
+  end if;
+  perform private.check_recall(array(select c.key from private.recall_claims c where c.recall_id = p_recall_id and c.kind = 'unit'));
+  v_result := row(v_recall.released_at is null, null, p_recall_id, 0, 0, 0, 0);
+  if v_result.changed then
+    v_detail := jsonb_build_object('recall', v_recall.trace, 'recall_id', p_recall_id);
+    perform 1 from public.units u where u.sn = any (private.claimed(p_recall_id, 'unit')) order by u.sn for update;
+    perform 1 from public.lots l where l.id = any (private.claimed(p_recall_id, 'lot')::bigint[]) order by l.id for update;
+    v_sns := private.claimed(p_recall_id, 'unit');   -- under their locks: what somebody released meanwhile is not among them
+    v_lots := private.claimed(p_recall_id, 'lot')::bigint[];
+    delete from private.recall_claims c where c.recall_id = p_recall_id;
+    v_result.lots_released := cardinality(private.end_lot_holds(v_lots, p_reason, v_actor, v_detail));
+    v_result.units_released := cardinality(private.end_holds(v_sns, p_reason, v_actor, v_detail));
+    v_result.units_kept := cardinality(v_sns) - v_result.units_released;
+    v_result.lots_kept := cardinality(v_lots) - v_result.lots_released;
+    update private.recalls r set released_at = now(), release_reason = p_reason,
+        released_by = nullif(v_actor, '00000000-0000-0000-0000-000000000000') where r.id = p_recall_id;
+    v_result.event_id := private.emit('recall', coalesce(v_recall.trace ->> 'key', v_recall.trace ->> 'sku', v_recall.trace ->> 'first',
+      v_recall.trace ->> 'last'), 'recall.released', v_actor, v_detail || jsonb_build_object('reason', p_reason, 'held_because', v_recall.reason)
+      || to_jsonb(v_result) - 'changed' - 'event_id');
+  end if;
+  perform private.remember(v_actor, p_request_id, to_jsonb(v_result));
+  return v_result;
+end $$;
+comment on function public.release_all is
+$$Takes one hold_all back: everything that is on hold because of it is what it was before, units in any status and lots, and pieces in stock are free
+again. What was on hold before it stays so, for its own reason; what another open recall wants held stays on hold for that one. What somebody
+released by hand, and then held for something else, is not touched.
+Permission: units.recall, at the sites of all its units.
+Errors: recall.unknown (404), unit.reason_required (422), request.too_long (422), request.reused (422).
+Idempotency: by p_request_id; a recall that is over stays so: changed = false.
+Locks: the recall; the units by serial, the lots by id, then the items in stock and the order lines they go to.$$;
+
+create type public.recall_entry as (
+  recall_id bigint, trace jsonb, reason text, held_at timestamptz, held_by_name text, units_on_hold bigint, lots_on_hold bigint,
+  released_at timestamptz, released_by_name text, release_reason text);
+comment on type public.recall_entry is 'One hold_all: what was traced, why, who, what is still on hold because of it; who released it, and why.';
+
+create function public.get_recalls(p_with_released boolean default false, p_limit integer default 50)
+returns setof public.recall_entry language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.authorize('units.read');
+  return query
+    select r.id, r.trace, r.reason, r.held_at, private.actor_name(r.held_by), c.units, c.lots, r.released_at, private.actor_name(r.released_by),
+        r.release_reason
+      from (select x.* from private.recalls x where p_with_released or x.released_at is null order by x.id desc
+             limit least(greatest(coalesce(p_limit, 50), 1), 500)) r
+     cross join lateral (select count(*) filter (where k.kind = 'unit') as units, count(*) filter (where k.kind = 'lot') as lots
+        from private.recall_claims k where k.recall_id = r.id and k.is_cause) c
+     order by r.id desc;
+end $$;
+comment on function public.get_recalls is
+$$The recalls that are open, newest first, with what each still holds; with p_with_released those that are over too. p_limit 1–500.
+Permission: units.read.
+Errors: auth.forbidden (403).
+Idempotency: a read.
+Locks: none.$$;
+
+grant execute on function public.release_all, public.get_recalls to authenticated, service_role;
 
 -- sql/M10_units/api_export.sql
 
@@ -3745,6 +4251,8 @@ alter table private.serial_sequences enable row level security;
 alter table private.unit_transitions enable row level security;
 alter table private.recall_exports enable row level security;
 alter table private.recall_export_nodes enable row level security;
+alter table private.recalls enable row level security;
+alter table private.recall_claims enable row level security;
 
 create policy select_active on public.product_variants for select to authenticated using ((select private.may('units.read')));
 create policy select_active on public.variant_rules for select to authenticated using ((select private.may('units.read')));

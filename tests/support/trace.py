@@ -100,3 +100,4 @@ def populate_trace(db: psycopg.Connection) -> None:
     lot(db)
     sn = unit_of(db, "L-1")
     export(db, key=sn)
+    hold_all(db, key=sn)

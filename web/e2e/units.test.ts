@@ -77,6 +77,19 @@ test("one scan finds who is affected; everything is held by typing how much it i
   await dialog.getByRole("button", { name: "Done" }).click();
   expect(await Promise.all(sns.map(statusOf))).toEqual(["ON_HOLD", "ON_HOLD", "ON_HOLD"]);
   await page.getByText("On hold: 3").waitFor();
+
+  await open(page, "/recall");
+  const recall = page.getByRole("list", { name: "Open recalls" }).getByRole("listitem").filter({ hasText: lot });
+  await recall.getByText("Units on hold: 3 · Lots on hold: 1").waitFor();
+  await recall.getByRole("button", { name: "Release all" }).click();
+  await dialog.getByLabel("Reason").fill("It hardens after all");
+  await dialog.getByLabel(/type the number of units/).fill("3");
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: "Release all" }).click();
+  await dialog.getByText("Units released").waitFor();
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await recall.waitFor({ state: "detached" });
+  expect(await Promise.all(sns.map(statusOf))).not.toContain("ON_HOLD");
 }, 120_000);
 
 test("a viewer looks and cannot act", async () => {

@@ -81,6 +81,8 @@ READERS: dict[str, Readers] = {
     "private.event_epoch": NOBODY,
     "private.staff_secrets": NOBODY,
     "private.person_sessions": NOBODY,
+    "private.photo_kinds": NOBODY,
+    "private.photos": NOBODY,
     "private.scheduled_jobs": NOBODY,
     "private.recent_scans": NOBODY,
     "private.order_counters": NOBODY,
@@ -152,6 +154,8 @@ READERS: dict[str, Readers] = {
     "private.unit_transitions": NOBODY,
     "private.recall_exports": NOBODY,
     "private.recall_export_nodes": NOBODY,
+    "private.recalls": NOBODY,
+    "private.recall_claims": NOBODY,
     # M11
     "public.parts": STOCK,
     "public.gcode_part_mappings": STOCK,

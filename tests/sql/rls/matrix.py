@@ -47,6 +47,7 @@ def populate(db: psycopg.Connection) -> None:
     call(db, "manager", "create_device", p_code="new", p_kind="kiosk", p_name="New", p_site="main")
     call(db, "admin", "register_station", p_code="fill-1", p_name="Filling", p_site="main")
     call(db, "operator", "set_pin", p_pin="4711")
+    call(db, "operator", "start_photo", p_about="print_run", p_site="main")
     operator = USER_IDS["operator"]
     call(db, "kiosk", "identify_by_pin", p_user_id=operator, p_pin="4711")
     call(db, "service", "tick")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from tests.support.rpc import call
 
@@ -30,6 +31,15 @@ def test_who_may_listen_to_a_stream_also_catches_up_with_it(plant: psycopg.Conne
         ("item", "-", {"on_hand": 7}),
         ("staff", "main", {"on_hand": 7}),
     ]
+
+
+def test_parts_and_files_are_followed_by_whoever_works_there(plant: psycopg.Connection) -> None:
+    cursor = call(plant, "operator", "events_cursor")
+    call(plant, "planner", "upsert_part", p_sku="LIVE", p_title="Live")
+    given = Jsonb([{"sku": "LIVE", "quantity": 2}])
+    call(plant, "planner", "map_gcode", p_gcode_filename="live.3mf", p_parts=given)
+    told = call(plant, "viewer", "events_since", p_cursor=cursor, p_streams=["part", "gcode"])
+    assert [entry["event"] for entry in told] == ["part.saved", "gcode.mapped"]
 
 
 def test_what_concerns_every_site_is_announced_at_every_site(plant: psycopg.Connection) -> None:

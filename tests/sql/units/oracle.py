@@ -10,6 +10,35 @@ _ROLES = Path(__file__).parents[1] / "rls" / "role_permissions.json"
 PERMISSIONS: dict[str, list[str]] = json.loads(_ROLES.read_text())
 VARIANTS = {"FX-EU": "FX-DONE", "FX-US": None}  # and their finished items
 BEFORE_PACK = {"CREATED", "FLASHED", "TEST_PASS", "ASSEMBLED", "REWORK"}
+_MADE = BEFORE_PACK - {"CREATED"}
+_ANY = BEFORE_PACK | {"PACKED", "IN_FINISHED_STOCK"}
+# What may be done: the permission it needs, and in which statuses.
+STEPS: dict[str, tuple[str, set[str]]] = {
+    "flash": ("units.flash", BEFORE_PACK),
+    "assign": ("units.assign", BEFORE_PACK),
+    "install": ("units.assemble", BEFORE_PACK),
+    "kit": ("units.pack", BEFORE_PACK),
+    "test": ("units.test", _MADE),
+    "assemble": ("units.assemble", _MADE),
+    "pack": ("units.pack", _MADE),
+    "stock": ("units.pack", {"PACKED"}),
+    "unpack": ("units.unpack", {"PACKED"}),
+    "box": ("units.pack", {"PACKED", "IN_FINISHED_STOCK"}),
+    "label": ("printing.request", _ANY | {"ON_HOLD"}),
+    "rework": ("units.rework", _ANY - {"REWORK"}),
+    "hold": ("units.hold", _ANY),
+    "release": ("units.hold", {"ON_HOLD"}),
+    "scrap": ("units.scrap", _ANY | {"ON_HOLD"}),
+}
+
+
+def actions(status: str, role: str) -> set[str]:
+    """What somebody of a role is offered for a unit in a status."""
+    return {
+        step
+        for step, (permission, statuses) in STEPS.items()
+        if status in statuses and role in PERMISSIONS[permission]
+    }
 
 
 class No(Exception):
@@ -56,7 +85,7 @@ class Plant:
     def __init__(self, count: int, kits: dict[str, Kit]) -> None:
         self.units = [Unit(n) for n in range(count)]
         self.kits = kits
-        self.stock = 0
+        self.stock = 0  # pieces that may be promised: none of a unit on hold
 
     def blockers(self, u: Unit) -> list[str]:
         """Rules: hardware B, firmware 1.x, one test, a kit that fits."""
@@ -152,15 +181,17 @@ class Plant:
         u.status = "REWORK"
 
     def scrap(self, u: Unit) -> None:
-        self.stock -= (u.before_hold or u.status) == "IN_FINISHED_STOCK"
+        self.stock -= u.status == "IN_FINISHED_STOCK"
         u.status, u.before_hold = "SCRAPPED", None
 
     def hold(self, u: Unit) -> None:
         if u.status == "SCRAPPED":
             raise No("unit.wrong_state")
         if u.status != "ON_HOLD":
+            self.stock -= u.status == "IN_FINISHED_STOCK"
             u.before_hold, u.status = u.status, "ON_HOLD"
 
     def release(self, u: Unit) -> None:
         if u.status == "ON_HOLD":
             u.status, u.before_hold = u.before_hold or "", None
+            self.stock += u.status == "IN_FINISHED_STOCK"

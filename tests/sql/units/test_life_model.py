@@ -2,206 +2,46 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    rule,
-    run_state_machine_as_test,
-)
+from psycopg.types.json import Jsonb
 
-from tests.sql.units.oracle import PERMISSIONS, VARIANTS, Kit, No, Plant, Unit
+from tests.sql.inventory.stock import levels
+from tests.sql.units.life import RULES, Row, live
 from tests.support.rpc import Refused, call
-from tests.support.units import blockers, kit, make_units, unit_row, variant
+from tests.support.units import unit_row, variant
 
-SEQUENCES = int(os.environ.get("TAKT_MODEL_SEQUENCES", "30"))
-STEPS = 22
-RULES = {"allowed_hw_revs": ["B"], "firmware": {"required_prefix": "1."}}
-# Who asks: mostly somebody who may, now and then somebody who may not.
-people = st.sampled_from(
-    ("supervisor",) * 12 + ("viewer", "operator", "technician", "planner", "manager", "fixture")
-)
-numbers = st.integers(0, 1)
-readings = st.sampled_from(("B", "B", "B", "Z", None))
-_names = itertools.count(1)
+SEQUENCES = 20
 
 
-class Life(RuleBasedStateMachine):
-    """Two units and three kits: one fits, one fits the other variant, one is out of use."""
+class Direct:
+    """One session, the claims set as PostgREST would."""
 
     def __init__(self, db: psycopg.Connection) -> None:
-        super().__init__()
         self.db = db
-        self.before = self.on_hand()
-        name = f"K{next(_names)}"
-        self.sns = make_units(db, 2)
-        kits = {
-            f"{name}-a": Kit("FX-EU"),
-            f"{name}-b": Kit("FX-US"),
-            f"{name}-c": Kit("FX-EU", is_active=False),
-        }
-        for kit_id, row in kits.items():
-            kit(db, kit_id, variants=[row.fits])
-            if not row.is_active:
-                call(db, "planner", "set_kit_active", p_kit_id=kit_id, p_is_active=False)
-        self.plant = Plant(2, kits)
-        self.kit_ids = [*kits, "no-such-kit"]
 
-    def on_hand(self) -> int:
-        row = self.db.execute(
-            "select on_hand from public.inventory_stock where sku = 'FX-DONE'"
-        ).fetchone()
-        return int((row or (0,))[0])
-
-    def act(
-        self,
-        expect: Callable[[Unit], object],
-        who: str,
-        rpc: str,
-        permission: str,
-        n: int,
-        **arguments: Any,
-    ) -> None:
-        """The command and the oracle end alike. Sent twice with one request id, it acts once."""
-        unit = self.plant.units[n]
-        arguments |= {"p_sn": self.sns[n], "p_request_id": uuid4()}
-        role = "device.fixture" if who == "fixture" else who
-        refusal, found = None, None
+    def ask(self, who: str, rpc: str, **arguments: Any) -> tuple[str | None, Any]:
+        given = {k: Jsonb(v) if isinstance(v, list) else v for k, v in arguments.items()}
         try:
-            if role not in PERMISSIONS[permission]:
-                raise No("auth.forbidden")
-            found = expect(unit)
-        except No as no:
-            refusal = str(no)
-        if refusal is not None:
-            with pytest.raises(Refused) as caught:
-                call(self.db, who, rpc, **arguments)
-            assert caught.value.code == refusal, (rpc, unit)
-        else:
-            answer = call(self.db, who, rpc, **arguments)
-            assert call(self.db, who, rpc, **arguments) == answer
-            if rpc == "finalize_pack":
-                assert [b["code"] for b in answer["blockers"]] == found
-        self.same_as(n)
+            return None, call(self.db, who, rpc, **given)
+        except Refused as refused:
+            return refused.code, None
 
-    def same_as(self, n: int) -> None:
-        """Status, readings, gate and stock are what the oracle says."""
-        unit, row = self.plant.units[n], unit_row(self.db, self.sns[n])
-        assert (
-            row["status"], row["status_before_hold"], row["variant_code"], row["hw_rev"],
-            row["fw_version"], row["build_no"], row["kit_id"],
-        ) == (
-            unit.status, unit.before_hold, unit.variant, unit.hw, unit.fw, unit.build, unit.kit,
-        )  # fmt: skip
-        if unit.status not in ("PACKED", "IN_FINISHED_STOCK", "SCRAPPED"):
-            assert blockers(self.db, self.sns[n]) == self.plant.blockers(unit)
-        assert self.on_hand() == self.before + self.plant.stock
+    def unit(self, sn: str) -> Row:
+        return unit_row(self.db, sn)
 
-    @rule(n=numbers, who=people, name=st.sampled_from(sorted(VARIANTS)))
-    def assign(self, n: int, who: str, name: str) -> None:
-        self.act(
-            lambda u: self.plant.assign(u, name),
-            who, "assign_unit_variant", "units.assign", n, p_variant=name,
-        )  # fmt: skip
+    def free_stock(self) -> int:
+        return int(levels(self.db, "FX-DONE")["on_hand"])
 
-    @rule(
-        n=numbers,
-        who=people,
-        ok=st.sampled_from((True, True, True, False)),
-        fw=st.sampled_from(("1.4", "1.4", "2.0", None)),
-        hw=readings,
-    )
-    def flash(self, n: int, who: str, ok: bool, fw: str | None, hw: str | None) -> None:
-        self.act(
-            lambda u: self.plant.flash(u, ok, fw, hw),
-            who, "record_flash", "units.flash", n, p_ok=ok, p_fw_version=fw, p_hw_rev=hw,
-        )  # fmt: skip
-
-    @rule(n=numbers, who=people, result=st.sampled_from(("PASS", "PASS", "FAIL")), hw=readings)
-    def test(self, n: int, who: str, result: str, hw: str | None) -> None:
-        self.act(
-            lambda u: self.plant.test(u, result, hw),
-            who, "record_test_result", "units.test", n, p_result=result, p_hw_rev=hw,
-        )  # fmt: skip
-
-    @rule(n=numbers, who=people)
-    def assemble(self, n: int, who: str) -> None:
-        self.act(self.plant.assemble, who, "record_assembly", "units.assemble", n)
-
-    @rule(n=numbers, who=people, k=st.sampled_from((0, 0, 0, 1, 2, 3)))
-    def scan_a_kit(self, n: int, who: str, k: int) -> None:
-        self.act(
-            lambda u: self.plant.scan_kit(u, self.kit_ids[k]),
-            who, "scan_pack_kit", "units.pack", n, p_kit_id=self.kit_ids[k],
-        )  # fmt: skip
-
-    @rule(n=numbers, who=people)
-    def pack(self, n: int, who: str) -> None:
-        self.act(self.plant.pack, who, "finalize_pack", "units.pack", n)
-
-    @initialize(how_far=st.integers(0, 3))
-    def begin(self, how_far: int) -> None:
-        """What a random walk seldom does by itself: the first unit is made as it should be."""
-        if how_far > 0:
-            self.all_the_way(0)
-        if how_far > 1:
-            self.move_to_stock(0, "supervisor")
-
-    @rule(n=numbers)
-    def all_the_way(self, n: int) -> None:
-        if self.plant.units[n].status in ("CREATED", "REWORK"):
-            self.assign(n, "supervisor", "FX-EU")
-            self.flash(n, "supervisor", True, "1.4", "B")
-            self.test(n, "fixture", "PASS", None)
-            self.scan_a_kit(n, "supervisor", 0)
-        self.pack(n, "supervisor")
-
-    @rule(n=numbers, who=people)
-    def move_to_stock(self, n: int, who: str) -> None:
-        self.act(self.plant.to_stock, who, "move_unit_to_stock", "units.pack", n)
-
-    @rule(n=numbers, who=people)
-    def unpack(self, n: int, who: str) -> None:
-        self.act(self.plant.unpack, who, "unpack_unit", "units.unpack", n, p_reason="model")
-
-    @rule(n=numbers, who=people)
-    def rework(self, n: int, who: str) -> None:
-        self.act(self.plant.rework, who, "send_to_rework", "units.rework", n, p_reason="model")
-
-    @rule(n=numbers, who=people)
-    def hold(self, n: int, who: str) -> None:
-        self.act(self.plant.hold, who, "hold_unit", "units.hold", n, p_reason="model")
-
-    @rule(n=numbers, who=people)
-    def release(self, n: int, who: str) -> None:
-        self.act(self.plant.release, who, "release_unit", "units.hold", n, p_reason="model")
-
-    @rule(n=numbers, who=people, really=st.sampled_from((True, False, False, False)))
-    def scrap(self, n: int, who: str, really: bool) -> None:
-        if really:
-            self.act(self.plant.scrap, who, "scrap_unit", "units.scrap", n, p_reason="model")
+    def bystanders(self) -> Iterator[str]:
+        return iter(())
 
 
 @pytest.mark.timeout(1200)
 def test_any_life_is_as_the_oracle_says(db: psycopg.Connection) -> None:
     variant(db, "FX-EU", RULES)
     variant(db, "FX-US", RULES, sku=None)
-    run_state_machine_as_test(
-        lambda: Life(db),  # type: ignore[arg-type]
-        settings=settings(
-            max_examples=SEQUENCES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize="TAKT_MODEL_SEQUENCES" not in os.environ,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    live(Direct(db), SEQUENCES)

@@ -93,7 +93,7 @@ export function ReasonDialog({ unit, what, onClose }: { unit: Unit; what: Reason
     unitCommand<UnitChange>(
       "release_unit",
       { p_sn: sn, p_reason: t`Taken back right after` },
-      () => t`${sn} is released.`,
+      (data) => data.notices?.[0]?.message ?? t`${sn} is released.`,
     );
   async function send(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -101,7 +101,7 @@ export function ReasonDialog({ unit, what, onClose }: { unit: Unit; what: Reason
     const done = await unitCommand<UnitChange>(
       RPCS[what],
       { p_sn: sn, p_reason: reason || null },
-      () => words.said,
+      (data) => data.notices?.[0]?.message ?? words.said,
       () =>
         what === "hold" && may(session.get().who, "units.hold")
           ? { label: t`Undo`, run: () => void release() }

@@ -24,7 +24,7 @@ export function HoldAllDialog(props: { trace: Record<string, string>; result: Tr
       open
       onClose={props.onClose}
       title={t`Hold everything affected`}
-      note={t`Every unit, packed or in stock or not, and every lot. Each one has to be released again by hand.`}
+      note={t`Every unit, packed or in stock or not, and every lot. What this hold held can be released in one step.`}
     >
       {held ? (
         <Done held={held} onClose={props.onClose} />

@@ -6,6 +6,7 @@ import type { UnitSearch } from "./search";
 import type {
   Component,
   Kit,
+  RecallEntry,
   RuleVersion,
   TestPoint,
   TraceQuery,
@@ -162,5 +163,14 @@ export function useTrace(trace: Record<string, string> | null) {
       }),
     enabled: trace !== null,
     retry: false,
+  });
+}
+
+/** The recalls that still hold something; read again with what is on hold. */
+export function useRecalls() {
+  return useQuery({
+    queryKey: ["recall-trace", "open"],
+    queryFn: () => rpc<RecallEntry[]>("get_recalls", {}),
+    refetchInterval: LOOK_AGAIN_MS,
   });
 }

@@ -17,6 +17,7 @@ import { Framed } from "./frame";
 import { Entry } from "./genealogy";
 import { HoldAllDialog } from "./hold-all";
 import { traceArgs, useFilter, useTrace } from "./queries";
+import { Recalls } from "./recalls";
 import { TraceForm } from "./trace-form";
 import type { TraceResult } from "./types";
 import { kindsName, statusName } from "./words";
@@ -49,6 +50,7 @@ export function RecallPage() {
       {trace === null && (
         <Empty>{t`Scan or type a lot, a serial or an item: here stands what it is in, and who has it.`}</Empty>
       )}
+      {trace === null && <Recalls onTrace={(next) => change({ ...EMPTY, ...next })} />}
       {trace && <Outcome found={found} onChoose={(next) => change({ ...EMPTY, ...next })} />}
       {trace && found.data && (
         <Affected trace={trace} result={found.data} tab={tab} onTab={(next) => change({ tab: next })} />

@@ -103,6 +103,8 @@ export interface TraceEdge {
 export interface UnitDetail {
   unit: Unit;
   next_action: string;
+  /** What its status and the role of whoever looks allow. */
+  actions: string[];
   variant: Variant | null;
   production_order: string | null;
   kit: Kit | null;
@@ -199,6 +201,23 @@ export interface TraceResult {
   counts: Record<string, number>;
   entries: TraceEntry[];
   is_complete: boolean;
+}
+/** One hold of everything: what is still on hold because of it. */
+export interface RecallEntry {
+  recall_id: number;
+  trace: TraceQuery;
+  reason: string;
+  held_at: string;
+  held_by_name: string | null;
+  units_on_hold: number;
+  lots_on_hold: number;
+}
+export interface ReleaseResult {
+  changed: boolean;
+  units_released: number;
+  units_kept: number;
+  lots_released: number;
+  lots_kept: number;
 }
 export interface HoldResult {
   changed: boolean;

@@ -1,15 +1,17 @@
 import { t } from "@lingui/core/macro";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { station, takeScans } from "@/features/workflows/scan/state";
-import { command, newRequestId } from "@/lib/commands";
+import { newRequestId } from "@/lib/commands";
 import { signal, type Tone } from "@/lib/feedback";
 import { explain } from "@/lib/messages";
 import { queries } from "@/lib/query";
 import { refetchStreams } from "@/lib/refetch";
 import { RpcError, type RpcName, rpc } from "@/lib/rpc";
+import { session } from "@/lib/session";
 import { STREAMS, scannedUnit } from "../act";
 import { readUnit, useFilter, useUnit } from "../queries";
 import type { Unit, UnitDetail } from "../types";
+import { firmHand, lostAnswers } from "./once";
 
 /** Codes that stand for the two buttons of a station, for hands that hold only a scanner. */
 export const OK_CODE = "TAKT-OK";
@@ -56,6 +58,28 @@ function keepUnit(unit: Unit | null | undefined): void {
   if (unit) queries.setQueryData<UnitDetail>(["unit", unit.sn], (old) => old && { ...old, unit });
 }
 
+const lost = lostAnswers(newRequestId);
+
+/** Sends a command; what was lost on the way is sent once more, and given again later it is still the same request. */
+async function sure<T>(name: RpcName, given: object): Promise<T> {
+  const standing = () => session.get().who?.user_id; // at a shared station somebody else may stand there when the answer comes
+  const mine = { ...given, user_id: standing() };
+  const sent = { ...given, p_request_id: lost.idOf(name, mine) } as never;
+  const again = (error: unknown) => {
+    const mayRepeat = error instanceof RpcError && error.canRepeat && navigator.onLine && standing() === mine.user_id;
+    if (mayRepeat) return rpc<T>(name, sent);
+    throw error;
+  };
+  try {
+    const data = await rpc<T>(name, sent).catch(again);
+    lost.known(name, mine);
+    return data;
+  } catch (error) {
+    if (!(error instanceof RpcError && error.canRepeat)) lost.known(name, mine);
+    throw error;
+  }
+}
+
 /** A label of which nobody knows whether it came out was just read: that settles it. */
 function settleLabel({ unit, label }: UnitDetail): void {
   if (label?.state !== "wanted") return;
@@ -78,6 +102,7 @@ export function useBench(takes: Takes): Bench {
     setSaid(next);
     return next.tone;
   }, []);
+  const { current: once } = useRef(firmHand());
   const latest = useRef({ takes, change });
   latest.current = { takes, change };
   const put = useCallback((next: string | undefined) => {
@@ -92,10 +117,9 @@ export function useBench(takes: Takes): Bench {
 
   async function run<T>(name: RpcName, given: object, done: (data: T) => Said | Promise<Said>): Promise<Tone> {
     try {
-      const answer = await command<T>(name, given as never);
-      if (answer.state !== "done") return "ask"; // never: without an entity it does not wait
-      keepUnit((answer.data as { unit?: Unit | null } | null)?.unit);
-      return say(await done(answer.data));
+      const data = await sure<T>(name, given);
+      keepUnit((data as { unit?: Unit | null } | null)?.unit);
+      return say(await done(data));
     } catch (error) {
       return say(refusal(error));
     } finally {
@@ -127,10 +151,17 @@ export function useBench(takes: Takes): Bench {
     return takeScans((code) => {
       const word = code.trim().toUpperCase();
       const { ok, fail } = latest.current.takes;
-      const taken = word === OK_CODE ? button(ok) : word === FAIL_CODE ? button(fail) : takeCode(code);
+      const isButton = word === OK_CODE || word === FAIL_CODE;
+      const press = () => button(word === OK_CODE ? ok : fail);
+      const taken = isButton ? once(word, press).then((tone) => tone ?? "ask") : takeCode(code);
       return taken.catch((error: unknown) => say(refusal(error)));
     });
-  }, [say, put, current]);
+  }, [say, put, current, once]);
+  const press = (step: (on: UnitDetail) => Promise<Tone>) =>
+    void once("tap", async () => {
+      const on = await current();
+      if (on) signal(await step(on));
+    }).catch((error: unknown) => say(refusal(error)));
 
   return {
     on: sn === undefined ? undefined : query.data,
@@ -138,7 +169,7 @@ export function useBench(takes: Takes): Bench {
     said,
     say,
     run,
-    press: (step) => void current().then(async (on) => on && signal(await step(on))),
+    press,
     clear: () => {
       setSaid(null);
       put(undefined);
