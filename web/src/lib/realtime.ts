@@ -1,6 +1,6 @@
 import type { RealtimeChannel } from "@supabase/realtime-js";
 import { Follower } from "./cursor";
-import { STREAMS } from "./refetch";
+import { MOVING, STREAMS } from "./refetch";
 import { RpcError, rows, rpc } from "./rpc";
 import { createStore } from "./store";
 import { db } from "./supabase";
@@ -69,7 +69,9 @@ export function follow(onEvents: Listener, onReset: () => void, onFresh: () => v
         else joined.delete(topic);
         if (stopped) return;
         live.set((old) => ({ ...old, joined: joined.size > 0 && joined.size === channels.length }));
-        if (status === "SUBSCRIBED") void catchUp();
+        if (status !== "SUBSCRIBED") return;
+        if (MOVING.has(stream)) onEvents([{ stream, stream_id: "" }]);
+        void catchUp();
       });
   }
 

@@ -31,6 +31,8 @@ const SHOWN: Record<string, string[]> = {
 };
 /** The streams that the client listens to. */
 export const STREAMS = Object.keys(SHOWN);
+/** Streams on which more is broadcast than events: what was missed of that cannot be caught up. */
+export const MOVING = new Set(["print_machine"]);
 
 let last = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
