@@ -38,7 +38,8 @@ create function private.stream_permission(p_stream text)
 returns text language plpgsql immutable set search_path = '' as $$
 begin
   return case when p_stream in ('order', 'settings', 'store', 'site', 'stock', 'item', 'location', 'count',
-    'allocation', 'production_order', 'part', 'gcode', 'print_run', 'print_machine') then 'events.read'
+    'allocation', 'production_order', 'execution', 'process_step', 'work_centre', 'routing', 'quality_reason', 'approval', 'part',
+    'gcode', 'print_run', 'print_machine') then 'events.read'
     when p_stream = 'print' then 'printing.read'
     when p_stream in ('unit', 'box', 'kit', 'variant', 'lot', 'recall') then 'units.read' else 'audit.read' end;
 end $$;

@@ -7,10 +7,11 @@ $$;
 
 create function private.rank_of_production(p_order public.production_orders)
 returns smallint language sql immutable set search_path = '' as $$
-  select (case when p_order.type = 'REPLENISHMENT' then 4 when p_order.priority = 'critical' then 0
+  select (case when p_order.type = 'REPLENISHMENT' and p_order.source <> 'replenishment' then 4 when p_order.priority = 'critical' then 0
     when p_order.priority = 'rush' then 1 else 2 end)::smallint
 $$;
-comment on function private.rank_of_production is 'Customers go before the shelf: an order for stock waits behind all others.';
+comment on function private.rank_of_production is
+  'Customers go before the shelf: an order for stock waits behind all others. What replaces pieces that an order lost is as urgent as that order.';
 
 -- Tickets ----------------------------------------------------------------------------------------------------------
 
@@ -103,25 +104,28 @@ begin
   return array(select l.sku from public.production_order_lines l where l.order_id = p_order_id order by l.sku);
 end $$;
 
-create function private.write_production_lines(p_order public.production_orders)
+create function private.write_lines_of_production(p_ids bigint[])
 returns void language plpgsql set search_path = '' as $$
-declare
-  v_rank smallint := private.rank_of_production(p_order);
-  v_fulfilment bigint;
 begin
   insert into public.order_fulfilments as f (production_order_id, code, site, store, rank, since)
-  values (p_order.id, p_order.code, p_order.site, p_order.store, v_rank, p_order.created_at)
-  on conflict on constraint order_fulfilments_production_order_id_key do update set rank = excluded.rank
-  returning f.id into v_fulfilment;
+  select o.id, o.code, o.site, o.store, private.rank_of_production(o), o.created_at from public.production_orders o where o.id = any (p_ids) order by o.id
+  on conflict on constraint order_fulfilments_production_order_id_key do update set rank = excluded.rank where f.rank <> excluded.rank;
   insert into public.order_part_allocations as l (fulfilment_id, production_order_id, line, store, sku, needed, rank, since)
-  select v_fulfilment, o.order_id, o.line, p_order.store, o.sku, o.quantity * p_order.quantity, v_rank, p_order.created_at
-    from public.production_order_lines o where o.order_id = p_order.id order by o.line
+  select f.id, n.order_id, n.line, o.store, n.sku, n.quantity * o.quantity, f.rank, f.since
+    from public.production_orders o join public.production_order_lines n on n.order_id = o.id join public.order_fulfilments f on f.production_order_id = o.id
+   where o.id = any (p_ids) order by o.id, n.line
   on conflict on constraint order_part_allocations_line_key do update
     set needed = excluded.needed, rank = excluded.rank, allocated = least(l.allocated, greatest(excluded.needed - l.consumed, 0))
    where not l.is_closed and (l.needed, l.rank) is distinct from (excluded.needed, excluded.rank);
 end $$;
-comment on function private.write_production_lines is
-  'The lines of a production order follow its quantity and priority. Its items are locked by the caller, who ends with private.allocate.';
+comment on function private.write_lines_of_production is
+  'The lines of production orders follow their quantity and priority. Their items are locked by the caller, who ends with private.allocate.';
+
+create function private.write_production_lines(p_order public.production_orders)
+returns void language plpgsql set search_path = '' as $$
+begin
+  perform private.write_lines_of_production(array[p_order.id]);
+end $$;
 
 create function private.close_production_lines(p_order_id bigint)
 returns void language plpgsql set search_path = '' as $$

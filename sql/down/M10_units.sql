@@ -44,7 +44,7 @@ drop function
   private.refused_pack, private.rules_of, private.run_fault, private.save_unit, private.serial_of, private.set_aside,
   private.ship_units, private.site_day, private.stack_onto, private.starts_of_key, private.starts_of_range,
   private.step_permission, private.store_test, private.take_component, private.tell_holds, private.test_blockers,
-  private.tests_misfit, private.trace, private.trace_edges_among, private.trace_entries, private.trace_node,
+  private.tests_misfit, private.trace, private.trace_edges_among, private.trace_entries, private.trace_node, private.trace_of_lot,
   private.trace_query, private.trace_result, private.trace_starts, private.trace_summary, private.unit_actions,
   private.unit_blockers, private.unit_filter, private.unit_history, private.unit_label_data, private.unit_page,
   private.unit_place, private.unit_steps, private.unit_tests, private.unit_unchanged, private.units_within,

@@ -1565,11 +1565,19 @@ Errors: item.unknown (404), request.reused (422); constraints by name (lots_code
 Idempotency: by p_request_id; the same values again change nothing.
 Locks: the lot.$$;
 
-create function public.hold_lot(p_code text, p_reason text, p_sku text default null, p_request_id uuid default null)
+create function private.trace_of_lot(p_lot public.lots)
+returns jsonb language plpgsql immutable set search_path = '' as $$
+begin
+  return jsonb_build_object('kind', 'lot', 'key', p_lot.code, 'sku', p_lot.sku);
+end $$;
+comment on function private.trace_of_lot is 'What hold_all takes to hold the lot and all that it went into.';
+
+create function public.hold_lot(
+  p_code text, p_reason text, p_sku text default null, p_onward boolean default false, p_request_id uuid default null)
 returns public.lot_change language plpgsql security definer set search_path = '' as $$
 declare
   v_actor uuid := private.authorize('units.hold');
-  v_answer jsonb := private.replay(v_actor, p_request_id, 'hold_lot', jsonb_build_array(p_code, p_reason, p_sku));
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'hold_lot', jsonb_build_array(p_code, p_reason, p_sku, p_onward));
   v_before public.lots;
   v_lot public.lots;
 begin
@@ -1577,24 +1585,30 @@ begin
     return jsonb_populate_record(null::public.lot_change, v_answer);
   end if;
   perform private.check_unit_reason(p_reason);
-  select l.* into v_before from public.lots l where l.id = (private.find_lot(p_sku, p_code)).id for update;
-  perform private.hold_lots(array[v_before.id], p_reason, v_actor);
+  v_before := private.find_lot(p_sku, p_code);
+  if p_onward then
+    perform public.hold_all(private.trace_of_lot(v_before), p_reason);
+  else
+    select l.* into v_before from public.lots l where l.id = v_before.id for update;
+    perform private.hold_lots(array[v_before.id], p_reason, v_actor);
+  end if;
   select l.* into v_lot from public.lots l where l.id = v_before.id;
   return private.finish_lot(v_actor, p_request_id, v_before, v_lot, null);
 end $$;
 comment on function public.hold_lot is
-$$Nothing of the lot may be used from now on, and no unit that has some of it may be packed. To hold the units too: hold_all. p_sku where several
-items have a lot of that code.
-Permission: units.hold.
+$$Nothing of the lot may be used from now on, and no unit that has some of it may be packed. p_onward: what it went into is held too,
+every lot and every unit that is not scrapped, as hold_all does. p_sku where several items have a lot of that code.
+Permission: units.hold; with p_onward units.recall too, at the sites of the units.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a lot on hold stays as it is.
-Locks: the lot.$$;
+Locks: with p_onward those of hold_all; the lot.$$;
 
-create function public.release_lot(p_code text, p_reason text, p_sku text default null, p_request_id uuid default null)
+create function public.release_lot(
+  p_code text, p_reason text, p_sku text default null, p_onward boolean default false, p_request_id uuid default null)
 returns public.lot_change language plpgsql security definer set search_path = '' as $$
 declare
   v_actor uuid := private.authorize('units.hold');
-  v_answer jsonb := private.replay(v_actor, p_request_id, 'release_lot', jsonb_build_array(p_code, p_reason, p_sku));
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'release_lot', jsonb_build_array(p_code, p_reason, p_sku, p_onward));
   v_before public.lots;
   v_lot public.lots;
 begin
@@ -1602,8 +1616,14 @@ begin
     return jsonb_populate_record(null::public.lot_change, v_answer);
   end if;
   perform private.check_unit_reason(p_reason);
-  select l.* into v_before from public.lots l where l.id = (private.find_lot(p_sku, p_code)).id for update;
-  if v_before.held_at is not null then
+  v_before := private.find_lot(p_sku, p_code);
+  if p_onward then
+    perform public.release_all(r.id, p_reason) from private.recalls r
+      where r.released_at is null and r.trace = private.trace_of_lot(v_before) order by r.id;
+  else
+    select l.* into v_before from public.lots l where l.id = v_before.id for update;
+  end if;
+  if exists (select from public.lots l where l.id = v_before.id and l.held_at is not null) then
     delete from private.recall_claims c where c.kind = 'lot' and c.key = v_before.id::text and c.is_cause;
     perform private.end_lot_holds(array[v_before.id], p_reason, v_actor);
   end if;
@@ -1611,11 +1631,12 @@ begin
   return private.finish_lot(v_actor, p_request_id, v_before, v_lot, null);
 end $$;
 comment on function public.release_lot is
-$$The lot may be used again. Units that are on hold stay so. A lot that another recall wants held too stays on hold for that one.
-Permission: units.hold.
+$$The lot may be used again. p_onward: so may what it went into and is on hold because of it, as release_all does; without it that stays so. A lot
+that another recall wants held too stays on hold for that one.
+Permission: units.hold; with p_onward units.recall too, at the sites of the units.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a lot that is free stays as it is.
-Locks: the lot.$$;
+Locks: with p_onward those of release_all; the lot.$$;
 
 grant execute on function public.upsert_lot, public.hold_lot, public.release_lot to authenticated, service_role;
 

@@ -13,7 +13,9 @@ select tables_are('public', array[
   'parts', 'gcode_part_mappings', 'print_machines', 'print_machine_states', 'print_machine_counters', 'print_coverage_gaps',
   'print_runs', 'inventory_print_log',
   'product_variants', 'variant_rules', 'units', 'boxes', 'test_runs', 'test_measurements', 'packaging_kits',
-  'unit_components', 'lots', 'trace_nodes', 'trace_edges',
+  'unit_components', 'lots', 'trace_nodes', 'trace_edges', 'production_lots', 'trace_activities', 'trace_inputs', 'trace_outputs', 'item_gtins',
+  'process_steps', 'work_centres', 'routings', 'routing_steps', 'production_order_progress', 'production_order_steps', 'piece_counts', 'piece_counters', 'production_order_refs',
+  'quality_reasons', 'quality_records', 'production_discrepancies', 'approvals', 'replenishments', 'replenishment_links',
   'stage_transitions', 'stations',
   'printers', 'print_routes', 'print_jobs', 'print_job_labels', 'print_job_events',
   'label_templates', 'label_template_versions', 'label_proofs'

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 _RAISED = re.compile(
-    r"(?:private\.fail|scan_refusal|person_refusal|pack_refusal)\(\s*(\d{3}),\s*'([a-z_0-9.]+)'"
+    r"(?:private\.fail|scan_refusal|person_refusal|pack_refusal|floor_refusal)\(\s*(\d{3}),\s*'([a-z_0-9.]+)'"
 )
 _ANY_RAISE = re.compile(r"private\.(?:fail|scan_refusal)\((?!\s*\d{3},\s*'[a-z_0-9.]+')(?!\s*p_)")
 _LISTED = re.compile(r"^\| `([a-z_0-9.]+)` \| (\d{3}) \| (.+) \| (.+) \|$", re.M)

@@ -40,6 +40,12 @@ STOCK: Readers = dict.fromkeys(STAFF, ALL)
 STOCK_COUNTED = STOCK | {"operator": "sku <> 'FLOUR'"}
 STAFF_AT_WORK = STAFF - {"viewer"}
 
+_SEES_ORDER = (
+    "order_id in (select id from public.production_orders"
+    " where store = 'flourlane' or store is null)"
+)
+_OWN_ORDER = {"flourlane_operator": _SEES_ORDER}
+
 UNITS: Readers = STOCK | {"fixture": ALL}
 
 PRINTING: Readers = ON_THE_FLOOR | {"print_agent": ALL}
@@ -167,6 +173,33 @@ READERS: dict[str, Readers] = {
     "public.inventory_print_log": STOCK,
     "public.part_demand": STOCK,
     "private.machine_leases": NOBODY,
+    # M12 orders and floor
+    "public.process_steps": STOCK,
+    "public.work_centres": STOCK,
+    "public.routings": STOCK,
+    "public.routing_steps": STOCK,
+    "public.production_order_progress": STOCK | _OWN_ORDER,
+    "public.production_order_steps": STOCK | _OWN_ORDER,
+    "public.piece_counts": STOCK | _OWN_ORDER,
+    "public.piece_counters": STOCK,
+    "public.production_order_refs": STOCK | _OWN_ORDER,
+    "private.production_selfcheck": NOBODY,
+    # M12 quality
+    "public.quality_reasons": STOCK,
+    "public.quality_records": STOCK | _OWN_ORDER,
+    "public.production_discrepancies": STOCK | _OWN_ORDER,
+    "public.approvals": STOCK | {"flourlane_operator": f"order_id is null or {_SEES_ORDER}"},
+    "public.replenishments": STOCK | _OWN_ORDER,
+    "public.replenishment_links": STOCK
+    | {"flourlane_operator": _SEES_ORDER.replace("order_id", "root_id")},
+    "public.execution_events": EVENTS,
+    # M12 lots
+    "public.production_lots": UNITS,
+    "public.trace_activities": UNITS,
+    "public.trace_inputs": UNITS,
+    "public.trace_outputs": UNITS,
+    "public.item_gtins": STOCK,
+    "private.lot_effects": NOBODY,
 }
 
 _PARTITION = re.compile(r"^private\.events_20\d{4}$")

@@ -16,8 +16,10 @@ from psycopg.types.json import Jsonb
 from tests.sql.rls.grid import IDENTITIES, readers
 from tests.sql.rls.rpc_grid import ARGUMENTS, BY_NAME, BY_TYPE, PERMISSIONS, role_of
 from tests.support.databases import STORES, USER_IDS
+from tests.support.lots import populate_lots
 from tests.support.orders import make_order
 from tests.support.printing import add_printer, new_job, route
+from tests.support.production import populate_production
 from tests.support.rpc import Refused, acting_as, call
 from tests.support.trace import populate_trace
 from tests.support.units import populate_units
@@ -58,6 +60,10 @@ def populate(db: psycopg.Connection) -> None:
     _populate_printing(db)
     populate_units(db)
     populate_trace(db)
+    populate_lots(db)
+    populate_production(db)
+    # Books that do not agree, so that the self-check has a row.
+    db.execute("update public.production_order_progress set lost = lost + 1")
     db.execute(
         "insert into public.events (at, site, stream, stream_id, event)"
         " values ('2099-01-01', '-', 'order', 'far-1', 'far.away')"  # beyond every partition

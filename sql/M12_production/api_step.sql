@@ -1,0 +1,169 @@
+create function private.refuse_open_step(p_order public.production_orders, p_step public.production_order_steps)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_before public.production_order_steps := (select b from public.production_order_steps b
+    where b.order_id = p_step.order_id and b.sequence < p_step.sequence order by b.sequence desc limit 1);
+begin
+  if p_step.in_process > 0 then
+    perform private.fail(409, 'production.in_process', format('%s pieces are in process at %s. Report them first, good or scrap.', trim_scale(p_step.in_process),
+      p_step.step), jsonb_build_object('code', p_order.code, 'sequence', p_step.sequence, 'in_process', trim_scale(p_step.in_process),
+      'rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
+  elsif not p_step.is_first then
+    perform private.fail(409, 'production.step_open', format('%s waits for more from %s: %s came, %s were started.', p_step.step, v_before.step,
+      trim_scale(v_before.good), trim_scale(p_step.started)), jsonb_build_object('sequence', p_step.sequence, 'expected', v_before.step,
+      'good', trim_scale(v_before.good), 'started', trim_scale(p_step.started)));
+  end if;
+end $$;
+comment on function private.refuse_open_step is 'Errors: production.in_process, production.step_open (409). Only the first step can end before all has come.';
+
+create function public.complete_step(
+  p_code text, p_sequence integer, p_good numeric default null, p_reason text default null, p_request_id uuid default null)
+returns public.routed_change language plpgsql security definer set search_path = '' as $$
+declare
+  v_command private.floor_command := private.begin_floor('production.run', p_code, null, p_sequence, p_request_id, 'complete_step',
+    jsonb_build_array(p_code, p_sequence, p_good, p_reason));
+  v_order public.production_orders := v_command.order_row;
+  v_step public.production_order_steps := v_command.step;
+begin
+  if v_command.answer is not null or v_step.status = 'COMPLETED' then
+    return private.finish_floor(v_command, false);
+  end if;
+  if p_good is not null then
+    v_command.lot_id := private.lock_own_lot(v_order, null, v_command.actor);
+    v_command.centre.code := v_step.work_centre;
+    perform private.report_pieces(private.without_request(v_command),
+      private.pieces_of_report(row(p_good, 0, 0, null, null, null, '{}'), null, null, null), 'person');
+    select s.* into v_step from public.production_order_steps s where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
+  end if;
+  if v_step.status <> 'COMPLETED' then
+    perform private.refuse_open_step(v_order, v_step);
+    perform private.check_reason(p_reason);
+    update public.production_order_steps s set is_ended = true where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
+    perform private.derive_order(v_order.id, v_command.actor);
+  end if;
+  return private.finish_floor(v_command, true, (select max(e.id) from public.events e
+    where e.stream = 'production_order' and e.stream_id = v_order.code and e.event = 'production.step_completed'));
+end $$;
+comment on function public.complete_step is
+$$The step is done. It is by itself once all that can come to it has come and is good or lost; p_good reports the rest as good first. The first step may
+end before all was started (p_reason): no more of it is made.
+Permission: production.run at its site and in its store.
+Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
+production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
+request.reused (422).
+Idempotency: by p_request_id; completed before, it answers changed = false.
+Locks: the root, its open replenishments and the order, by id; with p_good its lot and items too.$$;
+
+create function private.without_request(p_command private.floor_command)
+returns private.floor_command language plpgsql immutable set search_path = '' as $$
+begin
+  p_command.request_id := null;
+  return p_command;
+end $$;
+comment on function private.without_request is 'A part of a command: only the whole of it is remembered.';
+
+-- Undo ---------------------------------------------------------------------------------------------------------------
+
+create function private.last_count(p_actor uuid, p_order_id bigint, p_since timestamptz)
+returns public.piece_counts language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select c from public.piece_counts c
+     where (p_order_id is null or c.order_id = p_order_id) and (p_actor is null or c.actor_id = p_actor) and (p_since is null or c.at >= p_since)
+       and c.reverses is null and not exists (select from public.piece_counts u where u.reverses = c.id)
+     order by c.id desc limit 1);
+end $$;
+comment on function private.last_count is 'The last count that still stands; a null row when there is none.';
+
+create function private.count_to_undo(p_actor uuid, p_order public.production_orders, p_window interval, p_any boolean)
+returns public.piece_counts language plpgsql stable set search_path = '' as $$
+declare
+  v_count public.piece_counts := private.last_count(p_actor, p_order.id, case when p_order.id is null then now() - p_window end);
+begin
+  if p_any and p_order.id is not null and (v_count.id is null or v_count.at < now() - p_window) then
+    v_count := private.last_count(null, p_order.id, null);   -- a supervisor takes back anybody's
+  end if;
+  if v_count.id is null then
+    perform private.fail(404, 'undo.nothing', 'There is nothing of yours to undo.', jsonb_build_object('code', p_order.code));
+  elsif v_count.at < now() - p_window and not p_any then
+    perform private.fail(403, 'undo.too_late', format('That was more than %s minutes ago. Ask a supervisor.', extract(epoch from p_window)::integer / 60),
+      jsonb_build_object('code', p_order.code, 'at', v_count.at));
+  end if;
+  return v_count;
+end $$;
+comment on function private.count_to_undo is 'Errors: undo.nothing (404), undo.too_late (403).';
+
+create function private.undo_command(p_order public.production_orders, p_last public.piece_counts, p_event_id bigint, p_actor uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+declare
+  v_count public.piece_counts;
+  v_record bigint;
+  v_notice jsonb;
+  v_notices jsonb := '[]';
+begin
+  for v_count in   -- what came last goes first
+    select c.* from public.piece_counts c
+     where c.order_id = p_order.id and c.command = p_last.command and c.reverses is null
+       and not exists (select from public.piece_counts u where u.reverses = c.id) order by c.id desc
+  loop
+    v_record := (select q.id from public.quality_records q where q.count_id = v_count.id);
+    if v_record is not null then
+      v_notice := private.reverse_quality(v_record, p_actor, p_event_id);
+      v_notices := v_notices || coalesce(v_notice, '[]');
+    else
+      perform private.reverse_count(v_count, p_actor);
+      update public.piece_counters c set value = v_count.counter_start
+       where c.work_centre = v_count.work_centre and c.source = v_count.source and c.value = v_count.counter_end;
+    end if;
+  end loop;
+  return v_notices;
+end $$;
+comment on function private.undo_command is 'All counts and quality records of one command are taken back. Errors: undo.blocked, stock.short (409).';
+
+create function public.undo_production(p_code text default null, p_request_id uuid default null)
+returns public.routed_change language plpgsql security definer set search_path = '' as $$
+declare
+  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
+  v_command private.floor_command;
+  v_any boolean := private.may('production.undo_any');
+  v_window interval;
+  v_last public.piece_counts;
+  v_event bigint;
+begin
+  v_command.actor := private.authorize('production.run', v_order.store, v_order.site);
+  v_command.request_id := p_request_id;
+  v_command.answer := private.replay(v_command.actor, p_request_id, 'undo_production', jsonb_build_array(p_code));
+  if v_command.answer is not null then
+    return private.finish_floor(v_command, false);
+  elsif p_code is not null and v_order.id is null then
+    perform private.refuse(private.order_problem(v_order, p_code));
+  end if;
+  v_window := make_interval(mins => (private.setting('undo.minutes', v_order.store, v_order.site) #>> '{}')::integer);
+  v_last := private.count_to_undo(v_command.actor, v_order, v_window, v_any);
+  v_command.order_row := private.lock_family(v_last.order_id);
+  v_last := private.count_to_undo(v_command.actor, v_command.order_row, v_window, v_any);   -- a twin may have been faster
+  v_order := v_command.order_row;
+  perform private.authorize('production.run', v_order.store, v_order.site);
+  if v_order.status = 'CANCELLED' or exists (select from public.production_order_progress p where p.order_id = v_order.id and p.close_reason is not null) then
+    perform private.fail(409, 'production.closed', format('The order %s is %s.', v_order.code, lower(v_order.status)),
+      jsonb_build_object('code', v_order.code, 'status', v_order.status));
+  end if;
+  perform 1 from public.production_lots l where l.lot_id in (select c.lot_id from public.piece_counts c
+    where c.order_id = v_order.id and c.command = v_last.command) order by l.lot_id for update;
+  perform private.lock_order_stock(v_order);
+  v_command.step := (select s from public.production_order_steps s where s.order_id = v_last.order_id and s.sequence = v_last.sequence);
+  v_event := private.emit_floor(v_order, 'production.undone', v_command.actor, v_command.step, v_last.work_centre, jsonb_build_object(
+    'count_id', v_last.id, 'lot_id', v_last.lot_id, 'quantity', trim_scale(v_last.good + v_last.scrap + v_last.returned)));
+  return private.finish_floor(v_command, true, v_event, private.undo_command(v_order, v_last, v_event, v_command.actor));
+end $$;
+comment on function public.undo_production is
+$$Take back the own last report, count, start or quality record (of one order, or at all) within the setting undo.minutes: pieces, lots, stock and what was
+replenished for it. Later, or for somebody else's on an order, it takes production.undo_any. Undoing again takes back the one before.
+Permission: production.run; production.undo_any for what is older or not one's own; at the order's site and in its store.
+Errors: production.unknown (404), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409),
+stock.short (409), request.reused (422).
+Idempotency: by p_request_id; without it the next call undoes the one before.
+Locks: the root, its open replenishments and the order, by id; the lots; all items of the order.$$;
+
+grant execute on function public.complete_step to authenticated, service_role;
+grant execute on function public.undo_production to authenticated;
