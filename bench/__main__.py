@@ -8,7 +8,19 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import allocation, farm, ledger, print_faults, printing, queue, rls, rpc, trace, units
+from bench import (
+    allocation,
+    farm,
+    ledger,
+    print_faults,
+    printing,
+    production,
+    queue,
+    rls,
+    rpc,
+    trace,
+    units,
+)
 from bench.harness import Ratio, bench_server, owner
 
 SUITES = {
@@ -21,6 +33,7 @@ SUITES = {
     "printing": printing.run,
     "units": units.run,
     "trace": trace.run,
+    "production": production.run,
     "faults": print_faults.run,
 }
 

@@ -14,7 +14,18 @@ import cli.stack
 from cli.output import Group
 
 # `takt <group> …`. The module has a typer.Typer called `app`.
-GROUPS = ("db", "user", "device", "channel", "order", "stock", "recall", "label", "printer")
+GROUPS = (
+    "db",
+    "user",
+    "device",
+    "channel",
+    "order",
+    "stock",
+    "production",
+    "recall",
+    "label",
+    "printer",
+)
 
 
 class Root(Group):

@@ -32,7 +32,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import items, or stock (columns sku, location, on_hand or quantity). All rows or none."""
-    rows = _rows(file)
+    rows = rows_of(file)
     chosen = kind or kind_of(rows)
     if chosen not in ("items", "stock"):
         fail("--kind is items or stock.", Exit.USAGE)
@@ -111,8 +111,8 @@ def selfcheck(as_json: Json = False) -> None:
     say("The books agree.")
 
 
-def _rows(file: Path) -> list[dict[str, Any]]:
-    """The rows of the file. Errors: Failure."""
+def rows_of(file: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV, XLSX or JSON file. Errors: Failure."""
     if file.suffix.lower() == ".json":
         return read_rows(file)
     try:

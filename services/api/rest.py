@@ -14,11 +14,15 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from services.api import gs1
 from services.api.answers import problem, refusal, unavailable
 from services.api.limits import TooLarge, read_limited
 from services.api.routes import Route
 from services.api.settings import ApiSettings
 from takt.errors import from_response, unreachable
+from takt.limits import TokenBucket
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 _BODY_LIMIT = 1024 * 1024
 _PASSED_ON = ("authorization", "apikey", "x-takt-station", "user-agent")
@@ -42,13 +46,15 @@ def add_routes(
     app: FastAPI, table: tuple[Route, ...], http: httpx.AsyncClient, settings: ApiSettings
 ) -> None:
     """Register every line of the table."""
+    limit = TokenBucket(settings.rate_per_minute, settings.rate_per_minute)
     seen: Counter[str] = Counter()
     for route in table:
         seen[route.rpc] += 1
+        endpoint = _endpoint(route, http, settings)
         again = f"_{seen[route.rpc]}" if seen[route.rpc] > 1 else ""
         app.add_api_route(
             route.path,
-            _endpoint(route, http, settings),
+            _limited(endpoint, limit) if route.limited else endpoint,
             methods=[route.method],
             operation_id=route.rpc + again,
             summary=route.summary,
@@ -58,25 +64,33 @@ def add_routes(
         )
 
 
-def _endpoint(
-    route: Route, http: httpx.AsyncClient, settings: ApiSettings
-) -> Callable[[Request], Awaitable[Response]]:
+def _limited(endpoint: Endpoint, limit: TokenBucket) -> Endpoint:
+    async def limited(request: Request) -> Response:
+        if wait := limit.take(request.client.host if request.client else "-"):
+            text = "Too many requests from this address. Wait a moment."
+            return problem(429, "request.too_many", text, retry_after=wait)
+        return await endpoint(request)
+
+    return limited
+
+
+def _endpoint(route: Route, http: httpx.AsyncClient, settings: ApiSettings) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         headers = caller_headers(request, settings, route.bearer_header)
         if headers is None:
             return problem(401, "auth.required", "Sign in first.")
         try:
-            arguments = await _arguments(route, request)
+            chosen, arguments = await _arguments(route, request)
         except TooLarge:
             return problem(413, "request.too_large", "The body may have at most 1 MB.")
         except BadRequest as error:
             return problem(400, "request.malformed", str(error))
         try:
-            answer = await http.post(f"rpc/{route.rpc}", json=arguments, headers=headers)
+            answer = await http.post(f"rpc/{chosen.rpc}", json=arguments, headers=headers)
         except httpx.TransportError as error:
             return unavailable(unreachable(error).code)
         if answer.is_success:
-            return JSONResponse(answer.json() if answer.content else None, _status(answer, route))
+            return JSONResponse(answer.json() if answer.content else None, _status(answer, chosen))
         return refusal(from_response(answer), _remembered(answer))
 
     return endpoint
@@ -115,23 +129,35 @@ def _status(answer: httpx.Response, route: Route) -> int:
     return route.status if answer.status_code in (200, 204) else answer.status_code
 
 
-async def _arguments(route: Route, request: Request) -> dict[str, Any]:
+async def _arguments(route: Route, request: Request) -> tuple[Route, dict[str, Any]]:
+    """The line that the body fits, and the arguments of its RPC."""
     values: dict[str, Any] = dict(request.path_params)
     if route.method == "GET":
         values |= _query(route, request)
     else:
-        values |= await _body(route, request)
-    return {route.argument(name): value for name, value in values.items()}
+        body = await _body(request)
+        if route.instead and route.instead.body[0].strip("!") in body:
+            route = route.instead
+        values |= _checked(route, body, request)
+    if isinstance(code := values.get(route.gs1), str):
+        values[route.gs1] = gs1.parse(code) or {"raw": code, "ais": {}}
+    return route, {route.argument(name): value for name, value in values.items()}
 
 
 def _query(route: Route, request: Request) -> dict[str, Any]:
     query = request.query_params
+    lists = {name[:-1] for name in route.query if name.endswith("*")}
     _refuse_misfit(query, route.query)
     found = {name: query.getlist(name) for name in query}
-    return {name: got[0] if len(got) == 1 else got for name, got in found.items()}
+    return {
+        name: [part for value in got for part in value.split(",") if part]
+        if name in lists
+        else (got[0] if len(got) == 1 else got)
+        for name, got in found.items()
+    }
 
 
-async def _body(route: Route, request: Request) -> dict[str, Any]:
+async def _body(request: Request) -> dict[str, Any]:
     raw = await read_limited(request, _BODY_LIMIT)
     try:
         body = json.loads(raw or b"{}")
@@ -139,6 +165,10 @@ async def _body(route: Route, request: Request) -> dict[str, Any]:
         raise BadRequest("The body is not JSON.") from None
     if not isinstance(body, dict):
         raise BadRequest("The body must be one JSON object.")
+    return body
+
+
+def _checked(route: Route, body: dict[str, Any], request: Request) -> dict[str, Any]:
     _refuse_misfit(body, route.body)
     if "request_id" in route.body and (key := request.headers.get("idempotency-key")):
         try:
@@ -149,7 +179,7 @@ async def _body(route: Route, request: Request) -> dict[str, Any]:
 
 
 def _refuse_misfit(given: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    known = [name.lstrip("!") for name in names]
+    known = [name.strip("!*") for name in names]
     if unknown := sorted(set(given) - set(known)):
         allowed = ", ".join(known) or "nothing"
         raise BadRequest(f"Unknown: {', '.join(unknown)}. Accepted: {allowed}.")
@@ -166,7 +196,7 @@ def _described(route: Route) -> dict[str, Any]:
         for name in re.findall(r"{(\w+)}", route.path)
     ]
     query = [
-        {"name": name.lstrip("!"), "in": "query", "required": name.startswith("!"), **text}
+        {"name": name.strip("!*"), "in": "query", "required": name.startswith("!"), **text}
         for name in route.query
     ]
     content = {"application/json": {"schema": _PROBLEM}}
@@ -180,9 +210,19 @@ def _described(route: Route) -> dict[str, Any]:
         "responses": {"4XX": {"description": "Refused", "content": content}},
     }
     if route.method != "GET":
-        names: dict[str, Any] = {name.lstrip("!"): {} for name in route.body}
-        schema: dict[str, Any] = {"type": "object", "properties": names}
-        schema["required"] = [name[1:] for name in route.body if name.startswith("!")]
-        schema["additionalProperties"] = False
+        schema = _schema(route)
+        if route.instead:
+            schema = {"oneOf": [schema, _schema(route.instead)]}
         described["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return described
+
+
+def _schema(route: Route) -> dict[str, Any]:
+    """The body of a route as a JSON schema."""
+    names: dict[str, Any] = {name.lstrip("!"): {} for name in route.body}
+    return {
+        "type": "object",
+        "properties": names,
+        "required": [name[1:] for name in route.body if name.startswith("!")],
+        "additionalProperties": False,
+    }

@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 class Route:
     """`query` (of a GET) and `body` (a JSON object): accepted names; "!" marks a required one.
 
+    A name of `query` that ends with "*" is a list: given more than once, or with commas.
     `bearer_header`: a header that carries the caller's access token, instead of Authorization.
+    `instead`: the line for a body that has its first name, on the same path.
+    `gs1`: a name of `body` whose text is a scanned GS1 code; the RPC gets what it says.
     """
 
     method: str
@@ -26,10 +29,17 @@ class Route:
     rename: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
     bearer_header: str = ""
+    gs1: str = ""
+    instead: Route | None = None
 
     def argument(self, name: str) -> str:
         """The RPC's argument for a name of the route."""
         return self.rename.get(name, f"p_{name}")
+
+    @property
+    def limited(self) -> bool:
+        """So many requests a minute per address; machines that poll the old routes are spared."""
+        return self.path.startswith(("/api/v1/", "/scans"))
 
 
 _ORDER = {"id": "p_order_id"}
@@ -37,6 +47,7 @@ _PRINT = {"id": "p_job_id"}
 _MOVE = {"item": "p_sku"}
 _READ = ("hw_rev", "fw_version", "fw_build_hash")
 _PAGE = ("cursor", "limit", "with_total")
+_OP = {"id": "p_code", "step": "p_sequence"}
 
 
 def _order(action: str, rpc: str, summary: str, *body: str) -> Route:
@@ -53,9 +64,155 @@ def _unit(action: str, rpc: str, summary: str, *body: str) -> Route:
     return Route("POST", f"/units/{{sn}}/{action}", rpc, summary, body=(*body, "request_id"))
 
 
+def _op(action: str, rpc: str, summary: str, *body: str, **rename: str) -> Route:
+    names = (*body, "request_id")
+    path = f"/api/v1/ops/{{id}}/{action}"
+    return Route("POST", path, rpc, summary, body=names, rename={**_OP, **rename})
+
+
 def _read(path: str, rpc: str, summary: str, *query: str) -> Route:
     return Route("GET", f"/api/v1/{path}", rpc, summary, query=query, rename=_ORDER)
 
+
+_STEP = "steps/{step}"
+_STEP_SCAN = Route(
+    "POST",
+    "/scans",
+    "scan_step",
+    "An order was scanned at a work centre, with its lot and material",
+    body=(
+        *("!op", "!work_centre", "step", "lot", "material", "material_lot", "gs1"),
+        "request_id",
+    ),
+    rename={"op": "p_code", "step": "p_sequence"},
+    gs1="gs1",
+)
+PRODUCTION: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/api/v1/ops",
+        "get_production_board",
+        "Production orders: what can run now, and why not",
+        query=(
+            *("status*", "type*", "due_from", "due_to", "search", "can_run", "sort", "site"),
+            *("cursor", "limit"),
+        ),
+        rename={"status": "p_statuses", "type": "p_types"},
+    ),
+    Route(
+        "GET",
+        "/api/v1/ops/{id}",
+        "get_production_order",
+        "An order: its steps with their counts, lots, replenishments, events",
+        rename=_OP,
+    ),
+    _op("release", "release_order", "To the floor, as far as parts allow"),
+    _op("priority", "change_priority", "What is made first", "!priority"),
+    _op("close", "close_order", "It ends before all is made", "!reason"),
+    _op("reopen", "reopen_order", "It goes on", "!reason", "quantity"),
+    _op(f"{_STEP}/start", "start_step", "Pieces enter a step", "!work_centre", "quantity", "lot"),
+    _op(f"{_STEP}/pause", "pause_step", "The step rests", "reason"),
+    _op(
+        f"{_STEP}/count",
+        "record_count",
+        "Pieces, or the reading of a counter",
+        *("!work_centre", "quantity", "counter", "pieces_per_cycle", "source"),
+        quantity="p_delta",
+    ),
+    _op(
+        f"{_STEP}/report",
+        "report_production",
+        "Good, scrap and rework in one",
+        *("!work_centre", "good", "scrap", "rework", "reason", "cause", "defect_position"),
+        *("counter_start", "counter_end", "pieces_per_cycle", "photo", "lot", "notes"),
+    ),
+    _op(
+        f"{_STEP}/quality",
+        "record_quality",
+        "Pieces that are not simply good, and what becomes of them",
+        *("!disposition", "!quantity", "reason", "cause", "defect_position", "work_centre"),
+        *("from", "record", "lot", "notes", "photo"),
+    ),
+    _op(f"{_STEP}/complete", "complete_step", "The step is done", "good", "reason"),
+    _STEP_SCAN,
+    Route(
+        "GET",
+        "/api/v1/approvals",
+        "get_approvals",
+        "What waits for a decision",
+        query=("status*", "type*", "site", "cursor", "limit"),
+        rename={"status": "p_statuses", "type": "p_types"},
+    ),
+    Route(
+        "POST",
+        "/api/v1/approvals",
+        "request_approval",
+        "Ask for overtime, equipment or a special operation",
+        body=(
+            *("!type", "!justification", "work_centre", "op", "step", "operation"),
+            *("starts_at", "ends_at", "site", "request_id"),
+        ),
+        rename={"op": "p_order", "step": "p_sequence"},
+        status=201,
+    ),
+    Route(
+        "POST",
+        "/api/v1/approvals/{id}/decide",
+        "decide_approval",
+        "Approve or reject: the caller decides, and never who asked",
+        body=("!decision", "notes", "request_id"),
+    ),
+    Route(
+        "GET",
+        "/api/v1/quality",
+        "get_quality",
+        "Pareto of reasons, yields, scrap and rework by step",
+        query=("site", "from", "to", "sku", "op"),
+        rename={"op": "p_code"},
+    ),
+    Route(
+        "GET",
+        "/api/v1/events",
+        "get_execution_events",
+        "What happened to orders, in the old words, by cursor",
+        query=("cursor", "type*", "op", "limit"),
+        rename={"type": "p_types", "op": "p_code"},
+    ),
+    Route(
+        "POST",
+        "/api/v1/scans/gs1",
+        "scan_gs1",
+        "A GS1 code was scanned: a lot, a unit, a box or an item",
+        body=("!code", "station", "request_id"),
+        rename={"code": "p_gs1"},
+        gs1="code",
+    ),
+    *(
+        Route("GET", f"/api/v1/traceability/{path}", rpc, summary, query=query, rename=rename)
+        for path, rpc, summary, query, rename in (
+            (
+                *("lots/{id}", "get_lot", "A lot: mass balance, genealogy, timeline, hold"),
+                *(("sku", "limit", "with_removed"), {"id": "p_code"}),
+            ),
+            (
+                *("lots/{id}/timeline", "get_lot_timeline", "What happened to it"),
+                *(("sku", "before", "limit"), {"id": "p_code"}),
+            ),
+            (
+                *("ops/{id}", "trace_production_order", "Steps, lots, replenishments, events"),
+                *(("limit", "with_removed"), {"id": "p_code"}),
+            ),
+            (
+                *("ops/{id}/timeline", "get_production_order_timeline", "What happened to it"),
+                *(("before", "limit"), {"id": "p_code"}),
+            ),
+            (
+                *("labels/{id}", "trace_label", "From a label to its order, lots and events"),
+                *((), {"id": "p_label"}),
+            ),
+        )
+    ),
+)
 
 ROUTES: tuple[Route, ...] = (
     _read("me", "whoami", "Who am I, and what may I do"),
@@ -63,8 +220,9 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/api/v1/scans",
         "scan",
-        "A code was scanned at a station",
+        "A code was scanned at a station; with `op`, an order at a work centre",
         body=("!code", "station", "expected_order", "request_id"),
+        instead=_STEP_SCAN,
     ),
     _read(
         "queue",
@@ -156,4 +314,5 @@ ROUTES: tuple[Route, ...] = (
         rename=_MOVE,
     ),
     Route("GET", "/auth/me", "whoami", "Who am I, and what may I do"),
+    *PRODUCTION,
 )

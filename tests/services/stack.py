@@ -41,12 +41,13 @@ class Stack:
             process = subprocess.Popen(
                 [sys.executable, "-m", "services.local"],
                 cwd=ROOT,
-                # All tests enrol from one address; the rate limit has a test of its own.
+                # All tests come from one address; the rate limits have tests of their own.
                 env={
                     **os.environ,
                     "TAKT_HOME": str(home),
                     "TAKT_PORT": str(free_port(block=len(fields(Ports)))),
                     "TAKT_ENROLL_BURST": "1000",
+                    "TAKT_RATE_PER_MINUTE": "100000",
                     "TAKT_WORKER_SHOP_URL": shops,
                 },
                 stdout=log,

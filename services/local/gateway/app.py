@@ -31,6 +31,7 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _LIMITS = httpx.Limits(max_connections=500, max_keepalive_connections=100, keepalive_expiry=30)
 # Addresses that older clients know, outside /api.
 _OLD_ROUTES = (
+    ("POST", "/scans"),
     ("POST", "/test-results"),
     ("POST", "/inventory/move"),
     ("GET", "/auth/me"),
