@@ -69,6 +69,14 @@ const bench = (status: string) => async (page: Page) => {
   await page.locator("[data-bench-tone=ok]").waitFor();
 };
 
+/** The station of a CNC machine, with the first order of its queue on the bench. */
+async function workCentre(page: Page): Promise<void> {
+  await page.evaluate(() => localStorage.setItem("takt.work-centre", JSON.stringify("cnc-1")));
+  await page.reload();
+  await page.getByRole("list", { name: "Can run now" }).getByRole("button").first().click();
+  await page.getByRole("region", { name: "Not good" }).getByRole("button").first().waitFor();
+}
+
 async function openFirst(page: Page): Promise<void> {
   await page.getByRole("region", { name: "Units" }).getByRole("listitem").first().getByRole("link").click();
   await page.getByRole("list", { name: "Lights of the gate" }).waitFor();
@@ -133,6 +141,13 @@ export function pages(order: string): Shot[] {
     { name: "station-assembly", path: "/station/assembly", ready: "ol", prepare: bench("ASSEMBLED") },
     { name: "station-test", path: "/station/test", ready: "ol", prepare: bench("FLASHED") },
     { name: "station-pack", path: "/station/pack", ready: "ol", prepare: bench("ASSEMBLED") },
+    { name: "station-work", path: "/station/work", ready: "section", prepare: workCentre },
+    { name: "production", path: "/production", ready: "article" },
+    { name: "production-order", path: "/production/orders/FU-1002", ready: "ol li" },
+    { name: "production-lot", path: "/production/lots/OAK-2611-1", ready: "svg path" },
+    { name: "production-centres", path: "/production/centres", ready: "section li" },
+    { name: "production-approvals", path: "/production/approvals", ready: "li section" },
+    { name: "production-quality", path: "/production/quality", ready: "table" },
     { name: "admin-staff", path: "/admin/staff", ready: "section li" },
     { name: "admin-roles", path: "/admin/roles", ready: "table" },
     { name: "admin-devices", path: "/admin/devices", ready: "section" },

@@ -4,6 +4,108 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   public: {
     Tables: {
+      approvals: {
+        Row: {
+          created_at: string;
+          decided_at: string | null;
+          decided_by: string | null;
+          effect: Json | null;
+          ends_at: string | null;
+          id: number;
+          justification: string;
+          operation: string | null;
+          order_id: number | null;
+          quantity: number | null;
+          requested_at: string;
+          requested_by: string | null;
+          response_notes: string | null;
+          sequence: number | null;
+          site: string;
+          starts_at: string | null;
+          status: string;
+          type: string;
+          updated_at: string;
+          version: number;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          decided_at?: string | null;
+          decided_by?: string | null;
+          effect?: Json | null;
+          ends_at?: string | null;
+          id?: never;
+          justification: string;
+          operation?: string | null;
+          order_id?: number | null;
+          quantity?: number | null;
+          requested_at?: string;
+          requested_by?: string | null;
+          response_notes?: string | null;
+          sequence?: number | null;
+          site: string;
+          starts_at?: string | null;
+          status?: string;
+          type: string;
+          updated_at?: string;
+          version?: number;
+          work_centre?: string | null;
+        };
+        Update: {
+          created_at?: string;
+          decided_at?: string | null;
+          decided_by?: string | null;
+          effect?: Json | null;
+          ends_at?: string | null;
+          id?: never;
+          justification?: string;
+          operation?: string | null;
+          order_id?: number | null;
+          quantity?: number | null;
+          requested_at?: string;
+          requested_by?: string | null;
+          response_notes?: string | null;
+          sequence?: number | null;
+          site?: string;
+          starts_at?: string | null;
+          status?: string;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+          work_centre?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "approvals_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "approvals_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "approvals_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "approvals_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       boxes: {
         Row: {
           code: string;
@@ -709,6 +811,30 @@ export type Database = {
           },
           {
             foreignKeyName: "inventory_txn_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      item_gtins: {
+        Row: {
+          gtin: string;
+          sku: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          gtin: string;
+          sku: string;
+        };
+        Update: {
+          gtin?: string;
+          sku?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "item_gtins_sku_fkey";
             columns: ["sku"];
             isOneToOne: false;
             referencedRelation: "inventory_items";
@@ -1422,6 +1548,154 @@ export type Database = {
           permission?: string;
         };
         Relationships: [];
+      };
+      piece_counters: {
+        Row: {
+          read_at: string;
+          source: string;
+          value: number;
+          work_centre: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          read_at?: string;
+          source: string;
+          value: number;
+          work_centre: string;
+        };
+        Update: {
+          read_at?: string;
+          source?: string;
+          value?: number;
+          work_centre?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "piece_counters_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      piece_counts: {
+        Row: {
+          actor_id: string | null;
+          at: string;
+          command: unknown;
+          counter_end: number | null;
+          counter_start: number | null;
+          from_rework: boolean;
+          good: number;
+          held_open: number;
+          id: number;
+          lot_id: number | null;
+          notes: string | null;
+          order_id: number;
+          photo: string | null;
+          pieces_per_cycle: number | null;
+          returned: number;
+          reverses: number | null;
+          rework_open: number;
+          scrap: number;
+          sequence: number;
+          source: string;
+          started: number;
+          station: string | null;
+          txn_id: number | null;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          at?: string;
+          command?: unknown;
+          counter_end?: number | null;
+          counter_start?: number | null;
+          from_rework?: boolean;
+          good?: number;
+          held_open?: number;
+          id?: never;
+          lot_id?: number | null;
+          notes?: string | null;
+          order_id: number;
+          photo?: string | null;
+          pieces_per_cycle?: number | null;
+          returned?: number;
+          reverses?: number | null;
+          rework_open?: number;
+          scrap?: number;
+          sequence: number;
+          source?: string;
+          started?: number;
+          station?: string | null;
+          txn_id?: number | null;
+          work_centre?: string | null;
+        };
+        Update: {
+          actor_id?: string | null;
+          at?: string;
+          command?: unknown;
+          counter_end?: number | null;
+          counter_start?: number | null;
+          from_rework?: boolean;
+          good?: number;
+          held_open?: number;
+          id?: never;
+          lot_id?: number | null;
+          notes?: string | null;
+          order_id?: number;
+          photo?: string | null;
+          pieces_per_cycle?: number | null;
+          returned?: number;
+          reverses?: number | null;
+          rework_open?: number;
+          scrap?: number;
+          sequence?: number;
+          source?: string;
+          started?: number;
+          station?: string | null;
+          txn_id?: number | null;
+          work_centre?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "piece_counts_lot_id_fkey";
+            columns: ["lot_id"];
+            isOneToOne: false;
+            referencedRelation: "lots";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "piece_counts_order_fkey";
+            columns: ["order_id", "sequence"];
+            isOneToOne: false;
+            referencedRelation: "production_order_steps";
+            referencedColumns: ["order_id", "sequence"];
+          },
+          {
+            foreignKeyName: "piece_counts_reverses_fkey";
+            columns: ["reverses"];
+            isOneToOne: false;
+            referencedRelation: "piece_counts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "piece_counts_txn_id_fkey";
+            columns: ["txn_id"];
+            isOneToOne: false;
+            referencedRelation: "inventory_txn";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "piece_counts_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
       };
       print_coverage_gaps: {
         Row: {
@@ -2231,6 +2505,43 @@ export type Database = {
           },
         ];
       };
+      process_steps: {
+        Row: {
+          code: string;
+          created_at: string;
+          is_active: boolean;
+          kind: string;
+          needs_complete_sets: boolean;
+          sequence: number;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          is_active?: boolean;
+          kind?: string;
+          needs_complete_sets?: boolean;
+          sequence: number;
+          title: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          is_active?: boolean;
+          kind?: string;
+          needs_complete_sets?: boolean;
+          sequence?: number;
+          title?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [];
+      };
       product_requirements: {
         Row: {
           id: number;
@@ -2338,6 +2649,142 @@ export type Database = {
           },
         ];
       };
+      production_discrepancies: {
+        Row: {
+          available: number;
+          event_id: number;
+          id: number;
+          missing: number;
+          needed: number;
+          noted_at: string;
+          order_id: number;
+          resolved_at: string | null;
+          sequence: number;
+          sku: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          available: number;
+          event_id: number;
+          id?: never;
+          missing: number;
+          needed: number;
+          noted_at?: string;
+          order_id: number;
+          resolved_at?: string | null;
+          sequence: number;
+          sku: string;
+        };
+        Update: {
+          available?: number;
+          event_id?: number;
+          id?: never;
+          missing?: number;
+          needed?: number;
+          noted_at?: string;
+          order_id?: number;
+          resolved_at?: string | null;
+          sequence?: number;
+          sku?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "production_discrepancies_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_discrepancies_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_discrepancies_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      production_lots: {
+        Row: {
+          good: number;
+          is_counted: boolean;
+          lot_id: number;
+          moved_in: number;
+          moved_out: number;
+          order_id: number | null;
+          received: number;
+          remaining: number;
+          remove_reason: string | null;
+          removed_at: string | null;
+          removed_by: string | null;
+          returned: number;
+          scrapped: number;
+          used: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          good?: number;
+          is_counted?: boolean;
+          lot_id: number;
+          moved_in?: number;
+          moved_out?: number;
+          order_id?: number | null;
+          received?: number;
+          remaining?: never;
+          remove_reason?: string | null;
+          removed_at?: string | null;
+          removed_by?: string | null;
+          returned?: number;
+          scrapped?: number;
+          used?: number;
+        };
+        Update: {
+          good?: number;
+          is_counted?: boolean;
+          lot_id?: number;
+          moved_in?: number;
+          moved_out?: number;
+          order_id?: number | null;
+          received?: number;
+          remaining?: never;
+          remove_reason?: string | null;
+          removed_at?: string | null;
+          removed_by?: string | null;
+          returned?: number;
+          scrapped?: number;
+          used?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "production_lots_lot_id_fkey";
+            columns: ["lot_id"];
+            isOneToOne: true;
+            referencedRelation: "lots";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_lots_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_lots_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       production_order_lines: {
         Row: {
           line: number;
@@ -2379,6 +2826,246 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "inventory_items";
             referencedColumns: ["sku"];
+          },
+        ];
+      };
+      production_order_progress: {
+        Row: {
+          close_reason: string | null;
+          closed_by: string | null;
+          executed_good: number;
+          executed_total: number;
+          lost: number;
+          order_id: number;
+          released_at: string;
+          released_by: string | null;
+          replenished: number;
+          routing_id: number;
+          waits_for: NonNullable<Json>;
+        };
+        ComputedFields: never;
+        Insert: {
+          close_reason?: string | null;
+          closed_by?: string | null;
+          executed_good?: number;
+          executed_total?: number;
+          lost?: number;
+          order_id: number;
+          released_at?: string;
+          released_by?: string | null;
+          replenished?: number;
+          routing_id: number;
+          waits_for?: NonNullable<Json>;
+        };
+        Update: {
+          close_reason?: string | null;
+          closed_by?: string | null;
+          executed_good?: number;
+          executed_total?: number;
+          lost?: number;
+          order_id?: number;
+          released_at?: string;
+          released_by?: string | null;
+          replenished?: number;
+          routing_id?: number;
+          waits_for?: NonNullable<Json>;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "production_order_progress_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: true;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_order_progress_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: true;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_order_progress_routing_id_fkey";
+            columns: ["routing_id"];
+            isOneToOne: false;
+            referencedRelation: "routings";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      production_order_refs: {
+        Row: {
+          cancel_requested_at: string | null;
+          external_id: string;
+          order_id: number;
+          payload_hash: string;
+          received_at: string;
+          review: Json | null;
+          system: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          cancel_requested_at?: string | null;
+          external_id: string;
+          order_id: number;
+          payload_hash: string;
+          received_at?: string;
+          review?: Json | null;
+          system: string;
+          version?: number;
+        };
+        Update: {
+          cancel_requested_at?: string | null;
+          external_id?: string;
+          order_id?: number;
+          payload_hash?: string;
+          received_at?: string;
+          review?: Json | null;
+          system?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "production_order_refs_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_order_refs_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      production_order_steps: {
+        Row: {
+          completed_at: string | null;
+          good: number;
+          held_open: number;
+          in_process: number;
+          instructions: string | null;
+          is_ended: boolean;
+          is_first: boolean;
+          is_last: boolean;
+          materials: NonNullable<Json>;
+          needs_complete_sets: boolean;
+          order_id: number;
+          pause_reason: string | null;
+          paused_at: string | null;
+          planned: number;
+          released: number;
+          returned: number;
+          rework_open: number;
+          run_min: number;
+          scrap: number;
+          sequence: number;
+          setup_min: number;
+          started: number;
+          started_at: string | null;
+          status: string;
+          step: string;
+          updated_at: string;
+          version: number;
+          waiting: number;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          completed_at?: string | null;
+          good?: number;
+          held_open?: number;
+          in_process?: never;
+          instructions?: string | null;
+          is_ended?: boolean;
+          is_first: boolean;
+          is_last: boolean;
+          materials?: NonNullable<Json>;
+          needs_complete_sets: boolean;
+          order_id: number;
+          pause_reason?: string | null;
+          paused_at?: string | null;
+          planned: number;
+          released?: number;
+          returned?: number;
+          rework_open?: number;
+          run_min: number;
+          scrap?: number;
+          sequence: number;
+          setup_min: number;
+          started?: number;
+          started_at?: string | null;
+          status?: string;
+          step: string;
+          updated_at?: string;
+          version?: number;
+          waiting?: never;
+          work_centre?: string | null;
+        };
+        Update: {
+          completed_at?: string | null;
+          good?: number;
+          held_open?: number;
+          in_process?: never;
+          instructions?: string | null;
+          is_ended?: boolean;
+          is_first?: boolean;
+          is_last?: boolean;
+          materials?: NonNullable<Json>;
+          needs_complete_sets?: boolean;
+          order_id?: number;
+          pause_reason?: string | null;
+          paused_at?: string | null;
+          planned?: number;
+          released?: number;
+          returned?: number;
+          rework_open?: number;
+          run_min?: number;
+          scrap?: number;
+          sequence?: number;
+          setup_min?: number;
+          started?: number;
+          started_at?: string | null;
+          status?: string;
+          step?: string;
+          updated_at?: string;
+          version?: number;
+          waiting?: never;
+          work_centre?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "production_order_steps_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_order_steps_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "production_order_steps_step_fkey";
+            columns: ["step"];
+            isOneToOne: false;
+            referencedRelation: "process_steps";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "production_order_steps_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
           },
         ];
       };
@@ -2474,6 +3161,330 @@ export type Database = {
           },
         ];
       };
+      quality_reasons: {
+        Row: {
+          code: string;
+          created_at: string;
+          disposition: string | null;
+          is_active: boolean;
+          parent: string | null;
+          position: number;
+          step: string | null;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          disposition?: string | null;
+          is_active?: boolean;
+          parent?: string | null;
+          position?: number;
+          step?: string | null;
+          title: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          disposition?: string | null;
+          is_active?: boolean;
+          parent?: string | null;
+          position?: number;
+          step?: string | null;
+          title?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "quality_reasons_parent_fkey";
+            columns: ["parent"];
+            isOneToOne: false;
+            referencedRelation: "quality_reasons";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "quality_reasons_step_fkey";
+            columns: ["step"];
+            isOneToOne: false;
+            referencedRelation: "process_steps";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      quality_records: {
+        Row: {
+          cause: string | null;
+          count_id: number | null;
+          defect_position: string | null;
+          disposition: string;
+          event_id: number;
+          id: number;
+          lot_id: number | null;
+          notes: string | null;
+          open_quantity: number;
+          order_id: number;
+          photo: string | null;
+          quantity: number;
+          reason: string | null;
+          recorded_at: string;
+          recorded_by: string | null;
+          reversed_at: string | null;
+          reversed_by: string | null;
+          sequence: number;
+          site: string;
+          source_id: number | null;
+          step: string;
+          taken_from: string;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          cause?: string | null;
+          count_id?: number | null;
+          defect_position?: string | null;
+          disposition: string;
+          event_id: number;
+          id?: never;
+          lot_id?: number | null;
+          notes?: string | null;
+          open_quantity?: number;
+          order_id: number;
+          photo?: string | null;
+          quantity: number;
+          reason?: string | null;
+          recorded_at?: string;
+          recorded_by?: string | null;
+          reversed_at?: string | null;
+          reversed_by?: string | null;
+          sequence: number;
+          site: string;
+          source_id?: number | null;
+          step: string;
+          taken_from: string;
+          work_centre?: string | null;
+        };
+        Update: {
+          cause?: string | null;
+          count_id?: number | null;
+          defect_position?: string | null;
+          disposition?: string;
+          event_id?: number;
+          id?: never;
+          lot_id?: number | null;
+          notes?: string | null;
+          open_quantity?: number;
+          order_id?: number;
+          photo?: string | null;
+          quantity?: number;
+          reason?: string | null;
+          recorded_at?: string;
+          recorded_by?: string | null;
+          reversed_at?: string | null;
+          reversed_by?: string | null;
+          sequence?: number;
+          site?: string;
+          source_id?: number | null;
+          step?: string;
+          taken_from?: string;
+          work_centre?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "quality_records_count_id_fkey";
+            columns: ["count_id"];
+            isOneToOne: false;
+            referencedRelation: "piece_counts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "quality_records_lot_id_fkey";
+            columns: ["lot_id"];
+            isOneToOne: false;
+            referencedRelation: "lots";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "quality_records_reason_fkey";
+            columns: ["reason"];
+            isOneToOne: false;
+            referencedRelation: "quality_reasons";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "quality_records_source_id_fkey";
+            columns: ["source_id"];
+            isOneToOne: false;
+            referencedRelation: "quality_records";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "quality_records_step_fkey";
+            columns: ["order_id", "sequence"];
+            isOneToOne: false;
+            referencedRelation: "production_order_steps";
+            referencedColumns: ["order_id", "sequence"];
+          },
+          {
+            foreignKeyName: "quality_records_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      replenishment_links: {
+        Row: {
+          approval_id: number | null;
+          created_at: string;
+          created_by: string | null;
+          id: number;
+          quantity: number;
+          replenishment_id: number | null;
+          root_id: number;
+          source_order_id: number;
+          trigger: string;
+          trigger_event: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          approval_id?: number | null;
+          created_at?: string;
+          created_by?: string | null;
+          id?: never;
+          quantity: number;
+          replenishment_id?: number | null;
+          root_id: number;
+          source_order_id: number;
+          trigger: string;
+          trigger_event: number;
+        };
+        Update: {
+          approval_id?: number | null;
+          created_at?: string;
+          created_by?: string | null;
+          id?: never;
+          quantity?: number;
+          replenishment_id?: number | null;
+          root_id?: number;
+          source_order_id?: number;
+          trigger?: string;
+          trigger_event?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "replenishment_links_approval_id_fkey";
+            columns: ["approval_id"];
+            isOneToOne: false;
+            referencedRelation: "approvals";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "replenishment_links_replenishment_id_fkey";
+            columns: ["replenishment_id"];
+            isOneToOne: false;
+            referencedRelation: "replenishments";
+            referencedColumns: ["order_id"];
+          },
+          {
+            foreignKeyName: "replenishment_links_root_id_fkey";
+            columns: ["root_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "replenishment_links_root_id_fkey";
+            columns: ["root_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "replenishment_links_source_order_id_fkey";
+            columns: ["source_order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "replenishment_links_source_order_id_fkey";
+            columns: ["source_order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      replenishments: {
+        Row: {
+          created_at: string;
+          generation: number;
+          is_open: boolean;
+          order_id: number;
+          root_id: number;
+          sku: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          generation: number;
+          is_open?: boolean;
+          order_id: number;
+          root_id: number;
+          sku: string;
+        };
+        Update: {
+          created_at?: string;
+          generation?: number;
+          is_open?: boolean;
+          order_id?: number;
+          root_id?: number;
+          sku?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "replenishments_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: true;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "replenishments_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: true;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "replenishments_root_id_fkey";
+            columns: ["root_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "replenishments_root_id_fkey";
+            columns: ["root_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "replenishments_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
       role_permissions: {
         Row: {
           permission: string;
@@ -2526,6 +3537,101 @@ export type Database = {
           title?: string;
         };
         Relationships: [];
+      };
+      routing_steps: {
+        Row: {
+          instructions: string | null;
+          materials: string[];
+          routing_id: number;
+          run_min: number;
+          sequence: number;
+          setup_min: number;
+          step: string;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          instructions?: string | null;
+          materials?: string[];
+          routing_id: number;
+          run_min?: number;
+          sequence: number;
+          setup_min?: number;
+          step: string;
+          work_centre?: string | null;
+        };
+        Update: {
+          instructions?: string | null;
+          materials?: string[];
+          routing_id?: number;
+          run_min?: number;
+          sequence?: number;
+          setup_min?: number;
+          step?: string;
+          work_centre?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "routing_steps_routing_id_fkey";
+            columns: ["routing_id"];
+            isOneToOne: false;
+            referencedRelation: "routings";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "routing_steps_step_fkey";
+            columns: ["step"];
+            isOneToOne: false;
+            referencedRelation: "process_steps";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "routing_steps_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      routings: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          id: number;
+          is_active: boolean;
+          note: string | null;
+          sku: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          id?: never;
+          is_active?: boolean;
+          note?: string | null;
+          sku: string;
+          version: number;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          id?: never;
+          is_active?: boolean;
+          note?: string | null;
+          sku?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "routings_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
       };
       setting_definitions: {
         Row: {
@@ -3209,6 +4315,85 @@ export type Database = {
           },
         ];
       };
+      trace_activities: {
+        Row: {
+          actor_id: string | null;
+          at: string;
+          count_id: number | null;
+          id: number;
+          is_reversal: boolean;
+          kind: string;
+          note: string | null;
+          order_id: number | null;
+          reverses: number | null;
+          sequence: number | null;
+          txn_id: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          at?: string;
+          count_id?: number | null;
+          id?: never;
+          is_reversal?: boolean;
+          kind: string;
+          note?: string | null;
+          order_id?: number | null;
+          reverses?: number | null;
+          sequence?: number | null;
+          txn_id?: number | null;
+        };
+        Update: {
+          actor_id?: string | null;
+          at?: string;
+          count_id?: number | null;
+          id?: never;
+          is_reversal?: boolean;
+          kind?: string;
+          note?: string | null;
+          order_id?: number | null;
+          reverses?: number | null;
+          sequence?: number | null;
+          txn_id?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "trace_activities_count_id_fkey";
+            columns: ["count_id"];
+            isOneToOne: false;
+            referencedRelation: "piece_counts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "trace_activities_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "trace_activities_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "trace_activities_reverses_fkey";
+            columns: ["reverses"];
+            isOneToOne: false;
+            referencedRelation: "trace_activities";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "trace_activities_txn_id_fkey";
+            columns: ["txn_id"];
+            isOneToOne: false;
+            referencedRelation: "inventory_txn";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       trace_edges: {
         Row: {
           at: string;
@@ -3249,6 +4434,43 @@ export type Database = {
           },
         ];
       };
+      trace_inputs: {
+        Row: {
+          activity_id: number;
+          good: number;
+          lot_id: number;
+          quantity: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          activity_id: number;
+          good?: number;
+          lot_id: number;
+          quantity: number;
+        };
+        Update: {
+          activity_id?: number;
+          good?: number;
+          lot_id?: number;
+          quantity?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "trace_inputs_activity_id_fkey";
+            columns: ["activity_id"];
+            isOneToOne: false;
+            referencedRelation: "trace_activities";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "trace_inputs_lot_id_fkey";
+            columns: ["lot_id"];
+            isOneToOne: false;
+            referencedRelation: "lots";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       trace_nodes: {
         Row: {
           id: number;
@@ -3270,6 +4492,43 @@ export type Database = {
           sku?: string | null;
         };
         Relationships: [];
+      };
+      trace_outputs: {
+        Row: {
+          activity_id: number;
+          good: number;
+          lot_id: number;
+          quantity: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          activity_id: number;
+          good?: number;
+          lot_id: number;
+          quantity?: number | null;
+        };
+        Update: {
+          activity_id?: number;
+          good?: number;
+          lot_id?: number;
+          quantity?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "trace_outputs_activity_id_fkey";
+            columns: ["activity_id"];
+            isOneToOne: false;
+            referencedRelation: "trace_activities";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "trace_outputs_lot_id_fkey";
+            columns: ["lot_id"];
+            isOneToOne: false;
+            referencedRelation: "lots";
+            referencedColumns: ["id"];
+          },
+        ];
       };
       unit_components: {
         Row: {
@@ -3563,6 +4822,76 @@ export type Database = {
           },
         ];
       };
+      work_centres: {
+        Row: {
+          capacity: number;
+          code: string;
+          created_at: string;
+          disabled_at: string | null;
+          disabled_by: string | null;
+          disabled_reason: string | null;
+          is_active: boolean;
+          is_enabled: boolean;
+          line: string | null;
+          site: string;
+          step: string;
+          title: string;
+          type: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          capacity?: number;
+          code: string;
+          created_at?: string;
+          disabled_at?: string | null;
+          disabled_by?: string | null;
+          disabled_reason?: string | null;
+          is_active?: boolean;
+          is_enabled?: boolean;
+          line?: string | null;
+          site: string;
+          step: string;
+          title: string;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          capacity?: number;
+          code?: string;
+          created_at?: string;
+          disabled_at?: string | null;
+          disabled_by?: string | null;
+          disabled_reason?: string | null;
+          is_active?: boolean;
+          is_enabled?: boolean;
+          line?: string | null;
+          site?: string;
+          step?: string;
+          title?: string;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "work_centres_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "work_centres_step_fkey";
+            columns: ["step"];
+            isOneToOne: false;
+            referencedRelation: "process_steps";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       work_queue: {
         Row: {
           created_at: string;
@@ -3623,6 +4952,58 @@ export type Database = {
       };
     };
     Views: {
+      execution_events: {
+        Row: {
+          code: string;
+          created_at: string;
+          event: string;
+          event_type: string | null;
+          id: number;
+          lot_id: number | null;
+          operator_id: string | null;
+          payload: NonNullable<Json>;
+          sequence: number | null;
+          site: string;
+          station_id: string | null;
+          step: string | null;
+          store: string | null;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          code?: string | null;
+          created_at?: string | null;
+          event?: string | null;
+          event_type?: never;
+          id?: number | null;
+          lot_id?: never;
+          operator_id?: string | null;
+          payload?: Json | null;
+          sequence?: never;
+          site?: string | null;
+          station_id?: string | null;
+          step?: never;
+          store?: string | null;
+          work_centre?: never;
+        };
+        Update: {
+          code?: string | null;
+          created_at?: string | null;
+          event?: string | null;
+          event_type?: never;
+          id?: number | null;
+          lot_id?: never;
+          operator_id?: string | null;
+          payload?: Json | null;
+          sequence?: never;
+          site?: string | null;
+          station_id?: string | null;
+          step?: never;
+          store?: string | null;
+          work_centre?: never;
+        };
+        Relationships: [];
+      };
       part_demand: {
         Row: {
           available: number | null;
@@ -3859,6 +5240,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      activate_routing: {
+        Args: { p_request_id?: string; p_sku: string; p_version: number };
+        Returns: Database["public"]["CompositeTypes"]["routing_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routing_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       activate_variant_rules: {
         Args: { p_request_id?: string; p_variant: string; p_version: number };
         Returns: {
@@ -4043,6 +5434,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      change_priority: {
+        Args: { p_code: string; p_priority: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["production_change"];
+        SetofOptions: {
+          from: "*";
+          to: "production_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       channel_status: {
         Args: Record<PropertyKey, never>;
         Returns: Database["public"]["CompositeTypes"]["shop_health"][];
@@ -4089,6 +5490,16 @@ export type Database = {
           to: "work_queue";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      close_order: {
+        Args: { p_code: string; p_reason: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       complete_and_claim_work: {
@@ -4158,6 +5569,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      complete_step: {
+        Args: { p_code: string; p_good?: number; p_reason?: string; p_request_id?: string; p_sequence: number };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       complete_work: { Args: { p_fences: number[]; p_ids: number[] }; Returns: number[] };
       confirm_plate: {
         Args: { p_good?: Json; p_photo?: string; p_reason?: string; p_request_id?: string; p_run_id: number };
@@ -4192,6 +5613,25 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "stock_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      consume_lot: {
+        Args: {
+          p_code: string;
+          p_into_lot?: string;
+          p_location?: string;
+          p_order: string;
+          p_quantity: number;
+          p_request_id?: string;
+          p_sequence?: number;
+          p_sku?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["lot_movement"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_movement";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4338,6 +5778,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      decide_approval: {
+        Args: { p_decision: string; p_id: number; p_notes?: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["approval_change"];
+        SetofOptions: {
+          from: "*";
+          to: "approval_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       deduct_on_order_create: {
         Args: { p_order_id: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["order_stock_answer"];
@@ -4369,6 +5819,23 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "devices";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      dispose_lot: {
+        Args: {
+          p_code: string;
+          p_how: string;
+          p_quantity: number;
+          p_reason: string;
+          p_request_id?: string;
+          p_sku?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["lot_movement"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_movement";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4462,12 +5929,32 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      get_approvals: {
+        Args: { p_cursor?: string; p_limit?: number; p_site?: string; p_statuses?: string[]; p_types?: string[] };
+        Returns: Database["public"]["CompositeTypes"]["approval_page"];
+        SetofOptions: {
+          from: "*";
+          to: "approval_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_count: {
         Args: { p_count_id: number };
         Returns: Database["public"]["CompositeTypes"]["count_answer"];
         SetofOptions: {
           from: "*";
           to: "count_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_execution_events: {
+        Args: { p_code?: string; p_cursor?: string; p_limit?: number; p_types?: string[] };
+        Returns: Database["public"]["CompositeTypes"]["execution_page"];
+        SetofOptions: {
+          from: "*";
+          to: "execution_page";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4543,6 +6030,44 @@ export type Database = {
         };
       };
       get_label_template: { Args: { p_code: string }; Returns: Json };
+      get_lot: {
+        Args: { p_code: string; p_limit?: number; p_sku?: string; p_with_removed?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["lot_detail"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_detail";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_lot_timeline: {
+        Args: { p_before?: number; p_code: string; p_limit?: number; p_sku?: string };
+        Returns: Database["public"]["CompositeTypes"]["trace_event"][];
+        SetofOptions: {
+          from: "*";
+          to: "trace_event";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_lots: {
+        Args: {
+          p_cursor?: string;
+          p_is_held?: boolean;
+          p_kind?: string;
+          p_limit?: number;
+          p_order?: string;
+          p_search?: string;
+          p_with_removed?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["lot_page"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_order_for_scan: {
         Args: { p_scan: string };
         Returns: Database["public"]["CompositeTypes"]["scan_result"];
@@ -4658,6 +6183,72 @@ export type Database = {
           to: "printer_card";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      get_production_board: {
+        Args: {
+          p_can_run?: boolean;
+          p_cursor?: string;
+          p_due_from?: string;
+          p_due_to?: string;
+          p_limit?: number;
+          p_search?: string;
+          p_site?: string;
+          p_sort?: string;
+          p_statuses?: string[];
+          p_types?: string[];
+          p_with_total?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["production_board"];
+        SetofOptions: {
+          from: "*";
+          to: "production_board";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_production_order: { Args: { p_code: string; p_events?: number }; Returns: Json };
+      get_production_order_timeline: {
+        Args: { p_before?: number; p_code: string; p_limit?: number };
+        Returns: Database["public"]["CompositeTypes"]["trace_event"][];
+        SetofOptions: {
+          from: "*";
+          to: "trace_event";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_quality: {
+        Args: { p_code?: string; p_from?: string; p_site?: string; p_sku?: string; p_to?: string };
+        Returns: Json;
+      };
+      get_quality_reasons: {
+        Args: { p_step?: string };
+        Returns: Database["public"]["CompositeTypes"]["quality_reason_group"][];
+        SetofOptions: {
+          from: "*";
+          to: "quality_reason_group";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_quality_records: {
+        Args: {
+          p_code?: string;
+          p_cursor?: string;
+          p_from?: string;
+          p_is_open?: boolean;
+          p_limit?: number;
+          p_site?: string;
+          p_step?: string;
+          p_to?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["quality_record_page"];
+        SetofOptions: {
+          from: "*";
+          to: "quality_record_page";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       get_queue: {
@@ -4821,6 +6412,17 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      get_work_centre_queue: { Args: { p_code?: string; p_limit?: number; p_work_centre: string }; Returns: Json };
+      get_work_centres: {
+        Args: { p_site?: string; p_with_inactive?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["work_centre_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "work_centre_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       get_yield: {
         Args: { p_from?: string; p_site?: string; p_test?: string; p_to?: string };
         Returns: Database["public"]["CompositeTypes"]["yield_row"][];
@@ -4888,7 +6490,7 @@ export type Database = {
         };
       };
       hold_lot: {
-        Args: { p_code: string; p_reason: string; p_request_id?: string; p_sku?: string };
+        Args: { p_code: string; p_onward?: boolean; p_reason: string; p_request_id?: string; p_sku?: string };
         Returns: Database["public"]["CompositeTypes"]["lot_change"];
         SetofOptions: {
           from: "*";
@@ -4955,6 +6557,26 @@ export type Database = {
           to: "import_result";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      import_production_order: {
+        Args: { p_order: Json; p_request_id?: string; p_system: string };
+        Returns: Database["public"]["CompositeTypes"]["production_import"];
+        SetofOptions: {
+          from: "*";
+          to: "production_import";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      import_production_orders: {
+        Args: { p_dry_run?: boolean; p_request_id?: string; p_rows: Json; p_system: string };
+        Returns: Database["public"]["CompositeTypes"]["production_import"];
+        SetofOptions: {
+          from: "*";
+          to: "production_import";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       import_stock: {
@@ -5146,6 +6768,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      merge_lots: {
+        Args: { p_codes: string[]; p_into: string; p_reason?: string; p_request_id?: string; p_sku?: string };
+        Returns: Database["public"]["CompositeTypes"]["lot_movement"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_movement";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       move_unit_to_stock: {
         Args: { p_finished_item?: string; p_location?: string; p_request_id?: string; p_sn: string };
         Returns: Database["public"]["CompositeTypes"]["unit_change"];
@@ -5164,6 +6796,16 @@ export type Database = {
           to: "print_unsettled";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      pause_step: {
+        Args: { p_code: string; p_reason?: string; p_request_id?: string; p_sequence: number };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       pause_webhooks: { Args: { p_request_id?: string; p_store?: string }; Returns: string[] };
@@ -5236,6 +6878,15 @@ export type Database = {
         };
       };
       process_webhook: { Args: { p_inbox_id: number }; Returns: Json };
+      production_selfcheck: {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          expected: number;
+          kept: number;
+          subject: string;
+          what: string;
+        }[];
+      };
       put_in_box: {
         Args: { p_box: string; p_request_id?: string; p_what: string };
         Returns: Database["public"]["CompositeTypes"]["box_change"];
@@ -5252,6 +6903,24 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      receive_lot: {
+        Args: {
+          p_code: string;
+          p_location?: string;
+          p_notes?: string;
+          p_quantity: number;
+          p_request_id?: string;
+          p_sku: string;
+          p_supplier?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["lot_movement"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_movement";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5290,6 +6959,25 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "unit_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      record_count: {
+        Args: {
+          p_code: string;
+          p_counter?: number;
+          p_delta?: number;
+          p_pieces_per_cycle?: number;
+          p_request_id?: string;
+          p_sequence?: number;
+          p_source?: string;
+          p_work_centre: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5352,6 +7040,31 @@ export type Database = {
           p_started_at?: string;
         };
         Returns: Json;
+      };
+      record_quality: {
+        Args: {
+          p_cause?: string;
+          p_code: string;
+          p_defect_position?: string;
+          p_disposition: string;
+          p_from?: string;
+          p_lot?: string;
+          p_notes?: string;
+          p_photo?: string;
+          p_quantity: number;
+          p_reason?: string;
+          p_record?: number;
+          p_request_id?: string;
+          p_sequence?: number;
+          p_work_centre?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["quality_change"];
+        SetofOptions: {
+          from: "*";
+          to: "quality_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       record_test_result: {
         Args: {
@@ -5503,11 +7216,21 @@ export type Database = {
         };
       };
       release_lot: {
-        Args: { p_code: string; p_reason: string; p_request_id?: string; p_sku?: string };
+        Args: { p_code: string; p_onward?: boolean; p_reason: string; p_request_id?: string; p_sku?: string };
         Returns: Database["public"]["CompositeTypes"]["lot_change"];
         SetofOptions: {
           from: "*";
           to: "lot_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      release_order: {
+        Args: { p_code: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5528,6 +7251,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "unit_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      remove_lot: {
+        Args: { p_code: string; p_is_removed?: boolean; p_reason?: string; p_request_id?: string; p_sku?: string };
+        Returns: Database["public"]["CompositeTypes"]["lot_movement"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_movement";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5568,6 +7301,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      reopen_order: {
+        Args: { p_code: string; p_quantity?: number; p_reason: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       replay_webhooks: {
         Args: { p_dry_run?: boolean; p_ids?: number[]; p_request_id?: string; p_since?: string; p_store?: string };
         Returns: Database["public"]["CompositeTypes"]["replay_result"][];
@@ -5576,6 +7319,33 @@ export type Database = {
           to: "replay_result";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      report_production: {
+        Args: {
+          p_cause?: string;
+          p_code: string;
+          p_counter_end?: number;
+          p_counter_start?: number;
+          p_defect_position?: string;
+          p_good?: number;
+          p_lot?: string;
+          p_notes?: string;
+          p_photo?: string;
+          p_pieces_per_cycle?: number;
+          p_reason?: string;
+          p_request_id?: string;
+          p_rework?: number;
+          p_scrap?: number;
+          p_sequence?: number;
+          p_work_centre: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       reprint: {
@@ -5592,6 +7362,27 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "print_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      request_approval: {
+        Args: {
+          p_ends_at?: string;
+          p_justification: string;
+          p_operation?: string;
+          p_order?: string;
+          p_request_id?: string;
+          p_sequence?: number;
+          p_site?: string;
+          p_starts_at?: string;
+          p_type: string;
+          p_work_centre?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["approval_change"];
+        SetofOptions: {
+          from: "*";
+          to: "approval_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5880,6 +7671,19 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      save_item_gtin: {
+        Args: { p_gtin: string; p_request_id?: string; p_sku?: string };
+        Returns: {
+          gtin: string;
+          sku: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "item_gtins";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       save_label_template: {
         Args: {
           p_code: string;
@@ -5912,6 +7716,64 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      save_process_step: {
+        Args: {
+          p_code: string;
+          p_is_active?: boolean;
+          p_kind?: string;
+          p_needs_complete_sets?: boolean;
+          p_request_id?: string;
+          p_sequence?: number;
+          p_title?: string;
+        };
+        Returns: {
+          code: string;
+          created_at: string;
+          is_active: boolean;
+          kind: string;
+          needs_complete_sets: boolean;
+          sequence: number;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "process_steps";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      save_quality_reason: {
+        Args: {
+          p_code: string;
+          p_disposition?: string;
+          p_is_active?: boolean;
+          p_parent?: string;
+          p_position?: number;
+          p_request_id?: string;
+          p_step?: string;
+          p_title?: string;
+        };
+        Returns: {
+          code: string;
+          created_at: string;
+          disposition: string | null;
+          is_active: boolean;
+          parent: string | null;
+          position: number;
+          step: string | null;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "quality_reasons";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       save_requirements: {
         Args: {
           p_lines: Json;
@@ -5939,6 +7801,16 @@ export type Database = {
           to: "product_requirements";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      save_routing: {
+        Args: { p_activate?: boolean; p_note?: string; p_request_id?: string; p_sku: string; p_steps: Json };
+        Returns: Database["public"]["CompositeTypes"]["routing_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routing_change";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       save_shop: {
@@ -5996,8 +7868,54 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      save_work_centre: {
+        Args: {
+          p_capacity?: number;
+          p_code: string;
+          p_is_active?: boolean;
+          p_line?: string;
+          p_request_id?: string;
+          p_site?: string;
+          p_step?: string;
+          p_title?: string;
+          p_type?: string;
+        };
+        Returns: {
+          capacity: number;
+          code: string;
+          created_at: string;
+          disabled_at: string | null;
+          disabled_by: string | null;
+          disabled_reason: string | null;
+          is_active: boolean;
+          is_enabled: boolean;
+          line: string | null;
+          site: string;
+          step: string;
+          title: string;
+          type: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "work_centres";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       scan: {
         Args: { p_code?: string; p_expected_order?: string; p_request_id?: string; p_station?: string };
+        Returns: Database["public"]["CompositeTypes"]["scan_result"];
+        SetofOptions: {
+          from: "*";
+          to: "scan_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      scan_gs1: {
+        Args: { p_gs1: Json; p_request_id?: string; p_station?: string };
         Returns: Database["public"]["CompositeTypes"]["scan_result"];
         SetofOptions: {
           from: "*";
@@ -6012,6 +7930,25 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "unit_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      scan_step: {
+        Args: {
+          p_code: string;
+          p_gs1?: Json;
+          p_lot?: string;
+          p_material?: string;
+          p_material_lot?: string;
+          p_request_id?: string;
+          p_sequence?: number;
+          p_work_centre: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["step_scan"];
+        SetofOptions: {
+          from: "*";
+          to: "step_scan";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -6301,6 +8238,24 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      split_lot: {
+        Args: {
+          p_code: string;
+          p_new_code?: string;
+          p_part?: string;
+          p_quantity: number;
+          p_reason?: string;
+          p_request_id?: string;
+          p_sku?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["lot_movement"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_movement";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       start_count: {
         Args: { p_location?: string; p_note?: string; p_request_id?: string; p_skus?: string[] };
         Returns: Database["public"]["CompositeTypes"]["count_answer"];
@@ -6361,6 +8316,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      start_step: {
+        Args: {
+          p_code: string;
+          p_lot?: string;
+          p_quantity?: number;
+          p_request_id?: string;
+          p_sequence?: number;
+          p_work_centre: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       submit_count: {
         Args: { p_count_id: number; p_lines: Json; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["count_answer"];
@@ -6408,6 +8380,26 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "trace_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      trace_label: {
+        Args: { p_label: string };
+        Returns: Database["public"]["CompositeTypes"]["label_trace"];
+        SetofOptions: {
+          from: "*";
+          to: "label_trace";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      trace_production_order: {
+        Args: { p_code: string; p_limit?: number; p_with_removed?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["production_trace"];
+        SetofOptions: {
+          from: "*";
+          to: "production_trace";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -6468,6 +8460,26 @@ export type Database = {
           to: "order_change";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      undo_lot_activity: {
+        Args: { p_activity_id: number; p_reason?: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["lot_movement"];
+        SetofOptions: {
+          from: "*";
+          to: "lot_movement";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      undo_production: {
+        Args: { p_code?: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["routed_change"];
+        SetofOptions: {
+          from: "*";
+          to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       uninstall_component: {
@@ -6863,6 +8875,16 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      withdraw_approval: {
+        Args: { p_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["approval_change"];
+        SetofOptions: {
+          from: "*";
+          to: "approval_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       work_queue_status: {
         Args: Record<PropertyKey, never>;
         Returns: Database["public"]["CompositeTypes"]["queue_status"][];
@@ -6921,6 +8943,24 @@ export type Database = {
         said: string | null;
         cursor: string | null;
       };
+      approval_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        approval: Database["public"]["Tables"]["approvals"]["Row"] | null;
+        notices: Json | null;
+      };
+      approval_page: {
+        approvals: Database["public"]["CompositeTypes"]["approval_row"][] | null;
+        next_cursor: string | null;
+      };
+      approval_row: {
+        approval: Database["public"]["Tables"]["approvals"]["Row"] | null;
+        code: string | null;
+        work_centre_title: string | null;
+        requested_by_name: string | null;
+        decided_by_name: string | null;
+        may_decide: boolean | null;
+      };
       blocker: {
         code: string | null;
         message: string | null;
@@ -6968,6 +9008,24 @@ export type Database = {
         actor_id: string | null;
         station: string | null;
         payload: Json | null;
+      };
+      execution_event: {
+        cursor: string | null;
+        id: number | null;
+        at: string | null;
+        code: string | null;
+        event_type: string | null;
+        step: string | null;
+        sequence: number | null;
+        work_centre: string | null;
+        lot_id: number | null;
+        operator_id: string | null;
+        station_id: string | null;
+        payload: Json | null;
+      };
+      execution_page: {
+        events: Database["public"]["CompositeTypes"]["execution_event"][] | null;
+        next_cursor: string | null;
       };
       farm_status: {
         unmapped: number | null;
@@ -7094,6 +9152,16 @@ export type Database = {
         newest_status: string | null;
         newest_is_proved: boolean | null;
       };
+      label_trace: {
+        label: Json | null;
+        subject: string | null;
+        kind: string | null;
+        unit_sn: string | null;
+        ticket_id: string | null;
+        production_order: string | null;
+        lots: Database["public"]["CompositeTypes"]["lot_balance"][] | null;
+        events: Database["public"]["CompositeTypes"]["trace_event"][] | null;
+      };
       ledger_entry: {
         id: number | null;
         at: string | null;
@@ -7116,9 +9184,41 @@ export type Database = {
         entries: Database["public"]["CompositeTypes"]["ledger_entry"][] | null;
         next_cursor: string | null;
       };
+      lot_balance: {
+        lot: Database["public"]["Tables"]["lots"]["Row"] | null;
+        balance: Database["public"]["Tables"]["production_lots"]["Row"] | null;
+      };
       lot_change: {
         changed: boolean | null;
         lot: Database["public"]["Tables"]["lots"]["Row"] | null;
+      };
+      lot_detail: {
+        lot: Database["public"]["Tables"]["lots"]["Row"] | null;
+        balance: Database["public"]["Tables"]["production_lots"]["Row"] | null;
+        order_code: string | null;
+        mass: Json | null;
+        genealogy: Database["public"]["CompositeTypes"]["lot_genealogy"] | null;
+        activities: Json | null;
+        quality: Database["public"]["Tables"]["quality_records"]["Row"][] | null;
+        events: Database["public"]["CompositeTypes"]["trace_event"][] | null;
+      };
+      lot_genealogy: {
+        node: number | null;
+        made_of: Database["public"]["CompositeTypes"]["trace_entry"][] | null;
+        went_into: Database["public"]["CompositeTypes"]["trace_entry"][] | null;
+        edges: Json | null;
+        loops: number[] | null;
+        is_complete: boolean | null;
+      };
+      lot_movement: {
+        changed: boolean | null;
+        event_id: number | null;
+        activity: Database["public"]["Tables"]["trace_activities"]["Row"] | null;
+        lots: Database["public"]["CompositeTypes"]["lot_balance"][] | null;
+      };
+      lot_page: {
+        lots: Database["public"]["CompositeTypes"]["lot_balance"][] | null;
+        next_cursor: string | null;
       };
       order_change: {
         changed: boolean | null;
@@ -7290,12 +9390,44 @@ export type Database = {
         done_p50_ms: number | null;
         done_p95_ms: number | null;
       };
+      production_board: {
+        orders: Database["public"]["CompositeTypes"]["production_board_row"][] | null;
+        next_cursor: string | null;
+        total: number | null;
+      };
+      production_board_row: {
+        order_row: Database["public"]["Tables"]["production_orders"]["Row"] | null;
+        product_title: string | null;
+        fulfillment_status: string | null;
+        progress: Database["public"]["Tables"]["production_order_progress"]["Row"] | null;
+        steps: Json | null;
+        can_run: boolean | null;
+        why: Json | null;
+        root: string | null;
+        replenishments: Json | null;
+      };
       production_change: {
         changed: boolean | null;
         event_id: number | null;
         order_row: Database["public"]["Tables"]["production_orders"]["Row"] | null;
         fulfillment_status: string | null;
         lines: Json | null;
+      };
+      production_import: {
+        applied: boolean | null;
+        counts: Json | null;
+        rows: Json | null;
+      };
+      production_trace: {
+        order_row: Database["public"]["Tables"]["production_orders"]["Row"] | null;
+        progress: Database["public"]["Tables"]["production_order_progress"]["Row"] | null;
+        steps: Database["public"]["Tables"]["production_order_steps"]["Row"][] | null;
+        counts: Database["public"]["Tables"]["piece_counts"]["Row"][] | null;
+        lots: Database["public"]["CompositeTypes"]["lot_balance"][] | null;
+        replenishments: Json | null;
+        genealogy: Database["public"]["CompositeTypes"]["lot_genealogy"] | null;
+        quality: Database["public"]["Tables"]["quality_records"]["Row"][] | null;
+        events: Database["public"]["CompositeTypes"]["trace_event"][] | null;
       };
       push_task: {
         wanted: boolean | null;
@@ -7306,6 +9438,31 @@ export type Database = {
         api_version: string | null;
         access_token: string | null;
         available: number | null;
+      };
+      quality_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        record: Database["public"]["Tables"]["quality_records"]["Row"] | null;
+        step: Database["public"]["Tables"]["production_order_steps"]["Row"] | null;
+        order_row: Database["public"]["Tables"]["production_orders"]["Row"] | null;
+        notices: Json | null;
+      };
+      quality_reason_group: {
+        code: string | null;
+        title: string | null;
+        disposition: string | null;
+        reasons: Json | null;
+      };
+      quality_record_page: {
+        records: Database["public"]["CompositeTypes"]["quality_record_row"][] | null;
+        next_cursor: string | null;
+      };
+      quality_record_row: {
+        record: Database["public"]["Tables"]["quality_records"]["Row"] | null;
+        code: string | null;
+        product_sku: string | null;
+        reason_title: string | null;
+        recorded_by_name: string | null;
       };
       queue_page: {
         orders: Database["public"]["Tables"]["orders"]["Row"][] | null;
@@ -7381,6 +9538,20 @@ export type Database = {
         result: string | null;
         changes: Json | null;
         error: string | null;
+      };
+      routed_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        order_row: Database["public"]["Tables"]["production_orders"]["Row"] | null;
+        progress: Database["public"]["Tables"]["production_order_progress"]["Row"] | null;
+        step: Database["public"]["Tables"]["production_order_steps"]["Row"] | null;
+        notices: Json | null;
+      };
+      routing_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        routing: Database["public"]["Tables"]["routings"]["Row"] | null;
+        steps: Json | null;
       };
       rules_preview: {
         units: number | null;
@@ -7479,6 +9650,20 @@ export type Database = {
         printers: Json | null;
         templates: Json | null;
       };
+      step_scan: {
+        ok: boolean | null;
+        changed: boolean | null;
+        action: string | null;
+        message: string | null;
+        status: number | null;
+        code: string | null;
+        hint: string | null;
+        details: Json | null;
+        event_id: number | null;
+        order_row: Database["public"]["Tables"]["production_orders"]["Row"] | null;
+        step: Database["public"]["Tables"]["production_order_steps"]["Row"] | null;
+        can_start: number | null;
+      };
       stock_alarm: {
         kind: string | null;
         severity: string | null;
@@ -7549,6 +9734,18 @@ export type Database = {
         hold_reason: string | null;
         details: Json | null;
       };
+      trace_event: {
+        id: number | null;
+        at: string | null;
+        stream: string | null;
+        stream_id: string | null;
+        event: string | null;
+        event_type: string | null;
+        actor_id: string | null;
+        actor_name: string | null;
+        station: string | null;
+        payload: Json | null;
+      };
       trace_result: {
         starts: Database["public"]["CompositeTypes"]["trace_entry"][] | null;
         counts: Json | null;
@@ -7581,6 +9778,15 @@ export type Database = {
         stores: string[] | null;
         site: string | null;
         permissions: string[] | null;
+      };
+      work_centre_row: {
+        work_centre: Database["public"]["Tables"]["work_centres"]["Row"] | null;
+        step_title: string | null;
+        disabled_by_name: string | null;
+        pending: Json | null;
+        running: number | null;
+        can_run: number | null;
+        in_process: number | null;
       };
       yield_row: {
         test: string | null;

@@ -5,8 +5,10 @@ const PRINTING = ["printers", "print-jobs", "print-job", "print-alarms", "statio
 const PROMISES = ["schedule", "part-demand", "fulfilment", "explanation"];
 const FARM = [...PROMISES, "print-runs", "farm-status", "print-machines", "part-names"];
 const STOCK = ["inventory", "item", "ledger", "requirements", "stock-alarms", "stock-pushes", "deduction-rules"];
-const UNITS = ["units", "unit", "unit-tests"];
+const UNITS = ["units", "unit", "unit-tests", "lot"];
 const COUNTS = ["stock-counts", "stock-count", ...STOCK];
+
+const ROUTED = ["work-queue", "production-board", "production-order", "quality", "quality-records", "lot"];
 
 /** What shows the things of a stream: the first words of its query keys. Tickets are told one by one, by their id. */
 const SHOWN: Record<string, string[]> = {
@@ -14,7 +16,9 @@ const SHOWN: Record<string, string[]> = {
   settings: ["settings"],
   print: PRINTING,
   allocation: PROMISES,
-  production_order: PROMISES,
+  production_order: [...PROMISES, ...ROUTED, "work-centres"],
+  approval: ["approvals", "work-centres", "work-queue", "production-order"],
+  work_centre: ["work-centres", "work-queue", "production-order"],
   stock: [...PROMISES, ...STOCK],
   item: [...STOCK, "stock-imports"],
   location: ["locations", "inventory", "item"],
@@ -27,7 +31,7 @@ const SHOWN: Record<string, string[]> = {
   box: ["unit"],
   kit: ["kits", "unit"],
   variant: ["variants", "unit"],
-  lot: ["unit", "recall-trace"],
+  lot: ["unit", "recall-trace", "production-order", "lot"],
 };
 /** The streams that the client listens to. */
 export const STREAMS = Object.keys(SHOWN);

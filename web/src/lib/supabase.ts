@@ -13,6 +13,8 @@ export interface Client {
   realtime: RealtimeClient;
   from: PostgrestClient<Database>["from"];
   rpc: PostgrestClient<Database>["rpc"];
+  /** POSTs to the gatekeeper, where the scanner's text is read for the database. */
+  post: (path: string, body: object) => Promise<Response>;
   /** The project's address, for what has no client here. */
   url: string;
   /** What a request to it carries: key, token, and who stands at a shared station. Throws TypeError without a network. */
@@ -40,7 +42,7 @@ const patient: typeof fetch = (input, init) => {
   return fetch(input, { ...init, signal: within(ANSWER_MS + length / SLOWEST, init?.signal) });
 };
 
-function compose(url: string, key: string): Client {
+function compose(url: string, api: string, key: string): Client {
   const auth = new AuthClient({
     fetch: patient,
     url: `${url}/auth/v1`,
@@ -71,15 +73,18 @@ function compose(url: string, key: string): Client {
   auth.onAuthStateChange((event, session) => {
     if (event === "TOKEN_REFRESHED" || event === "SIGNED_IN") void realtime.setAuth(session?.access_token ?? null);
   });
-  return { auth, realtime, from: rest.from.bind(rest), rpc: rest.rpc.bind(rest), url, headers };
+  const json = { "content-type": "application/json" };
+  const post = (path: string, body: object) =>
+    signed(`${api}${path}`, { method: "POST", headers: json, body: JSON.stringify(body) });
+  return { auth, realtime, from: rest.from.bind(rest), rpc: rest.rpc.bind(rest), post, url, headers };
 }
 
 /** Reads /config.json ({supabase_url, publishable_key}) and makes the one client. Throws when it cannot be read. */
 export async function connect(): Promise<Client> {
   const answer = await fetch("/config.json");
   if (!answer.ok) throw new Error(`config.json: HTTP ${answer.status}`);
-  const config = (await answer.json()) as { supabase_url: string; publishable_key: string };
-  client = compose(config.supabase_url || location.origin, config.publishable_key);
+  const config = (await answer.json()) as { supabase_url: string; api_url?: string; publishable_key: string };
+  client = compose(config.supabase_url || location.origin, config.api_url ?? "", config.publishable_key);
   return client;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { daysBetween, instantOf, plantDay } from "./time";
+import { daysBetween, instantOf, instantOfWall, plantDay } from "./time";
 
 test("the plant's day is not the day of UTC", () => {
   const evening = new Date("2026-11-21T14:30:00Z");
@@ -17,4 +17,9 @@ test("a day of the plant begins and ends at its own midnight, also when the cloc
   expect(instantOf("2026-10-04", false, "Australia/Sydney")).toBe("2026-10-03T14:00:00.000Z"); // then it is +10, at its end +11
   expect(instantOf("2026-10-04", true, "Australia/Sydney")).toBe("2026-10-04T13:00:00.000Z");
   expect(instantOf("2026-11-21", false, "UTC")).toBe("2026-11-21T00:00:00.000Z");
+});
+
+test("what a clock of the plant shows is an instant", () => {
+  expect(instantOfWall("2026-11-21T18:30", "Australia/Sydney")).toBe("2026-11-21T07:30:00.000Z");
+  expect(instantOfWall("2026-10-04T03:30", "Australia/Sydney")).toBe("2026-10-03T16:30:00.000Z"); // an hour after the clocks changed
 });

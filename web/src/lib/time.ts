@@ -15,7 +15,13 @@ export function plantDay(zone: string, now = new Date()): string {
 /** The beginning or the end of a plant's calendar day (YYYY-MM-DD) as an instant. */
 export function instantOf(day: string, isEnd: boolean, zone: string): string {
   const midnight = Date.parse(`${day}T00:00:00Z`) + (isEnd ? 86_400_000 : 0);
-  if (Number.isNaN(midnight)) return day;
+  return Number.isNaN(midnight) ? day : instantOfWall(new Date(midnight).toISOString().slice(0, 16), zone);
+}
+
+/** What a clock of the plant shows (YYYY-MM-DDTHH:MM) as an instant. */
+export function instantOfWall(time: string, zone: string): string {
+  const shown = Date.parse(`${time}Z`);
+  if (Number.isNaN(shown)) return time;
   const wall = (at: number) => {
     const parts = new Intl.DateTimeFormat("en-CA", {
       timeZone: zone,
@@ -25,8 +31,8 @@ export function instantOf(day: string, isEnd: boolean, zone: string): string {
     }).format(at);
     return Date.parse(`${parts.replace(", ", "T")}Z`);
   };
-  const guess = midnight - (wall(midnight) - midnight);
-  return new Date(guess - (wall(guess) - midnight)).toISOString(); // once more: the clocks may change between the two
+  const guess = shown - (wall(shown) - shown);
+  return new Date(guess - (wall(guess) - shown)).toISOString(); // once more: the clocks may change between the two
 }
 
 /** Whole days from `from` to `to`, both YYYY-MM-DD; negative when `to` is earlier. */

@@ -12,6 +12,7 @@ import { Shell } from "@/features/core/shell";
 import { SignInPage } from "@/features/core/sign-in";
 import { farmSearch } from "@/features/farm/search";
 import { stockSearch } from "@/features/inventory/search";
+import { productionSearch } from "@/features/production/search";
 import { unitSearch } from "@/features/units/search";
 import { BoardPage } from "@/features/workflows/board";
 import { boardSearch } from "@/features/workflows/search";
@@ -51,6 +52,8 @@ const stockPage = <P extends string>(path: P, component: RouteComponent) =>
   createRoute({ getParentRoute: () => shell, path, component, validateSearch: stockSearch });
 const unitPage = <P extends string>(path: P, component: RouteComponent) =>
   createRoute({ getParentRoute: () => shell, path, component, validateSearch: unitSearch });
+const productionPage = <P extends string>(path: P, component: RouteComponent) =>
+  createRoute({ getParentRoute: () => shell, path, component, validateSearch: productionSearch });
 const page = <P extends string>(path: P, component: RouteComponent) =>
   createRoute({ getParentRoute: () => shell, path, component });
 
@@ -178,6 +181,34 @@ const routes = root.addChildren([
     unitPage(
       "/station/$part",
       lazyRouteComponent(() => import("@/features/units/station/page"), "StationPage"),
+    ),
+    productionPage(
+      "/station/work",
+      lazyRouteComponent(() => import("@/features/production/station/page"), "WorkStationPage"),
+    ),
+    productionPage(
+      "/production",
+      lazyRouteComponent(() => import("@/features/production/board"), "BoardPage"),
+    ),
+    productionPage(
+      "/production/orders/$code",
+      lazyRouteComponent(() => import("@/features/production/order"), "ProductionOrderPage"),
+    ),
+    productionPage(
+      "/production/lots/$code",
+      lazyRouteComponent(() => import("@/features/production/lot"), "LotPage"),
+    ),
+    productionPage(
+      "/production/centres",
+      lazyRouteComponent(() => import("@/features/production/centres"), "CentresPage"),
+    ),
+    productionPage(
+      "/production/approvals",
+      lazyRouteComponent(() => import("@/features/production/approvals"), "ApprovalsPage"),
+    ),
+    productionPage(
+      "/production/quality",
+      lazyRouteComponent(() => import("@/features/production/quality"), "QualityPage"),
     ),
     page(
       "/admin",

@@ -1,7 +1,17 @@
 import { Link, type LinkProps } from "@tanstack/react-router";
 import { cx } from "./cx";
 
-type Own = "/units" | "/units/finished" | "/units/yield" | "/units/kits" | "/variants" | "/recall";
+type Own =
+  | "/units"
+  | "/units/finished"
+  | "/units/yield"
+  | "/units/kits"
+  | "/variants"
+  | "/recall"
+  | "/production"
+  | "/production/centres"
+  | "/production/approvals"
+  | "/production/quality";
 
 /** The parts of a page, each with its own address: that of the part, else `to` with the parameter `part`. */
 export function Tabs(props: {

@@ -5,6 +5,7 @@ import {
   ChartColumn,
   CloudUpload,
   Ellipsis,
+  Factory,
   LockKeyhole,
   type LucideIcon,
   Microchip,
@@ -54,7 +55,13 @@ function useItems(): Item[] {
     { to: "/farm", label: t`Print farm`, icon: Printer3d, shown: may(who, "farm.read") },
     { to: "/stock", label: t`Stock`, icon: Boxes, shown: may(who, "inventory.read") },
     { to: "/units", label: t`Units`, icon: Microchip, shown: may(who, "units.read") },
-    { to: "/station", label: t`Stations`, icon: PackageCheck, shown: may(who, "units.pack") },
+    { to: "/production", label: t`Production`, icon: Factory, shown: may(who, "production.read") },
+    {
+      to: may(who, "units.pack") ? "/station" : "/station/work",
+      label: t`Stations`,
+      icon: PackageCheck,
+      shown: may(who, "units.pack") || may(who, "production.run"),
+    },
     { to: "/channels", label: t`Channels`, icon: Plug, shown: may(who, "channels.read") },
     { to: "/admin", label: t`Admin`, icon: Settings, shown: may(who, "staff.manage") || may(who, "settings.manage") },
   ].filter((item) => item.shown !== false);

@@ -47,9 +47,11 @@ export interface Bench {
   clear: () => void;
 }
 
-function refusal(error: unknown): Said {
+/** What was thrown, as the bench says it. */
+export function refusal(error: unknown): Said {
   const facts = error instanceof RpcError ? error.details : {};
-  const word = (value: unknown) => (value === undefined || value === null ? undefined : String(value));
+  const word = (value: unknown) =>
+    value === undefined || value === null ? undefined : Array.isArray(value) ? value.join(", ") : String(value);
   return { tone: "bad", title: explain(error), expected: word(facts.expected), actual: word(facts.actual) };
 }
 

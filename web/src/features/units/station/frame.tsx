@@ -91,7 +91,8 @@ const LOOKS = {
   bad: ["bg-bad-bg text-bad", CircleAlert],
 } as const;
 
-function Answer({ said, isNews }: { said: Said; isNews: boolean }) {
+/** What came of the last scan or button, large; idle when there is no news. */
+export function Answer({ said, isNews }: { said: Said; isNews: boolean }) {
   const [look, Icon] = isNews ? LOOKS[said.tone] : (["bg-sunk text-ink", ScanBarcode] as const);
   return (
     <div className={cx("rounded-xl p-4", look)} data-bench-tone={isNews ? said.tone : "idle"}>
@@ -123,7 +124,7 @@ function Answer({ said, isNews }: { said: Said; isNews: boolean }) {
 }
 
 /** The buttons as codes: printed once and stuck to the bench, no hand leaves the scanner. */
-function ButtonCodes({ ok, fail }: { ok: string; fail?: string | undefined }) {
+export function ButtonCodes({ ok, fail }: { ok: string; fail?: string | undefined }) {
   const { t } = useLingui();
   return (
     <Panel title={<Trans>Instead of the buttons</Trans>}>

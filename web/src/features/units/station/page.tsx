@@ -8,6 +8,7 @@ import { Tabs } from "@/ui/tabs";
 import { AssemblyStation } from "./assembly";
 import { FlashStation } from "./flash";
 import { PackStation } from "./pack";
+import { useStationTabs } from "./tabs";
 import { TestStation } from "./test";
 
 /** The benches where units are made: scan a unit, do the one step, scan the next. */
@@ -15,11 +16,12 @@ export function StationPage() {
   const { t } = useLingui();
   const { part } = useParams({ strict: false }) as { part?: string };
   const { who } = useStore(session);
+  const tabs = useStationTabs();
   const parts = [
-    { key: "flash", label: t`Flash`, title: t`Flash station`, body: FlashStation, needs: "units.flash" },
-    { key: "assembly", label: t`Assembly`, title: t`Assembly station`, body: AssemblyStation, needs: "units.assemble" },
-    { key: "test", label: t`Test`, title: t`Test station`, body: TestStation, needs: "units.test" },
-    { key: "pack", label: t`Pack`, title: t`Pack station`, body: PackStation, needs: "units.pack" },
+    { key: "flash", title: t`Flash station`, body: FlashStation, needs: "units.flash" },
+    { key: "assembly", title: t`Assembly station`, body: AssemblyStation, needs: "units.assemble" },
+    { key: "test", title: t`Test station`, body: TestStation, needs: "units.test" },
+    { key: "pack", title: t`Pack station`, body: PackStation, needs: "units.pack" },
   ];
   const current = parts.find((one) => one.key === part) ?? parts.at(-1);
   if (!current) return null;
@@ -27,7 +29,7 @@ export function StationPage() {
   return (
     <Page
       title={current.title}
-      tools={<Tabs label={t`Stations`} to="/station/$part" parts={parts} current={current.key} />}
+      tools={<Tabs label={t`Stations`} to="/station/$part" parts={tabs} current={current.key} />}
     >
       {may(who, current.needs) ? (
         <Body key={current.key} />

@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { violations } from "./axe";
+import { ask, BENCH, begin, end, manager, operator, PACK, planner, produce, read, SAW } from "./routed";
+import { open, wedge } from "./stack";
+import { says } from "./workshop";
+
+beforeAll(begin, 120_000);
+afterAll(end);
+
+/** The station of a work centre: the code on the machine is scanned. */
+async function standAt(centre: string): Promise<void> {
+  const { page } = operator;
+  await open(page, "/station/work");
+  const other = page.getByRole("button", { name: "Another work centre" });
+  await page.getByText("Which work centre is this?").or(other).first().waitFor();
+  if (await other.isVisible()) await other.click();
+  await page.getByRole("button", { name: new RegExp(centre) }).waitFor();
+  await wedge(page, centre, 5);
+  await other.waitFor();
+}
+
+/** A GTIN of 14 digits with its check digit. */
+function gtinOf(number: number): string {
+  const digits = String(number).padStart(13, "0").slice(-13);
+  const sum = [...digits].reduce((all, digit, index) => all + Number(digit) * (index % 2 === 0 ? 3 : 1), 0);
+  return `${digits}${(10 - (sum % 10)) % 10}`;
+}
+
+test("an order goes through three work centres by scanner; scrap is made again before the planner's eyes", async () => {
+  const code = await produce(3);
+  const { page } = operator;
+  await open(planner.page, `/production?q=${code}`);
+  await planner.page.getByText(code, { exact: true }).first().waitFor();
+
+  await standAt(SAW);
+  const ready = page.getByRole("list", { name: "Can run now" });
+  await ready.getByText(code, { exact: true }).waitFor();
+  await wedge(page, code, 5);
+  await says(page, code);
+  await page.getByRole("button", { name: "Start 3" }).click();
+  await says(page, `${code} runs.`);
+  await page.getByRole("button", { name: "+1 good" }).click();
+  await says(page, "Good: 1 of 3.");
+  await wedge(page, "TAKT-OK", 5);
+  await says(page, "Good: 2 of 3.");
+  // Two taps: what is wrong, then exactly what.
+  await page.getByRole("region", { name: "Not good" }).getByRole("button", { name: "Material" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: /Knot or crack/ }).waitFor();
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: /Knot or crack/ }).click();
+  await says(page, /makes 1 again/);
+  await planner.page.getByText(`${code}-R1`, { exact: true }).first().waitFor({ timeout: 20_000 });
+
+  for (const centre of [BENCH, PACK]) {
+    await standAt(centre);
+    await wedge(page, code, 5);
+    await says(page, /2 can start/);
+    await page.getByRole("button", { name: "All 2 good" }).click();
+    await says(page, /2/);
+    await page.getByText(centre === PACK ? "This was the last step." : /Done here\. Next/).waitFor();
+  }
+  const now = await read(code);
+  expect(now.steps.map((step) => [step.status, step.good, step.scrap])).toEqual([
+    ["COMPLETED", 2, 1],
+    ["COMPLETED", 2, 0],
+    ["COMPLETED", 2, 0],
+  ]);
+  expect(now.order_row.status).toBe("OPEN_PARTIAL");
+  expect(now.replenishments).toMatchObject([{ code: `${code}-R1`, quantity: 1 }]);
+}, 180_000);
+
+test("what cannot run says why, and is not counted on", async () => {
+  const code = await produce(2);
+  const { page } = operator;
+  await standAt(BENCH);
+  const waits = page.getByRole("list", { name: "Waits" }).getByRole("listitem").filter({ hasText: code });
+  await waits.getByText(/waits for good pieces from/).waitFor();
+  await wedge(page, code, 5);
+  await says(page, /waits for good pieces/);
+  expect(await page.getByRole("button", { name: "+1 good" }).count()).toBe(0);
+  await standAt(SAW);
+  await wedge(page, "no-such-code", 5);
+  await says(page, "Nothing here has this code.");
+  await wedge(page, code, 5);
+  await says(page, code);
+  await page.getByRole("button", { name: "+1 good" }).click();
+  await says(page, "Good: 1 of 2.");
+  await page.getByRole("button", { name: "Undo my last report" }).click();
+  await says(page, "Undone.");
+  expect((await read(code)).steps[0]).toMatchObject({ good: 0 });
+}, 120_000);
+
+test("a lot is scanned before it goes in; rework comes back good; a report in figures", async () => {
+  const code = await produce(4);
+  const lot = `L-${code}`;
+  const material = (
+    await ask<{ steps: { materials: { sku: string }[] }[] }>(planner, "get_production_order", { p_code: code })
+  ).steps[0]?.materials[0]?.sku;
+  await ask(operator, "upsert_lot", { p_sku: material, p_code: lot });
+  const { page } = operator;
+  await standAt(SAW);
+  await wedge(page, lot, 5);
+  await says(page, "Scan the order first, then what goes into it.");
+  await wedge(page, code, 5);
+  const gtin = gtinOf(Date.now());
+  await ask(planner, "save_item_gtin", { p_gtin: gtin, p_sku: material });
+  await wedge(page, `(01)${gtin}(10)${lot}`, 5);
+  const form = page.getByRole("form", { name: `Use lot ${lot}` });
+  await form.getByLabel("Quantity").fill("4");
+  await form.getByRole("button", { name: "It goes in" }).click();
+  await says(page, `4 of lot ${lot} go into ${code}.`);
+
+  await page.getByRole("region", { name: "Not good" }).getByRole("button", { name: "Dimension" }).click();
+  await page
+    .getByRole("dialog")
+    .getByRole("button", { name: /Too large/ })
+    .click();
+  await says(page, "Rework: 1");
+  const open = page.getByRole("region", { name: "Being reworked or on hold" });
+  await open.getByRole("button", { name: "Good now" }).click();
+  await says(page, "Good: 1 of 4.");
+  await open.waitFor({ state: "detached" });
+
+  await page.getByRole("button", { name: "Report in figures" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Good").fill("2");
+  await dialog.getByLabel("Scrap").fill("1");
+  await dialog.getByRole("combobox", { name: "Reason" }).selectOption("BROKEN");
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: "Report" }).click();
+  await says(page, "Reported: 2 good, 1 scrap, 0 rework");
+  await page.getByText(/Done here\. Next/).waitFor();
+}, 120_000);
+
+test("a work centre is taken out of use by two people, and the station says so at once", async () => {
+  const { page } = planner;
+  await open(operator.page, "/station/work");
+  await standAt(PACK);
+  await open(page, "/production/centres");
+  const centre = page.getByRole("listitem").filter({ hasText: PACK });
+  await centre.getByRole("button", { name: "Ask to take it out of use" }).click();
+  await page.getByRole("dialog").getByLabel("Why").fill("The belt is torn");
+  await page.getByRole("dialog").getByRole("button", { name: "Ask for it" }).click();
+  await centre.getByRole("link", { name: /asked to take it out of use/ }).click();
+  const mine = page
+    .getByRole("list", { name: "Requests" })
+    .getByRole("listitem")
+    .filter({ hasText: "The belt is torn" });
+  await mine.getByText("You asked for it, so somebody else decides.").waitFor();
+  expect(await mine.getByRole("button", { name: "Approve" }).count()).toBe(0);
+
+  await open(manager.page, "/production/approvals");
+  const request = manager.page.getByRole("listitem").filter({ hasText: "The belt is torn" });
+  await request.getByRole("button", { name: "Approve" }).click();
+  expect(await violations(manager.page)).toEqual([]);
+  await manager.page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+  await manager.page.getByText("Approved.", { exact: true }).waitFor();
+  await operator.page.getByText("Out of use: The belt is torn", { exact: true }).waitFor({ timeout: 20_000 });
+  const code = await produce(1);
+  await wedge(operator.page, code, 5);
+  await says(operator.page, /out of use/);
+}, 120_000);
+
+test("nothing complains, and nobody else is asked", () => {
+  for (const { complaints } of [operator, planner, manager]) expect(complaints).toEqual([]);
+});

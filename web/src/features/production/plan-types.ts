@@ -1,0 +1,87 @@
+import type { Database } from "@/lib/database.gen";
+import type { ApprovalRow, OrderRow, OrderStep } from "./types";
+
+/** Why an order does not go on: a code, and the server's sentence. */
+export interface Why {
+  code: string;
+  message: string;
+  sequence?: number;
+  details?: { missing?: { sku: string; missing: number }[] | null } & Record<string, unknown>;
+}
+export type StepShort = Pick<
+  OrderStep,
+  "sequence" | "step" | "status" | "planned" | "released" | "started" | "good" | "scrap" | "returned"
+> & { in_process: number };
+
+interface Replenishment {
+  code: string;
+  status: string;
+  quantity: number;
+  sku: string | null;
+}
+interface Common {
+  order_row: OrderRow;
+  product_title: string | null;
+  fulfillment_status: string | null;
+  progress: Database["public"]["Tables"]["production_order_progress"]["Row"] | null;
+  can_run: boolean;
+  why: Why[];
+  /** The order that it makes again for, and the orders that make again for it. */
+  root: string | null;
+  replenishments: Replenishment[];
+}
+export interface BoardRow extends Common {
+  steps: StepShort[];
+}
+export interface BoardPage {
+  orders: BoardRow[] | null;
+  next_cursor: string | null;
+  total: number | null;
+}
+
+export interface StepDetail extends OrderStep {
+  title: string;
+  in_process: number;
+  waiting: number;
+  can_start: number;
+  can_run: boolean;
+  why: Why | null;
+  work_centres: { code: string; title: string; is_enabled: boolean }[];
+}
+export interface OrderPart {
+  line: number;
+  sku: string;
+  title: string;
+  needed: number;
+  allocated: number;
+  consumed: number;
+  missing: number;
+}
+export interface OrderLot {
+  lot_id: number;
+  code: string;
+  sku: string;
+  kind: string;
+  held_at: string | null;
+  hold_reason: string | null;
+  received: number;
+  good: number;
+  remaining: number;
+}
+export interface OrderEvent {
+  id: number;
+  at: string;
+  event: string;
+  actor_name: string | null;
+  station: string | null;
+  payload: Record<string, unknown>;
+}
+export interface OrderDetail extends Common {
+  steps: StepDetail[];
+  routing_version: number | null;
+  parts: OrderPart[];
+  lots: OrderLot[];
+  approvals: ApprovalRow[];
+  refs: { system: string; external_id: string; version: number }[];
+  events: OrderEvent[];
+}
