@@ -75,6 +75,9 @@ begin
     perform private.fail(404, 'production.unknown', 'There is no production order ' || p_order || '.', jsonb_build_object('code', p_order));
   elsif p_work_centre is not null and v_centre.code is null then
     perform private.fail(404, 'work_centre.unknown', 'There is no work centre ' || p_work_centre || '.', jsonb_build_object('code', p_work_centre));
+  elsif v_centre.site <> v_order.site then
+    perform private.fail(409, 'work_centre.other_site', format('%s stands at %s; the order is made at %s.', v_centre.code, v_centre.site, v_order.site),
+      jsonb_build_object('expected', v_order.site, 'actual', v_centre.site));
   end if;
   v_new.type := upper(p_type); v_new.justification := p_justification; v_new.work_centre := v_centre.code; v_new.order_id := v_order.id;
   v_new.sequence := p_sequence; v_new.starts_at := p_starts_at; v_new.ends_at := p_ends_at; v_new.site := v_site;
@@ -100,7 +103,7 @@ $$Ask for something that another person decides. p_type OVERTIME (p_starts_at to
 ENABLE_EQUIPMENT or DISABLE_EQUIPMENT (p_work_centre), SPECIAL_OPERATION (p_operation other_work_centre: a step of an order at another work
 centre than its routing names; other: anything, for the record). p_justification always.
 Permission: production.request at the site.
-Errors: approval.incomplete (422), approval.needless (409), production.unknown (404), production.no_step (404), work_centre.unknown (404), request.too_long (422), request.reused (422).
+Errors: approval.incomplete (422), approval.needless (409), production.unknown (404), production.no_step (404), work_centre.unknown (404), work_centre.other_site (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same asked again while it is pending answers changed = false.
 Locks: none.$$;
 
@@ -195,7 +198,8 @@ begin
     perform private.fail(404, 'approval.unknown', 'There is no such request.', jsonb_build_object('id', p_id));
   elsif p_decision is null or p_decision not in ('APPROVED', 'REJECTED') then
     perform private.fail(422, 'approval.decision', 'Decide APPROVED or REJECTED.', jsonb_build_object('field', 'p_decision', 'actual', p_decision));
-  elsif p_approval.requested_by = p_actor then
+  elsif p_approval.requested_by = p_actor
+     or exists (select from public.replenishment_links l where l.approval_id = p_approval.id and l.created_by = p_actor) then
     perform private.fail(403, 'approval.own', 'You asked for it: somebody else decides.', jsonb_build_object('id', p_id));
   elsif p_decision = 'REJECTED' and coalesce(trim(p_notes), '') = '' then
     perform private.fail(422, 'approval.reason_required', 'Say why it is rejected.', jsonb_build_object('field', 'p_notes'));
@@ -217,7 +221,10 @@ begin
     perform private.fail(404, 'approval.unknown', 'There is no such request.', jsonb_build_object('id', p_id));
   end if;
   select a.* into v_approval from public.approvals a where a.id = p_id for update;
-  if v_approval.requested_by is distinct from nullif(v_actor, '00000000-0000-0000-0000-000000000000') then
+  if v_approval.operation = 'replenishment' then
+    perform private.fail(403, 'approval.not_yours', 'What was lost asks for it, not a person. It goes when nothing is missing any more.',
+      jsonb_build_object('id', p_id));
+  elsif v_approval.requested_by is distinct from nullif(v_actor, '00000000-0000-0000-0000-000000000000') then
     perform private.fail(403, 'approval.not_yours', 'Only who asked takes it back.', jsonb_build_object('id', p_id));
   elsif v_approval.status not in ('PENDING', 'WITHDRAWN') then
     perform private.fail(409, 'approval.decided', format('This was %s already.', lower(v_approval.status)),

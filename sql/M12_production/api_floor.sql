@@ -11,6 +11,8 @@ declare
 begin
   if v_command.answer is not null then
     return private.finish_floor(v_command, false);
+  elsif p_work_centre is null then
+    perform private.refuse(private.no_centre());
   elsif p_quantity is not null then
     perform private.check_production_quantity(p_quantity);
   end if;

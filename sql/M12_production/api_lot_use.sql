@@ -19,9 +19,14 @@ begin
   perform private.begin_genealogy();
   v_order := private.order_taking_material(v_order, p_order, p_sequence);
   v_lot := private.material_lot(v_order, p_sequence, p_sku, p_code);
+  perform private.authorize_lot(v_lot);
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
   perform private.lock_lots(array[v_lot.id, v_into.id]);
   v_balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
+  if v_balance.order_id <> v_order.id and p_quantity > v_balance.good then
+    perform private.fail(409, 'lot.in_process', format('Only finished pieces of lot %s can be used: %s.', v_lot.code, trim_scale(v_balance.good)),
+      jsonb_build_object('lot', v_lot.code, 'good', trim_scale(v_balance.good), 'actual', trim_scale(p_quantity)));
+  end if;
   if v_balance.order_id = v_order.id then
     perform private.link_lots(v_lot, v_into, p_quantity);   -- rework within the order may come back to where it was
   else
@@ -45,8 +50,9 @@ end $$;
 comment on function public.consume_lot is
 $$So much of a lot goes into a production order: into its own lot, or p_into_lot of the same order. p_sequence: at this step, whose materials it has to
 fit. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
-Permission: production.lots at the order's site and in its store; inventory.move too when it is taken from the shelf.
-Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
+Permission: production.lots at the order's site and in its store, and where the lot is of another order at that one's; inventory.move too when it is
+taken from the shelf.
+Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order (shared), the lots by id, then the item.$$;
 
@@ -161,6 +167,8 @@ begin
   v_outputs := array(select row(o.lot_id, o.quantity, o.good)::private.lot_part from public.trace_outputs o where o.activity_id = v_done.id order by 1);
   v_ids := array(select i.lot_id from unnest(v_inputs) i union all select o.lot_id from unnest(v_outputs) o);
   perform private.authorize_lot(l) from public.lots l where l.id = any (v_ids);
+  perform private.authorize('inventory.move', null, l.site)
+    from public.inventory_txn t join public.locations l on l.code = t.location where t.id = v_done.txn_id;
   perform 1 from public.lots l where l.id = any (v_ids) order by l.id for share;
   perform 1 from public.production_lots p where p.lot_id = any (v_ids) order by p.lot_id for update;
   if exists (select from public.trace_activities a where a.reverses = v_done.id) then   -- a twin took it back while we waited
@@ -178,7 +186,7 @@ end $$;
 comment on function public.undo_lot_activity is
 $$A receipt, split, merge, use, scrap or return of lots is taken back (p_activity_id of its answer), on the shelf too. Not possible once the lots
 went on: then that is to be undone first. What a count of pieces did is undone with the count.
-Permission: production.lots; of lots of orders, at their sites and in their stores.
+Permission: production.lots; of lots of orders, at their sites and in their stores; inventory.move at the site of the shelf it came from or went to.
 Errors: lot.activity (404), lot.of_count (409), lot.short (409), stock.short (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; taken back before, it answers changed = false.
 Locks: the genealogy (shared), the lots by id, then the item.$$;

@@ -227,6 +227,7 @@ begin
   select v_lots[1].sku, trim(p_into), min(l.kind), nullif(v_actor, '00000000-0000-0000-0000-000000000000') from unnest(v_lots) l
   on conflict (sku, lower(code)) do nothing;
   select l.* into v_into from public.lots l where l.sku = v_lots[1].sku and lower(l.code) = lower(trim(p_into));
+  perform private.authorize_lot(v_into);
   perform private.lock_lots(array(select l.id from unnest(v_lots) l union select v_into.id));
   v_parts := array(select row(l.id, p.remaining, p.good)::private.lot_part from unnest(v_lots) l cross join lateral private.counted_lot(l) p
     where l.id <> v_into.id and p.remaining > 0 order by l.id);

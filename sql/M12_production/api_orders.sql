@@ -118,6 +118,7 @@ declare
   v_order public.production_orders := v_command.order_row;
   v_by_hand boolean := (select p.close_reason is not null from public.production_order_progress p where p.order_id = v_order.id);
   v_event bigint;
+  v_notice jsonb;
 begin
   if v_command.answer is not null or v_by_hand is not null and v_order.status not in ('CLOSED', 'CANCELLED') then
     return private.finish_floor(v_command, false);
@@ -139,11 +140,12 @@ begin
   update public.production_orders o set quantity = p_quantity where o.id = v_order.id and o.quantity <> p_quantity;
   perform private.derive_order(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.reopened', v_actor, null, null, jsonb_build_object('reason', p_reason, 'quantity', p_quantity));
-  return private.finish_floor(v_command, true, v_event);
+  v_notice := private.replenish(private.root_of(v_order.id), v_order, v_order.product_sku, 'REOPENED', v_event, v_actor);
+  return private.finish_floor(v_command, true, v_event, case when v_notice is not null then jsonb_build_array(v_notice) end);
 end $$;
 comment on function public.reopen_order is
 $$A closed order goes on: one that a person closed early, or one that is complete and of which more is needed (p_quantity: in all). Steps that were ended
-early go on too. It is released again for its parts.
+early go on too. It is released again for its parts, and what it had lost is made again.
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409) when cancelled or closed without a routing, production.complete (422), production.quantity (422),
 production.below_used (422), stock.reason_required (422), request.too_long (422), request.reused (422).

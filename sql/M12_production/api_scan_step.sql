@@ -96,7 +96,8 @@ declare
   v_facts jsonb;
 begin
   v_command.order_row := (select o from public.production_orders o where o.code = v_code);
-  v_command.actor := private.authorize('production.run', (v_command.order_row).store, (v_command.order_row).site);
+  v_command.actor := private.authorize('production.run', (v_command.order_row).store, coalesce((v_command.order_row).site,
+    (select w.site from public.work_centres w where w.code = p_work_centre)));
   v_command.answer := private.replay(v_command.actor, p_request_id, 'scan_step', jsonb_build_array(p_code, p_work_centre, p_sequence, p_lot, p_material,
     p_material_lot, p_gs1));
   if v_command.answer is not null then

@@ -30,7 +30,8 @@ begin
   end if;
   if p_good is not null then
     v_command.lot_id := private.lock_own_lot(v_order, null, v_command.actor);
-    v_command.centre.code := v_step.work_centre;
+    select w into v_command.centre from public.work_centres w where w.code = v_step.work_centre for share;
+    perform private.refuse(private.centre_problem(v_order, v_command.centre, v_step.work_centre));
     perform private.report_pieces(private.without_request(v_command),
       private.pieces_of_report(row(p_good, 0, 0, null, null, null, '{}'), null, null, null), 'person');
     select s.* into v_step from public.production_order_steps s where s.order_id = v_step.order_id and s.sequence = v_step.sequence;

@@ -131,6 +131,15 @@ begin
 end $$;
 comment on function private.judge_erp_rows is 'What becomes of each row, and the values its order will have. The orders are locked.';
 
+create function private.same_as_erp(p_row private.erp_row, p_order public.production_orders)
+returns boolean language plpgsql immutable set search_path = '' as $$
+begin
+  return coalesce(p_row.sku, p_order.product_sku) is not distinct from p_order.product_sku
+    and coalesce(p_row.quantity, p_order.quantity) = p_order.quantity and coalesce(p_row.due_date, p_order.due_date) is not distinct from p_order.due_date
+    and coalesce(p_row.priority, p_order.priority) = p_order.priority;
+end $$;
+comment on function private.same_as_erp is 'Does the row of the other system say what the order says already?';
+
 create function private.judge_erp_row(
   p_system text, p_row private.erp_row, p_order public.production_orders, p_ref public.production_order_refs, p_started numeric,
   out result text, out field text, out why text)
@@ -143,7 +152,7 @@ begin
     when p_order.id is null then case when p_row.is_cancelled then 'cancelled' else 'created' end
     when p_row.version < p_ref.version or p_row.version = p_ref.version and p_row.hash <> p_ref.payload_hash then 'ignored'
     when p_row.hash = p_ref.payload_hash then 'unchanged'
-    when p_ref.system is null then 'matched'
+    when p_ref.system is null and not p_row.is_cancelled and private.same_as_erp(p_row, p_order) then 'matched'
     when p_row.is_cancelled then case when p_order.status = 'CANCELLED' then 'unchanged' when p_order.status = 'CLOSED' then 'review'
       when v_is_started then case when p_ref.cancel_requested_at is null then 'cancel_requested' else 'unchanged' end else 'cancelled' end
     when p_order.status = 'CLOSED' or p_order.source = 'replenishment' then 'review'

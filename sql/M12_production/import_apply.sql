@@ -94,6 +94,9 @@ begin
     set version = excluded.version, payload_hash = excluded.payload_hash, received_at = now(), review = excluded.review,
         cancel_requested_at = coalesce(excluded.cancel_requested_at, f.cancel_requested_at)
    where (f.version, f.payload_hash) is distinct from (excluded.version, excluded.payload_hash);
+  update public.production_order_refs f set cancel_requested_at = null   -- it is wanted again
+    from unnest(p_rows) r
+   where f.system = p_system and f.order_id = r.order_id and r.result in ('updated', 'reopened') and f.cancel_requested_at is not null;
 end $$;
 comment on function private.write_erp_refs is 'Which version of each order came last; what a person has to look at.';
 

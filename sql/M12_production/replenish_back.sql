@@ -74,7 +74,9 @@ declare
   v_lot numeric := private.replenish_setting(v_root, 'lot');
   v_surplus numeric;
 begin
-  perform private.withdraw_replenishment(v_root.id, v_need, p_actor);
+  if p_sku = v_root.product_sku then   -- what waits for an approval is the product
+    perform private.withdraw_replenishment(v_root.id, v_need, p_actor);
+  end if;
   v_surplus := case when v_lot > 0 then floor(-v_need / v_lot) * v_lot else -v_need end;
   if v_surplus > 0 then
     v_surplus := v_surplus - private.shrink_replenishment(v_root, p_source, p_sku, v_surplus, p_event_id, p_actor, 'The scrap was taken back.');

@@ -42,7 +42,7 @@ drop function
   private.release_more, private.release_steps, private.replenish, private.replenish_setting, private.replenishment_need,
   private.replenishment_released, private.replenishments_of, private.report_pieces, private.resolve_gs1, private.return_sets,
   private.reverse_count, private.reverse_quality, private.root_of, private.routed_status, private.routing_answer,
-  private.scan_here, private.set_quantity, private.set_routed_status, private.sets_wanted, private.shrink_replenishment,
+  private.same_as_erp, private.scan_here, private.set_quantity, private.set_routed_status, private.sets_wanted, private.shrink_replenishment,
   private.sites_asked, private.step_differences, private.step_done, private.step_problem, private.steps_json,
   private.stock_of_order, private.stores_of_production, private.streams_of_lots, private.streams_of_order,
   private.subject_of_label, private.switch_work_centre, private.take_lot, private.take_sets, private.trace_events,

@@ -439,7 +439,7 @@ create table public.replenishment_links (
   replenishment_id bigint,
   source_order_id bigint not null,
   trigger text not null constraint replenishment_links_trigger_check
-    check (trigger in ('SCRAP', 'RETURN', 'SHORTAGE', 'APPROVAL', 'REVERSAL')),
+    check (trigger in ('SCRAP', 'RETURN', 'SHORTAGE', 'APPROVAL', 'REVERSAL', 'REOPENED')),
   trigger_event bigint not null,
   quantity numeric(14, 3) not null,
   approval_id bigint,
@@ -2083,7 +2083,9 @@ declare
   v_lot numeric := private.replenish_setting(v_root, 'lot');
   v_surplus numeric;
 begin
-  perform private.withdraw_replenishment(v_root.id, v_need, p_actor);
+  if p_sku = v_root.product_sku then   -- what waits for an approval is the product
+    perform private.withdraw_replenishment(v_root.id, v_need, p_actor);
+  end if;
   v_surplus := case when v_lot > 0 then floor(-v_need / v_lot) * v_lot else -v_need end;
   if v_surplus > 0 then
     v_surplus := v_surplus - private.shrink_replenishment(v_root, p_source, p_sku, v_surplus, p_event_id, p_actor, 'The scrap was taken back.');
@@ -2544,6 +2546,15 @@ begin
 end $$;
 comment on function private.judge_erp_rows is 'What becomes of each row, and the values its order will have. The orders are locked.';
 
+create function private.same_as_erp(p_row private.erp_row, p_order public.production_orders)
+returns boolean language plpgsql immutable set search_path = '' as $$
+begin
+  return coalesce(p_row.sku, p_order.product_sku) is not distinct from p_order.product_sku
+    and coalesce(p_row.quantity, p_order.quantity) = p_order.quantity and coalesce(p_row.due_date, p_order.due_date) is not distinct from p_order.due_date
+    and coalesce(p_row.priority, p_order.priority) = p_order.priority;
+end $$;
+comment on function private.same_as_erp is 'Does the row of the other system say what the order says already?';
+
 create function private.judge_erp_row(
   p_system text, p_row private.erp_row, p_order public.production_orders, p_ref public.production_order_refs, p_started numeric,
   out result text, out field text, out why text)
@@ -2556,7 +2567,7 @@ begin
     when p_order.id is null then case when p_row.is_cancelled then 'cancelled' else 'created' end
     when p_row.version < p_ref.version or p_row.version = p_ref.version and p_row.hash <> p_ref.payload_hash then 'ignored'
     when p_row.hash = p_ref.payload_hash then 'unchanged'
-    when p_ref.system is null then 'matched'
+    when p_ref.system is null and not p_row.is_cancelled and private.same_as_erp(p_row, p_order) then 'matched'
     when p_row.is_cancelled then case when p_order.status = 'CANCELLED' then 'unchanged' when p_order.status = 'CLOSED' then 'review'
       when v_is_started then case when p_ref.cancel_requested_at is null then 'cancel_requested' else 'unchanged' end else 'cancelled' end
     when p_order.status = 'CLOSED' or p_order.source = 'replenishment' then 'review'
@@ -2672,6 +2683,9 @@ begin
     set version = excluded.version, payload_hash = excluded.payload_hash, received_at = now(), review = excluded.review,
         cancel_requested_at = coalesce(excluded.cancel_requested_at, f.cancel_requested_at)
    where (f.version, f.payload_hash) is distinct from (excluded.version, excluded.payload_hash);
+  update public.production_order_refs f set cancel_requested_at = null   -- it is wanted again
+    from unnest(p_rows) r
+   where f.system = p_system and f.order_id = r.order_id and r.result in ('updated', 'reopened') and f.cancel_requested_at is not null;
 end $$;
 comment on function private.write_erp_refs is 'Which version of each order came last; what a person has to look at.';
 
@@ -2847,6 +2861,7 @@ declare
   v_order public.production_orders := v_command.order_row;
   v_by_hand boolean := (select p.close_reason is not null from public.production_order_progress p where p.order_id = v_order.id);
   v_event bigint;
+  v_notice jsonb;
 begin
   if v_command.answer is not null or v_by_hand is not null and v_order.status not in ('CLOSED', 'CANCELLED') then
     return private.finish_floor(v_command, false);
@@ -2868,11 +2883,12 @@ begin
   update public.production_orders o set quantity = p_quantity where o.id = v_order.id and o.quantity <> p_quantity;
   perform private.derive_order(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.reopened', v_actor, null, null, jsonb_build_object('reason', p_reason, 'quantity', p_quantity));
-  return private.finish_floor(v_command, true, v_event);
+  v_notice := private.replenish(private.root_of(v_order.id), v_order, v_order.product_sku, 'REOPENED', v_event, v_actor);
+  return private.finish_floor(v_command, true, v_event, case when v_notice is not null then jsonb_build_array(v_notice) end);
 end $$;
 comment on function public.reopen_order is
 $$A closed order goes on: one that a person closed early, or one that is complete and of which more is needed (p_quantity: in all). Steps that were ended
-early go on too. It is released again for its parts.
+early go on too. It is released again for its parts, and what it had lost is made again.
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409) when cancelled or closed without a routing, production.complete (422), production.quantity (422),
 production.below_used (422), stock.reason_required (422), request.too_long (422), request.reused (422).
@@ -2896,6 +2912,8 @@ declare
 begin
   if v_command.answer is not null then
     return private.finish_floor(v_command, false);
+  elsif p_work_centre is null then
+    perform private.refuse(private.no_centre());
   elsif p_quantity is not null then
     perform private.check_production_quantity(p_quantity);
   end if;
@@ -3159,7 +3177,8 @@ begin
   end if;
   if p_good is not null then
     v_command.lot_id := private.lock_own_lot(v_order, null, v_command.actor);
-    v_command.centre.code := v_step.work_centre;
+    select w into v_command.centre from public.work_centres w where w.code = v_step.work_centre for share;
+    perform private.refuse(private.centre_problem(v_order, v_command.centre, v_step.work_centre));
     perform private.report_pieces(private.without_request(v_command),
       private.pieces_of_report(row(p_good, 0, 0, null, null, null, '{}'), null, null, null), 'person');
     select s.* into v_step from public.production_order_steps s where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
@@ -3397,7 +3416,8 @@ declare
   v_facts jsonb;
 begin
   v_command.order_row := (select o from public.production_orders o where o.code = v_code);
-  v_command.actor := private.authorize('production.run', (v_command.order_row).store, (v_command.order_row).site);
+  v_command.actor := private.authorize('production.run', (v_command.order_row).store, coalesce((v_command.order_row).site,
+    (select w.site from public.work_centres w where w.code = p_work_centre)));
   v_command.answer := private.replay(v_command.actor, p_request_id, 'scan_step', jsonb_build_array(p_code, p_work_centre, p_sequence, p_lot, p_material,
     p_material_lot, p_gs1));
   if v_command.answer is not null then
@@ -3592,6 +3612,9 @@ begin
     perform private.fail(404, 'production.unknown', 'There is no production order ' || p_order || '.', jsonb_build_object('code', p_order));
   elsif p_work_centre is not null and v_centre.code is null then
     perform private.fail(404, 'work_centre.unknown', 'There is no work centre ' || p_work_centre || '.', jsonb_build_object('code', p_work_centre));
+  elsif v_centre.site <> v_order.site then
+    perform private.fail(409, 'work_centre.other_site', format('%s stands at %s; the order is made at %s.', v_centre.code, v_centre.site, v_order.site),
+      jsonb_build_object('expected', v_order.site, 'actual', v_centre.site));
   end if;
   v_new.type := upper(p_type); v_new.justification := p_justification; v_new.work_centre := v_centre.code; v_new.order_id := v_order.id;
   v_new.sequence := p_sequence; v_new.starts_at := p_starts_at; v_new.ends_at := p_ends_at; v_new.site := v_site;
@@ -3617,7 +3640,7 @@ $$Ask for something that another person decides. p_type OVERTIME (p_starts_at to
 ENABLE_EQUIPMENT or DISABLE_EQUIPMENT (p_work_centre), SPECIAL_OPERATION (p_operation other_work_centre: a step of an order at another work
 centre than its routing names; other: anything, for the record). p_justification always.
 Permission: production.request at the site.
-Errors: approval.incomplete (422), approval.needless (409), production.unknown (404), production.no_step (404), work_centre.unknown (404), request.too_long (422), request.reused (422).
+Errors: approval.incomplete (422), approval.needless (409), production.unknown (404), production.no_step (404), work_centre.unknown (404), work_centre.other_site (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same asked again while it is pending answers changed = false.
 Locks: none.$$;
 
@@ -3712,7 +3735,8 @@ begin
     perform private.fail(404, 'approval.unknown', 'There is no such request.', jsonb_build_object('id', p_id));
   elsif p_decision is null or p_decision not in ('APPROVED', 'REJECTED') then
     perform private.fail(422, 'approval.decision', 'Decide APPROVED or REJECTED.', jsonb_build_object('field', 'p_decision', 'actual', p_decision));
-  elsif p_approval.requested_by = p_actor then
+  elsif p_approval.requested_by = p_actor
+     or exists (select from public.replenishment_links l where l.approval_id = p_approval.id and l.created_by = p_actor) then
     perform private.fail(403, 'approval.own', 'You asked for it: somebody else decides.', jsonb_build_object('id', p_id));
   elsif p_decision = 'REJECTED' and coalesce(trim(p_notes), '') = '' then
     perform private.fail(422, 'approval.reason_required', 'Say why it is rejected.', jsonb_build_object('field', 'p_notes'));
@@ -3734,7 +3758,10 @@ begin
     perform private.fail(404, 'approval.unknown', 'There is no such request.', jsonb_build_object('id', p_id));
   end if;
   select a.* into v_approval from public.approvals a where a.id = p_id for update;
-  if v_approval.requested_by is distinct from nullif(v_actor, '00000000-0000-0000-0000-000000000000') then
+  if v_approval.operation = 'replenishment' then
+    perform private.fail(403, 'approval.not_yours', 'What was lost asks for it, not a person. It goes when nothing is missing any more.',
+      jsonb_build_object('id', p_id));
+  elsif v_approval.requested_by is distinct from nullif(v_actor, '00000000-0000-0000-0000-000000000000') then
     perform private.fail(403, 'approval.not_yours', 'Only who asked takes it back.', jsonb_build_object('id', p_id));
   elsif v_approval.status not in ('PENDING', 'WITHDRAWN') then
     perform private.fail(409, 'approval.decided', format('This was %s already.', lower(v_approval.status)),
@@ -4694,6 +4721,7 @@ begin
   select v_lots[1].sku, trim(p_into), min(l.kind), nullif(v_actor, '00000000-0000-0000-0000-000000000000') from unnest(v_lots) l
   on conflict (sku, lower(code)) do nothing;
   select l.* into v_into from public.lots l where l.sku = v_lots[1].sku and lower(l.code) = lower(trim(p_into));
+  perform private.authorize_lot(v_into);
   perform private.lock_lots(array(select l.id from unnest(v_lots) l union select v_into.id));
   v_parts := array(select row(l.id, p.remaining, p.good)::private.lot_part from unnest(v_lots) l cross join lateral private.counted_lot(l) p
     where l.id <> v_into.id and p.remaining > 0 order by l.id);
@@ -4762,9 +4790,14 @@ begin
   perform private.begin_genealogy();
   v_order := private.order_taking_material(v_order, p_order, p_sequence);
   v_lot := private.material_lot(v_order, p_sequence, p_sku, p_code);
+  perform private.authorize_lot(v_lot);
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
   perform private.lock_lots(array[v_lot.id, v_into.id]);
   v_balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
+  if v_balance.order_id <> v_order.id and p_quantity > v_balance.good then
+    perform private.fail(409, 'lot.in_process', format('Only finished pieces of lot %s can be used: %s.', v_lot.code, trim_scale(v_balance.good)),
+      jsonb_build_object('lot', v_lot.code, 'good', trim_scale(v_balance.good), 'actual', trim_scale(p_quantity)));
+  end if;
   if v_balance.order_id = v_order.id then
     perform private.link_lots(v_lot, v_into, p_quantity);   -- rework within the order may come back to where it was
   else
@@ -4788,8 +4821,9 @@ end $$;
 comment on function public.consume_lot is
 $$So much of a lot goes into a production order: into its own lot, or p_into_lot of the same order. p_sequence: at this step, whose materials it has to
 fit. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
-Permission: production.lots at the order's site and in its store; inventory.move too when it is taken from the shelf.
-Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
+Permission: production.lots at the order's site and in its store, and where the lot is of another order at that one's; inventory.move too when it is
+taken from the shelf.
+Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order (shared), the lots by id, then the item.$$;
 
@@ -4904,6 +4938,8 @@ begin
   v_outputs := array(select row(o.lot_id, o.quantity, o.good)::private.lot_part from public.trace_outputs o where o.activity_id = v_done.id order by 1);
   v_ids := array(select i.lot_id from unnest(v_inputs) i union all select o.lot_id from unnest(v_outputs) o);
   perform private.authorize_lot(l) from public.lots l where l.id = any (v_ids);
+  perform private.authorize('inventory.move', null, l.site)
+    from public.inventory_txn t join public.locations l on l.code = t.location where t.id = v_done.txn_id;
   perform 1 from public.lots l where l.id = any (v_ids) order by l.id for share;
   perform 1 from public.production_lots p where p.lot_id = any (v_ids) order by p.lot_id for update;
   if exists (select from public.trace_activities a where a.reverses = v_done.id) then   -- a twin took it back while we waited
@@ -4921,7 +4957,7 @@ end $$;
 comment on function public.undo_lot_activity is
 $$A receipt, split, merge, use, scrap or return of lots is taken back (p_activity_id of its answer), on the shelf too. Not possible once the lots
 went on: then that is to be undone first. What a count of pieces did is undone with the count.
-Permission: production.lots; of lots of orders, at their sites and in their stores.
+Permission: production.lots; of lots of orders, at their sites and in their stores; inventory.move at the site of the shelf it came from or went to.
 Errors: lot.activity (404), lot.of_count (409), lot.short (409), stock.short (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; taken back before, it answers changed = false.
 Locks: the genealogy (shared), the lots by id, then the item.$$;

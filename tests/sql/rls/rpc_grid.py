@@ -295,7 +295,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "split_lot": ("production.lots",),
     "trace_label": ("units.read", "orders.read"),
     "trace_production_order": ("production.read",),
-    "undo_lot_activity": ("production.lots",),
+    "undo_lot_activity": ("production.lots", "inventory.move"),
 }
 
 _NOBODY = UUID(int=0xBAD)
