@@ -1587,6 +1587,7 @@ begin
   perform private.check_unit_reason(p_reason);
   v_before := private.find_lot(p_sku, p_code);
   if p_onward then
+    perform private.authorize('units.recall');
     perform public.hold_all(private.trace_of_lot(v_before), p_reason);
   else
     select l.* into v_before from public.lots l where l.id = v_before.id for update;
@@ -1618,6 +1619,7 @@ begin
   perform private.check_unit_reason(p_reason);
   v_before := private.find_lot(p_sku, p_code);
   if p_onward then
+    perform private.authorize('units.recall');
     perform public.release_all(r.id, p_reason) from private.recalls r
       where r.released_at is null and r.trace = private.trace_of_lot(v_before) order by r.id;
   else
