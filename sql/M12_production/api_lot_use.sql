@@ -23,14 +23,15 @@ begin
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
   perform private.lock_lots(array[v_lot.id, v_into.id]);
   v_balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
-  if v_balance.order_id <> v_order.id and p_quantity > v_balance.good then
-    perform private.fail(409, 'lot.in_process', format('Only finished pieces of lot %s can be used: %s.', v_lot.code, trim_scale(v_balance.good)),
-      jsonb_build_object('lot', v_lot.code, 'good', trim_scale(v_balance.good), 'actual', trim_scale(p_quantity)));
-  end if;
   if v_balance.order_id = v_order.id then
     perform private.link_lots(v_lot, v_into, p_quantity);   -- rework within the order may come back to where it was
   else
     perform private.link('lot', v_lot.code, 'lot', v_into.code, p_quantity, v_lot.sku, v_into.sku);
+  end if;
+  if v_balance.order_id <> v_order.id and p_quantity > v_balance.good
+     and exists (select from public.production_order_progress p where p.order_id = v_balance.order_id) then
+    perform private.fail(409, 'lot.in_process', format('Only finished pieces of lot %s can be used: %s.', v_lot.code, trim_scale(v_balance.good)),
+      jsonb_build_object('lot', v_lot.code, 'good', trim_scale(v_balance.good), 'actual', trim_scale(p_quantity)));
   end if;
   if p_location is not null then
     perform private.authorize('inventory.move', null, (private.place(p_location)).site);
