@@ -40,7 +40,10 @@ def server() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="takt-test-", dir=_quickest_folder()) as folder:
         Path(folder).chmod(0o755)
         # fsync off: a throwaway cluster; durability has its own tests with their own server.
+        # No autovacuum: the snapshot of its ANALYZE would keep dead rows in the plans that tests
+        # measure, and it visits hundreds of databases that live for a second.
         settings = {"fsync": "off", "max_connections": "300", "shared_buffers": "64MB"}
+        settings["autovacuum"] = "off"
         postgres = PostgresServer(Path(folder) / "data", free_port(), settings=settings)
         postgres.init()
         postgres.start()

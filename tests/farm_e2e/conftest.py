@@ -12,7 +12,7 @@ from tests.services.conftest import stack  # noqa: F401
 from tests.services.stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def farm(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:  # noqa: F811
     made = Plant(stack, tmp_path_factory.mktemp("farm"))
     yield made

@@ -11,7 +11,7 @@ from tests.local.support import Stack
 from tests.support.shopify import cases_folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with the dev seed; its simulator posts rarely, so that tests see their own orders."""
     running = Stack(tmp_path_factory.mktemp("demo"), env={"TAKT_SIM_SECONDS": "3600"})
@@ -20,7 +20,7 @@ def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     assert running.takt("down").returncode == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(demo_stack: Stack) -> dict[str, Any]:
     """What `takt status --json` tells: addresses, keys, sign-ins, shops."""
     return demo_stack.status()

@@ -12,7 +12,7 @@ from services.local.settings import Settings
 from tests.local.support import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running stack that tests share; they leave it running."""
     # pytest's folders are closed to other users; Postgres, run for root, must pass through.

@@ -11,7 +11,7 @@ from tests.services.conftest import stack  # noqa: F401
 from tests.services.stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def floor(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:  # noqa: F811
     """An agent that lives through all scenarios."""
     made = Floor.make(stack, tmp_path_factory.mktemp("floor"))

@@ -40,7 +40,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def realtime_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A Postgres of its own: some tests stop it."""
     data = tmp_path_factory.mktemp("realtime") / "data"
@@ -58,7 +58,7 @@ def realtime_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         found.stop("immediate")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(realtime_server: PostgresServer) -> Iterator[Stack]:
     """The app with hosted's safest setting: private channels only."""
     url = realtime_server.url(SUPERUSER, DATABASE)

@@ -8,7 +8,7 @@ import pytest
 from tests.services.stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One stack for all tests of the services, with one site, two stores and no orders."""
     running = Stack.start(tmp_path_factory.mktemp("stack"))
