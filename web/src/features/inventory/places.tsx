@@ -1,11 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Pencil, Plus } from "lucide-react";
+import { Pencil } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { usePlant } from "@/features/core/queries";
 import { command } from "@/lib/commands";
 import { refetchStreams } from "@/lib/refetch";
-import { may, session } from "@/lib/session";
-import { useStore } from "@/lib/store";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
@@ -13,6 +11,7 @@ import { Input, Select, Switch } from "@/ui/field";
 import { Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
 import { toast } from "@/ui/toast";
+import { useEditor } from "./editor";
 import { type Problem, ProblemLine, problemOf } from "./problem";
 import { usePlaces } from "./queries";
 import type { Place } from "./types";
@@ -21,15 +20,8 @@ import { PLACES, placeKindName } from "./words";
 /** Where stock lies: every place of the plant, and what it is for. */
 export function PlacesPart() {
   const { t } = useLingui();
-  const { who } = useStore(session);
   const places = usePlaces();
-  const [editing, setEditing] = useState<Place | "new" | null>(null);
-  const mayEdit = may(who, "inventory.manage");
-  const tools = mayEdit && (
-    <Button onClick={() => setEditing("new")}>
-      <Plus aria-hidden className="size-5" /> <Trans>New place</Trans>
-    </Button>
-  );
+  const { editing, setEditing, mayEdit, tools } = useEditor<Place>(<Trans>New place</Trans>);
   return (
     <Panel title={<Trans>Where stock lies</Trans>} tools={tools}>
       <Pending of={places} />

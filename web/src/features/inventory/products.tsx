@@ -1,15 +1,13 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Link } from "@tanstack/react-router";
-import { Pencil, Plus } from "lucide-react";
-import { useState } from "react";
+import { Pencil } from "lucide-react";
 import { usePlant, useStoreName } from "@/features/core/queries";
-import { may, session } from "@/lib/session";
-import { useStore } from "@/lib/store";
 import { formatNumber } from "@/lib/time";
 import { Button } from "@/ui/button";
 import { Input, Select } from "@/ui/field";
 import { Panel } from "@/ui/page";
 import { Empty, Pending } from "@/ui/states";
+import { useEditor } from "./editor";
 import { useProductRequirements } from "./queries";
 import { PartNotes } from "./requirements";
 import { type ProductTitle, RequirementsDialog } from "./requirements-form";
@@ -37,15 +35,8 @@ function bills(rows: RequirementRow[]): Bill[] {
 /** What the products of the shops take from stock, stage by stage. */
 export function ProductsPart() {
   const { t } = useLingui();
-  const { who } = useStore(session);
   const rows = useProductRequirements();
-  const [editing, setEditing] = useState<Bill | "new" | null>(null);
-  const mayEdit = may(who, "inventory.manage");
-  const tools = mayEdit && (
-    <Button onClick={() => setEditing("new")}>
-      <Plus aria-hidden className="size-5" /> <Trans>New product</Trans>
-    </Button>
-  );
+  const { editing, setEditing, mayEdit, tools } = useEditor<Bill>(<Trans>New product</Trans>);
   return (
     <Panel title={<Trans>What products take from stock</Trans>} tools={tools}>
       <p className="mb-3 text-soft">

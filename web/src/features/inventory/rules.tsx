@@ -1,11 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Pencil, Plus, Trash2 } from "lucide-react";
+import { Pencil, Trash2 } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { usePlant, useStoreName } from "@/features/core/queries";
 import { command } from "@/lib/commands";
 import { refetchStreams } from "@/lib/refetch";
-import { may, session } from "@/lib/session";
-import { useStore } from "@/lib/store";
 import { formatNumber } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
@@ -15,6 +13,7 @@ import { Panel } from "@/ui/page";
 import { Empty, Pending } from "@/ui/states";
 import { toast } from "@/ui/toast";
 import { giveStock, STREAMS } from "./act";
+import { useEditor } from "./editor";
 import { ItemInput } from "./item-input";
 import { type Problem, ProblemLine, problemOf } from "./problem";
 import { useDeductionRules } from "./queries";
@@ -24,15 +23,8 @@ import { APPLIES_TO, appliesName } from "./words";
 /** What orders take from the shelf as soon as they arrive. */
 export function RulesPart() {
   const { t } = useLingui();
-  const { who } = useStore(session);
   const rules = useDeductionRules();
-  const [editing, setEditing] = useState<DeductionRule | "new" | null>(null);
-  const mayEdit = may(who, "inventory.manage");
-  const tools = mayEdit && (
-    <Button onClick={() => setEditing("new")}>
-      <Plus aria-hidden className="size-5" /> <Trans>New rule</Trans>
-    </Button>
-  );
+  const { editing, setEditing, mayEdit, tools } = useEditor<DeductionRule>(<Trans>New rule</Trans>);
   return (
     <Panel title={<Trans>What orders take from the shelf</Trans>} tools={tools}>
       <p className="mb-3 text-soft">

@@ -1,6 +1,6 @@
 import type { Database } from "@/lib/database.gen";
+import type { HistoryEvent } from "@/ui/history";
 import type { TraceEntry } from "../units/types";
-import type { OrderEvent } from "./plan-types";
 import type { QualityRecord } from "./types";
 
 type Tables = Database["public"]["Tables"];
@@ -65,7 +65,7 @@ export interface LotDetail {
   genealogy: LotGenealogy;
   activities: LotActivity[];
   quality: QualityRecord[] | null;
-  events: OrderEvent[] | null;
+  events: HistoryEvent[] | null;
 }
 
 export interface LotMovement {

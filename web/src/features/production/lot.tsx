@@ -13,7 +13,7 @@ import { LotGraph } from "./lot-graph";
 import { useLot } from "./lot-queries";
 import type { LotDetail } from "./lot-types";
 import { lotKind } from "./lot-words";
-import { OrderHistory } from "./order-facts";
+import { ProductionHistory } from "./order-facts";
 import { useFilter } from "./queries";
 
 /** One lot: on hold or not, how much there is, what it is made of and went into, what was done with it. */
@@ -105,7 +105,7 @@ function Body({ detail }: { detail: LotDetail }) {
           <LotActivities detail={detail} />
           <LotQuality records={detail.quality ?? []} />
         </div>
-        <OrderHistory events={detail.events ?? []} />
+        <ProductionHistory events={detail.events ?? []} />
       </div>
     </>
   );

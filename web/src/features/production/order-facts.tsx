@@ -1,12 +1,11 @@
-import { Trans, useLingui } from "@lingui/react/macro";
+import { Trans } from "@lingui/react/macro";
 import { Link } from "@tanstack/react-router";
 import { CircleCheck, Hourglass } from "lucide-react";
-import { useState } from "react";
-import { formatInstant, formatNumber } from "@/lib/time";
+import { formatNumber } from "@/lib/time";
 import { Badge } from "@/ui/badge";
-import { Button } from "@/ui/button";
+import { History, type HistoryEvent } from "@/ui/history";
 import { Panel } from "@/ui/page";
-import type { OrderEvent, OrderLot, OrderPart } from "./plan-types";
+import type { OrderLot, OrderPart } from "./plan-types";
 import { eventFacts, eventName } from "./plan-words";
 import { useSiteZone } from "./queries";
 
@@ -76,32 +75,7 @@ export function OrderLots({ lots }: { lots: OrderLot[] }) {
   );
 }
 
-const FEW = 12;
-
-/** What happened, newest first. */
-export function OrderHistory({ events }: { events: OrderEvent[] }) {
-  const { t } = useLingui();
-  const zone = useSiteZone();
-  const [all, setAll] = useState(false);
-  return (
-    <Panel title={<Trans>History</Trans>}>
-      <ol aria-label={t`History`} className="flex flex-col divide-y divide-line">
-        {events.slice(0, all ? undefined : FEW).map((event) => (
-          <li key={event.id} className="py-2">
-            <p className="font-medium">
-              {eventName(event.event)} <span className="font-normal text-soft">{eventFacts(event)}</span>
-            </p>
-            <p className="text-sm text-soft">
-              {[formatInstant(event.at, zone), event.actor_name, event.station].filter(Boolean).join(" · ")}
-            </p>
-          </li>
-        ))}
-      </ol>
-      {events.length > FEW && (
-        <Button className="mt-2" aria-expanded={all} onClick={() => setAll(!all)}>
-          {all ? <Trans>Only the latest</Trans> : <Trans>All {events.length}</Trans>}
-        </Button>
-      )}
-    </Panel>
-  );
+/** What happened to an order or a lot. */
+export function ProductionHistory({ events }: { events: HistoryEvent[] }) {
+  return <History events={events} zone={useSiteZone()} name={eventName} facts={eventFacts} />;
 }

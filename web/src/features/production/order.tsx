@@ -7,7 +7,7 @@ import { Page, Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
 import { Links } from "./board-entry";
 import { OrderActions } from "./order-actions";
-import { OrderHistory, OrderLots, OrderParts } from "./order-facts";
+import { OrderLots, OrderParts, ProductionHistory } from "./order-facts";
 import { StepFlow } from "./order-flow";
 import { useOrder } from "./plan-queries";
 import type { OrderDetail } from "./plan-types";
@@ -95,7 +95,7 @@ function Body({ detail }: { detail: OrderDetail }) {
           <OrderParts parts={detail.parts} />
           <OrderLots lots={detail.lots} />
         </div>
-        <OrderHistory events={detail.events} />
+        <ProductionHistory events={detail.events} />
       </div>
     </>
   );

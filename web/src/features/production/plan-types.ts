@@ -1,4 +1,5 @@
 import type { Database } from "@/lib/database.gen";
+import type { HistoryEvent } from "@/ui/history";
 import type { ApprovalRow, OrderRow, OrderStep } from "./types";
 
 /** Why an order does not go on: a code, and the server's sentence. */
@@ -68,14 +69,6 @@ export interface OrderLot {
   good: number;
   remaining: number;
 }
-export interface OrderEvent {
-  id: number;
-  at: string;
-  event: string;
-  actor_name: string | null;
-  station: string | null;
-  payload: Record<string, unknown>;
-}
 export interface OrderDetail extends Common {
   steps: StepDetail[];
   routing_version: number | null;
@@ -83,5 +76,5 @@ export interface OrderDetail extends Common {
   lots: OrderLot[];
   approvals: ApprovalRow[];
   refs: { system: string; external_id: string; version: number }[];
-  events: OrderEvent[];
+  events: HistoryEvent[];
 }

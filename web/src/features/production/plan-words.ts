@@ -2,7 +2,8 @@ import { i18n, type MessageDescriptor } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
 import { formatNumber } from "@/lib/time";
 import type { BadgeTone } from "@/ui/badge";
-import type { OrderEvent, Why } from "./plan-types";
+import type { HistoryEvent } from "@/ui/history";
+import type { Why } from "./plan-types";
 import { dispositionName } from "./words";
 
 const STATES: Record<string, [MessageDescriptor, BadgeTone]> = {
@@ -68,7 +69,7 @@ export const eventName = (event: string): string => {
 };
 
 /** The few words that say which step, how many, and why. */
-export function eventFacts({ payload }: OrderEvent): string {
+export function eventFacts({ payload }: HistoryEvent): string {
   const known = [
     payload.step,
     payload.work_centre,

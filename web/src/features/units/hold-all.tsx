@@ -1,21 +1,18 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { formatNumber } from "@/lib/time";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
-import { Input } from "@/ui/field";
 import { unitCommand } from "./act";
+import { CountForm } from "./count-form";
 import type { HoldResult, TraceResult } from "./types";
 
-/** Everything on hold in one step. Whoever does it types how many units that is: nobody holds a plant by one tap. */
+/** Everything on hold in one step. Whoever does it types how many units that is. */
 export function HoldAllDialog(props: { trace: Record<string, string>; result: TraceResult; onClose: () => void }) {
   const { t } = useLingui();
   const units = Number(props.result.counts.unit ?? 0);
-  const [number, setNumber] = useState("");
   const [held, setHeld] = useState<HoldResult | null>(null);
-  async function send(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const reason = String(new FormData(event.currentTarget).get("reason")).trim();
+  async function send(reason: string) {
     const done = await unitCommand<HoldResult>("hold_all", { p_trace: props.trace, p_reason: reason });
     if (done) setHeld(done.data);
   }
@@ -29,21 +26,9 @@ export function HoldAllDialog(props: { trace: Record<string, string>; result: Tr
       {held ? (
         <Done held={held} onClose={props.onClose} />
       ) : (
-        <form onSubmit={send} className="flex flex-col gap-3">
-          <Input label={t`Reason`} name="reason" maxLength={500} required autoComplete="off" />
-          <Input
-            label={t`To confirm, type the number of units: ${units}`}
-            name="number"
-            inputMode="numeric"
-            autoComplete="off"
-            value={number}
-            onChange={(event) => setNumber(event.target.value)}
-            required
-          />
-          <Button look="danger" type="submit" className="min-h-14 text-lg" disabled={number.trim() !== String(units)}>
-            <Trans>Hold all</Trans>
-          </Button>
-        </form>
+        <CountForm units={units} look="danger" onSend={send}>
+          <Trans>Hold all</Trans>
+        </CountForm>
       )}
     </Dialog>
   );

@@ -1,15 +1,15 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useZone } from "@/features/core/queries";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { formatInstant, formatNumber } from "@/lib/time";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
-import { Input } from "@/ui/field";
 import { Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
 import { unitCommand } from "./act";
+import { CountForm } from "./count-form";
 import { useRecalls } from "./queries";
 import type { RecallEntry, ReleaseResult, TraceQuery } from "./types";
 
@@ -79,11 +79,8 @@ const traceWords = ({ key, kind, sku, first, last, since, until }: TraceQuery): 
 function ReleaseAllDialog({ recall, onClose }: { recall: RecallEntry; onClose: () => void }) {
   const { t } = useLingui();
   const units = recall.units_on_hold;
-  const [number, setNumber] = useState("");
   const [done, setDone] = useState<ReleaseResult | null>(null);
-  async function send(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const reason = String(new FormData(event.currentTarget).get("reason")).trim();
+  async function send(reason: string) {
     const given = { p_recall_id: recall.recall_id, p_reason: reason };
     const answer = await unitCommand<ReleaseResult>("release_all", given);
     if (answer) setDone(answer.data);
@@ -118,20 +115,9 @@ function ReleaseAllDialog({ recall, onClose }: { recall: RecallEntry; onClose: (
           </Button>
         </div>
       ) : (
-        <form onSubmit={send} className="flex flex-col gap-3">
-          <Input label={t`Reason`} name="reason" maxLength={500} required autoComplete="off" />
-          <Input
-            label={t`To confirm, type the number of units: ${units}`}
-            inputMode="numeric"
-            autoComplete="off"
-            value={number}
-            onChange={(event) => setNumber(event.target.value)}
-            required
-          />
-          <Button look="primary" type="submit" className="min-h-14 text-lg" disabled={number.trim() !== String(units)}>
-            <Trans>Release all</Trans>
-          </Button>
-        </form>
+        <CountForm units={units} look="primary" onSend={send}>
+          <Trans>Release all</Trans>
+        </CountForm>
       )}
     </Dialog>
   );

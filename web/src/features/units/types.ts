@@ -1,4 +1,5 @@
 import type { Database } from "@/lib/database.gen";
+import type { HistoryEvent } from "@/ui/history";
 
 type Tables = Database["public"]["Tables"];
 
@@ -74,15 +75,6 @@ export interface TestRun {
   measurements: Measurement[];
 }
 
-export interface UnitEvent {
-  id: number;
-  at: string;
-  event: string;
-  actor_name: string | null;
-  station: string | null;
-  payload: Record<string, unknown>;
-}
-
 export interface TraceEntry {
   node: number;
   kind: string;
@@ -112,7 +104,7 @@ export interface UnitDetail {
   label: { state: string; job_id: number } | null;
   tests: TestRun[];
   gate: Gate;
-  events: UnitEvent[];
+  events: HistoryEvent[];
   genealogy: { node: number; made_of: TraceEntry[]; went_into: TraceEntry[]; edges: TraceEdge[] };
 }
 

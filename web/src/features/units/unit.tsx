@@ -4,18 +4,19 @@ import { useZone } from "@/features/core/queries";
 import { stateName } from "@/features/printing/words";
 import { formatInstant } from "@/lib/time";
 import { LinkButton } from "@/ui/button";
+import { History } from "@/ui/history";
 import { Page, Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
 import { useUnitScan } from "./act";
 import { Actions, LabelButton } from "./actions";
 import { Blockers, GateLights } from "./gate";
 import { Genealogy } from "./genealogy";
-import { History } from "./history";
 import { Parts } from "./parts";
 import { useUnit } from "./queries";
 import { StatusBadge } from "./rows";
 import { Tests } from "./tests";
 import type { UnitDetail } from "./types";
+import { eventFacts, eventName } from "./words";
 
 /** One unit: how it stands, what keeps it from being packed, what it measured, what it is made of. */
 export function UnitPage() {
@@ -64,7 +65,7 @@ function Detail({ detail }: { detail: UnitDetail }) {
           <Facts detail={detail} />
           <LabelButton detail={detail} />
         </Panel>
-        <History events={detail.events} />
+        <History events={detail.events} zone={useZone()} name={eventName} facts={eventFacts} />
       </div>
     </div>
   );

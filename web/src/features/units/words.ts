@@ -1,6 +1,7 @@
 import { i18n, type MessageDescriptor } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
 import type { BadgeTone } from "@/ui/badge";
+import type { HistoryEvent } from "@/ui/history";
 import type { Firmware } from "./types";
 
 const say = (known: Record<string, MessageDescriptor>, word: string): string => {
@@ -117,4 +118,25 @@ export function limitWords(
     return i18n._(msg`at most ${most}`);
   }
   return i18n._(msg`no limit`);
+}
+
+/** The few words that say which one, or why. */
+export function eventFacts({ payload }: HistoryEvent): string {
+  const blockers = payload.blockers as { message: string }[] | undefined;
+  const known = [
+    payload.result && `${String(payload.test)}: ${resultName(String(payload.result))}`,
+    payload.variant,
+    payload.fw_version,
+    payload.sku,
+    payload.lot,
+    payload.component_sn,
+    payload.kit_id,
+    payload.box,
+    payload.order,
+    payload.location,
+    payload.reason,
+    payload.notes,
+    blockers?.map((one) => one.message).join(" "),
+  ];
+  return known.filter(Boolean).map(String).join(" · ");
 }

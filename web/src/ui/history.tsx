@@ -1,18 +1,33 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useState } from "react";
-import { useZone } from "@/features/core/queries";
 import { formatInstant } from "@/lib/time";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/page";
-import type { UnitEvent } from "./types";
-import { eventName, resultName } from "./words";
 
-const FEW = 8;
+const FEW = 12;
 
-/** What happened to the unit, newest first. */
-export function History({ events }: { events: UnitEvent[] }) {
+/** One event as the read RPCs tell it; `at` in ISO. */
+export interface HistoryEvent {
+  id: number;
+  at: string;
+  event: string;
+  actor_name: string | null;
+  station: string | null;
+  payload: Record<string, unknown>;
+}
+
+interface Props {
+  events: HistoryEvent[];
+  zone: string;
+  /** The event in words. */
+  name: (event: string) => string;
+  /** The few words that say which one, or why. */
+  facts: (event: HistoryEvent) => string;
+}
+
+/** What happened, newest first, by the clock of `zone`. */
+export function History({ events, zone, name, facts }: Props) {
   const { t } = useLingui();
-  const zone = useZone();
   const [all, setAll] = useState(false);
   return (
     <Panel title={<Trans>History</Trans>}>
@@ -20,7 +35,7 @@ export function History({ events }: { events: UnitEvent[] }) {
         {events.slice(0, all ? undefined : FEW).map((event) => (
           <li key={event.id} className="py-2">
             <p className="font-medium">
-              {eventName(event.event)} <span className="font-normal text-soft">{facts(event)}</span>
+              {name(event.event)} <span className="font-normal text-soft">{facts(event)}</span>
             </p>
             <p className="text-sm text-soft">
               {[formatInstant(event.at, zone), event.actor_name, event.station].filter(Boolean).join(" · ")}
@@ -35,25 +50,4 @@ export function History({ events }: { events: UnitEvent[] }) {
       )}
     </Panel>
   );
-}
-
-/** The few words that say which one, or why. */
-function facts({ payload }: UnitEvent): string {
-  const blockers = payload.blockers as { message: string }[] | undefined;
-  const known = [
-    payload.result && `${String(payload.test)}: ${resultName(String(payload.result))}`,
-    payload.variant,
-    payload.fw_version,
-    payload.sku,
-    payload.lot,
-    payload.component_sn,
-    payload.kit_id,
-    payload.box,
-    payload.order,
-    payload.location,
-    payload.reason,
-    payload.notes,
-    blockers?.map((one) => one.message).join(" "),
-  ];
-  return known.filter(Boolean).map(String).join(" · ");
 }
