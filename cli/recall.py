@@ -1,4 +1,4 @@
-"""`takt recall`: what a lot, a part or a unit went into; hold all of it; who has it, as a file."""
+"""`takt recall`: what a lot went into; hold all of it, let go of it; who has it, as a file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from cli.connect import Client, CliSettings, given
 from cli.output import Exit, Json, fail, group, say, show
 from takt.recall import csv_lines
 
-app = group("Recall: trace, hold everything affected, export who has it.")
+app = group("Recall: trace, hold everything affected, release it, export who has it.")
 
 _COLUMNS = ("kind", "key", "sku", "title", "status", "held_at", "details")
+_RECALL = (
+    "recall_id", "held_at", "held_by_name", "reason", "units_on_hold", "lots_on_hold",
+    "released_at",
+)  # fmt: skip
 _SECONDS = 110.0  # longer than the statement timeout of hold_all
 _PAGE = 2000
 
@@ -96,6 +100,39 @@ def hold(
         )
     show(answer, as_json)
     say("Held." if answer["changed"] else "Everything was on hold already.")
+
+
+@app.command("list")
+def list_recalls(
+    *,
+    with_released: Annotated[
+        bool, typer.Option("--with-released", help="Those that are over too.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    as_json: Json = False,
+) -> None:
+    """The recalls that are open, newest first, with what each still holds."""
+    with _client() as client:
+        found = client.call("get_recalls", safe=True, p_with_released=with_released, p_limit=limit)
+    show(found, as_json, _RECALL)
+    if not found:
+        say("No recall holds anything.")
+
+
+@app.command()
+def release(
+    recall_id: Annotated[int, typer.Argument(help="The number in `takt recall list`.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; people will read it.")],
+    as_json: Json = False,
+) -> None:
+    """Let go of everything that one hold put on hold; other recalls keep what they hold."""
+    with _client() as client:
+        answer = client.call(
+            "release_all", p_recall_id=recall_id, p_reason=reason, p_request_id=str(uuid.uuid4())
+        )
+    show(answer, as_json)
+    say("Released." if answer["changed"] else "That recall was over already.")
 
 
 @app.command()

@@ -125,6 +125,15 @@ def test_the_command_line_traces_holds_and_exports(stack: Stack, lot: str, tmp_p
     assert [row["sn"] for row in rows_of(shown.stdout)] == [sn]
     held = data(takt(stack, "recall", "hold", sn, "--reason", "swollen", "--json"))
     assert (held["units_held"], held["lots_held"]) == (1, 0)
+    (one,) = data(takt(stack, "recall", "list", "--json"))
+    assert (one["units_on_hold"], one["reason"]) == (1, "swollen")
+    over = ("recall", "release", str(one["recall_id"]), "--reason", "checked", "--json")
+    assert data(takt(stack, *over))["units_released"] == 1
+    again = takt(stack, *over)
+    assert (data(again)["changed"], "over already" in again.stderr) == (False, True)
+    assert data(takt(stack, "recall", "list", "--json")) == []
+    (gone,) = data(takt(stack, "recall", "list", "--with-released", "--json"))
+    assert gone["release_reason"] == "checked"
     nothing = takt(stack, "recall", "trace")
     assert (nothing.returncode, "trace.query" in nothing.stderr) == (1, True)
 
