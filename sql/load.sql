@@ -137,6 +137,8 @@
 \ir M12_production/routing.sql
 \ir M12_production/internal.sql
 \ir M12_production/counts.sql
+\ir M12_production/counters.sql
+\ir M12_production/capacity.sql
 \ir M12_production/release.sql
 \ir M12_production/replenish.sql
 \ir M12_production/replenish_back.sql

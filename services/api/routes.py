@@ -116,7 +116,7 @@ PRODUCTION: tuple[Route, ...] = (
         f"{_STEP}/count",
         "record_count",
         "Pieces, or the reading of a counter",
-        *("!work_centre", "quantity", "counter", "pieces_per_cycle", "source"),
+        *("!work_centre", "quantity", "counter", "pieces_per_cycle", "source", "read_at"),
         quantity="p_delta",
     ),
     _op(

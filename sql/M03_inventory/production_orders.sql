@@ -48,6 +48,7 @@ create table public.production_order_lines (
   line integer not null constraint production_order_lines_line_check check (line > 0),
   sku text not null,
   quantity numeric(14, 3) not null constraint production_order_lines_quantity_check check (quantity > 0 and quantity < 'NaN'),
+  pieces numeric(14, 3) constraint production_order_lines_pieces_check check (pieces >= 0),
   constraint production_order_lines_pkey primary key (order_id, line),
   constraint production_order_lines_sku_key unique (order_id, sku),
   constraint production_order_lines_order_id_fkey foreign key (order_id) references public.production_orders (id) on delete cascade,
@@ -55,6 +56,8 @@ create table public.production_order_lines (
 );
 create index production_order_lines_sku_idx on public.production_order_lines (sku);
 comment on table public.production_order_lines is 'What one piece of the order needs.';
+comment on column public.production_order_lines.pieces is
+  'So many pieces of the order can still come to where it goes in; null: all of them. Less once some were lost before, or no more are made.';
 
 -- Who needs which part, and what was promised to whom ----------------------------------------------------------------
 

@@ -29,8 +29,9 @@ declare
     when coalesce(trim(p_approval.justification), '') = '' then 'p_justification'
     when p_approval.type = 'OVERTIME' and (p_approval.starts_at < p_approval.ends_at) is not true then 'p_ends_at'
     when p_approval.type in ('ENABLE_EQUIPMENT', 'DISABLE_EQUIPMENT') and p_approval.work_centre is null then 'p_work_centre'
-    when p_approval.type = 'SPECIAL_OPERATION' and coalesce(p_approval.operation, '') not in ('other_work_centre', 'other') then 'p_operation'
+    when p_approval.type = 'SPECIAL_OPERATION' and coalesce(p_approval.operation, '') not in ('other_work_centre', 'over_capacity', 'other') then 'p_operation'
     when p_approval.operation = 'other_work_centre' and num_nonnulls(p_approval.order_id, p_approval.sequence, p_approval.work_centre) < 3 then 'p_sequence'
+    when p_approval.operation = 'over_capacity' and num_nonnulls(p_approval.order_id, p_approval.work_centre) < 2 then 'p_order'
     when p_approval.site is null then 'p_site' end;
 begin
   if v_field is not null then
@@ -39,8 +40,9 @@ begin
       when 'p_justification' then 'Say why it is needed.'
       when 'p_ends_at' then 'Say from when until when; the end comes after the beginning.'
       when 'p_work_centre' then 'Say which work centre.'
-      when 'p_operation' then 'A special operation is other_work_centre or other.'
+      when 'p_operation' then 'A special operation is other_work_centre, over_capacity or other.'
       when 'p_site' then 'Say at which site.'
+      when 'p_order' then 'Say which order and which work centre.'
       else 'Say which order, which step of it and which work centre.' end, jsonb_build_object('field', v_field));
   end if;
   perform private.check_length('p_justification', p_approval.justification, 1000);
@@ -101,7 +103,7 @@ end $$;
 comment on function public.request_approval is
 $$Ask for something that another person decides. p_type OVERTIME (p_starts_at to p_ends_at, at a work centre or the whole site),
 ENABLE_EQUIPMENT or DISABLE_EQUIPMENT (p_work_centre), SPECIAL_OPERATION (p_operation other_work_centre: a step of an order at another work
-centre than its routing names; other: anything, for the record). p_justification always.
+centre than its routing names; over_capacity: an order, or a step of it, at a work centre whose positions are all taken; other: anything, for the record). p_justification always.
 Permission: production.request at the site.
 Errors: approval.incomplete (422), approval.needless (409), production.unknown (404), production.no_step (404), work_centre.unknown (404), work_centre.other_site (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same asked again while it is pending answers changed = false.

@@ -17,6 +17,7 @@ begin
     perform private.check_production_quantity(p_quantity);
   end if;
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
+  perform private.take_position(v_command);
   v_command := private.release_more(v_command, coalesce(p_quantity, 'infinity'));
   perform private.refuse(private.input_problem(v_command.order_row, v_command.step));
   v_can := coalesce(p_quantity, private.can_start(v_command.step));
@@ -41,10 +42,10 @@ comment on function public.start_step is
 $$Pieces go onto the work centre: p_quantity, else all that may start now. A paused step goes on. Without p_sequence the first step of the order that
 this work centre does and that can go on. p_lot: a lot of the order, else its own.
 Permission: production.run at its site and in its store.
-Errors: those of private.begin_floor; production.previous_step, production.parts_missing, production.step_completed, production.more_than_input (409),
-production.quantity (422), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), request.reused (422).
+Errors: those of private.begin_floor; work_centre.full (409), production.previous_step, production.parts_missing, production.step_completed,
+production.more_than_input (409), production.quantity (422), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), request.reused (422).
 Idempotency: by p_request_id; when it runs and nothing more can start it answers changed = false.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the items of the order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the positions of the work centre; the items of the order.$$;
 
 create function public.pause_step(p_code text, p_sequence integer, p_reason text default null, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
@@ -109,6 +110,9 @@ declare
   v_notices jsonb := '[]';
   v_event bigint;
 begin
+  if v_all > (p_command.step).waiting then
+    perform private.take_position(p_command);
+  end if;
   p_command := private.release_more(p_command, v_all - (p_command.step).waiting);
   perform private.refuse(private.input_problem(v_order, p_command.step));
   if p_report.scrap + p_report.rework > 0 then
@@ -162,51 +166,37 @@ begin
       jsonb_build_object('sequence', (v_command.step).sequence, 'reason', (v_command.step).pause_reason));
   end if;
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
+  if p_counter_end is not null then
+    perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
+  end if;
   return private.report_pieces(v_command, v_report, 'person');
 end $$;
 comment on function public.report_production is
 $$Good, scrap and rework in one go, in pieces; scrap and rework with a reason (and cause, position of the defect). p_counter_start and p_counter_end: what
 the counter of the machine showed; the difference times p_pieces_per_cycle is what was made, and without p_good the rest of it is good. p_photo: path of a
-photo in storage. Pieces that nobody started start now, as far as the step before gave good ones. Scrap is replenished as private.write_quality says (notices).
+photo in storage. The counter is the one that record_count calls counter: it counts on from p_counter_end, and nothing of it twice. Pieces that nobody started start now, as far as the step before gave good ones. Scrap is replenished as private.write_quality says (notices).
 Permission: production.run at its site and in its store.
-Errors: those of private.begin_floor; production.counter, production.nothing (422), production.step_paused,
+Errors: those of private.begin_floor; production.counter, production.nothing (422), production.counter_booked, work_centre.full, production.step_paused,
 production.previous_step, production.parts_missing, production.step_completed, production.more_than_input, production.more_than_in_process (409),
 those of private.write_quality (quality.reason_required, quality.reason_unknown (422), …), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), stock.short (409), request.too_long (422),
 request.reused (422).
 Idempotency: by p_request_id.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the items of the order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the positions of the work centre; the items of the
+order.$$;
 
 create function private.no_centre()
 returns private.problem language sql immutable set search_path = '' as $$
   select private.floor_refusal(422, 'production.which_step', 'Say at which work centre.', jsonb_build_object('field', 'p_work_centre'))
 $$;
 
-create function private.counter_delta(p_work_centre text, p_source text, p_counter numeric)
-returns numeric language plpgsql set search_path = '' as $$
-declare
-  v_before numeric;
-begin
-  insert into public.piece_counters (work_centre, source, value) values (p_work_centre, p_source, p_counter)
-  on conflict on constraint piece_counters_pkey do nothing;
-  if found then
-    return null;
-  end if;
-  select c.value into v_before from public.piece_counters c where c.work_centre = p_work_centre and c.source = p_source for update;
-  update public.piece_counters c set value = p_counter, read_at = now() where c.work_centre = p_work_centre and c.source = p_source;
-  return case when p_counter >= v_before then p_counter - v_before end;
-end $$;
-comment on function private.counter_delta is
-$$By how much a running counter went on since the reading before; null for the first reading, and when it stands lower than before (it was reset): what was
-made meanwhile is not known, and the next reading counts from here.$$;
-
 create function public.record_count(
   p_code text, p_work_centre text, p_delta numeric default null, p_counter numeric default null, p_pieces_per_cycle numeric default 1,
-  p_source text default 'counter', p_sequence integer default null, p_request_id uuid default null)
+  p_source text default 'counter', p_sequence integer default null, p_read_at timestamptz default null, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.floor_command := private.begin_floor('production.count', p_code, p_work_centre, p_sequence, p_request_id, 'record_count',
-    jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence));
-  v_delta numeric := p_delta;
+    jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence, p_read_at));
+  v_read private.counter_reading := row(p_delta, null)::private.counter_reading;
   v_report private.production_report;
 begin
   if v_command.answer is not null then
@@ -218,26 +208,28 @@ begin
     perform private.fail(422, 'production.counter', 'Say either by how much the counter went on (p_delta), or where it stands (p_counter).',
       jsonb_build_object('field', 'p_counter', 'delta', p_delta, 'counter', p_counter, 'pieces_per_cycle', p_pieces_per_cycle));
   end if;
+  perform private.check_counter_name(p_source);
   v_command.lot_id := private.lock_own_lot(v_command.order_row, null, v_command.actor);
   if p_counter is not null then
-    v_delta := private.counter_delta(p_work_centre, p_source, p_counter);
+    v_read := private.read_counter(p_work_centre, p_source, p_counter, p_read_at);
   end if;
-  if coalesce(v_delta, 0) = 0 then
-    return private.finish_floor(v_command, false, null, case when v_delta is null then jsonb_build_array(jsonb_build_object('code', 'production.counter_base',
-      'message', 'The counter is read for the first time, or was reset: it counts from here.', 'details', jsonb_build_object('counter', p_counter))) end);
+  if coalesce(v_read.delta, 0) = 0 then
+    return private.finish_floor(v_command, false, null, v_read.notices);
   end if;
-  v_report := row(v_delta * p_pieces_per_cycle, 0, 0, null, null, null, jsonb_strip_nulls(jsonb_build_object('pieces_per_cycle', p_pieces_per_cycle,
-    'counter_start', p_counter - v_delta, 'counter_end', p_counter)))::private.production_report;
+  v_report := row(v_read.delta * p_pieces_per_cycle, 0, 0, null, null, null, jsonb_strip_nulls(jsonb_build_object('pieces_per_cycle', p_pieces_per_cycle,
+    'counter_start', p_counter - v_read.delta, 'counter_end', p_counter)))::private.production_report;
   return private.report_pieces(v_command, v_report, p_source);
 end $$;
 comment on function public.record_count is
 $$A counter went on: by p_delta cycles, or it stands at p_counter now. Each cycle is p_pieces_per_cycle good pieces. The first reading of a counter
 (work centre and p_source), and one that stands lower than before, counts nothing and is where the next one counts from (notice production.counter_base).
-A refused reading is not taken as read: the next one counts its pieces too.
+A refused reading is not taken as read: the next one counts its pieces too. p_read_at: when it was read; one that is older than the last one that was
+booked comes too late and changes nothing (notice production.counter_late). p_source: a name of the counter, none of person, start, quality, end, undo.
 Permission: production.count at its site and in its store.
-Errors: those of private.begin_floor; production.counter (422), production.previous_step, production.parts_missing, production.step_completed,
-production.more_than_input (409), lot.removed (409), lot.on_hold (423), stock.short (409), request.reused (422).
+Errors: those of private.begin_floor; production.counter, production.counter_name (422), work_centre.full, production.previous_step,
+production.parts_missing, production.step_completed, production.more_than_input (409), lot.removed (409), lot.on_hold (423), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; the same reading of a running counter again answers changed = false.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the items of the order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the positions of the work centre; the items of the
+order.$$;
 
 grant execute on function public.start_step, public.pause_step, public.report_production, public.record_count to authenticated, service_role;

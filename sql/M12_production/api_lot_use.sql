@@ -37,12 +37,10 @@ begin
     perform private.authorize('inventory.move', null, (private.place(p_location)).site);
     v_activity.txn_id := private.take_lot(v_order, v_lot, p_quantity, p_location, v_actor);
   end if;
-  v_activity.kind := 'consume';
   v_activity.order_id := v_order.id;
   v_activity.sequence := p_sequence;
   v_activity.actor_id := v_actor;
-  v_activity.id := private.book_activity(v_activity, array[row(v_lot.id, p_quantity, least(p_quantity, greatest(v_balance.good, 0)))::private.lot_part],
-    array[row(v_into.id, null, 0)::private.lot_part]);
+  v_activity.id := private.book_use(v_activity, v_balance, v_into.id, p_quantity);
   perform private.emit('production_order', v_order.code, 'production.material_used', v_actor, jsonb_strip_nulls(jsonb_build_object('version', v_order.version,
     'sequence', p_sequence, 'lot', v_lot.code, 'sku', v_lot.sku, 'quantity', trim_scale(p_quantity), 'into', v_into.code)), v_order.store, v_order.site);
   return private.finish_movement(v_actor, p_request_id, v_activity.id, array[v_lot.id, v_into.id], 'lot.consumed', jsonb_build_object('order', v_order.code,
@@ -50,12 +48,36 @@ begin
 end $$;
 comment on function public.consume_lot is
 $$So much of a lot goes into a production order: into its own lot, or p_into_lot of the same order. p_sequence: at this step, whose materials it has to
-fit. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
+fit. A lot of the order itself is reworked: nothing of it is used up. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
 Permission: production.lots at the order's site and in its store, and where the lot is of another order at that one's; inventory.move too when it is
 taken from the shelf.
 Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order (shared), the lots by id, then the item.$$;
+
+create function private.book_use(p_activity public.trace_activities, p_from public.production_lots, p_into bigint, p_quantity numeric)
+returns bigint language plpgsql set search_path = '' as $$
+declare
+  v_part private.lot_part := row(p_from.lot_id, p_quantity, least(p_quantity, greatest(p_from.good, 0)));
+begin
+  if p_from.order_id is distinct from p_activity.order_id then
+    p_activity.kind := 'consume';
+    return private.book_activity(p_activity, array[v_part], array[row(p_into, null, 0)::private.lot_part]);
+  end if;
+  -- The order takes its own pieces in hand again: they stay its pieces, and all of them can still be reported.
+  if p_from.is_counted and p_quantity > p_from.remaining then
+    perform private.lot_short(array[p_from.lot_id]);
+  elsif p_from.lot_id = p_into then
+    p_activity.kind := 'rework';
+    return private.book_activity(p_activity, array[row(p_into, p_quantity, 0)::private.lot_part], '{}');
+  end if;
+  p_activity.kind := 'merge';
+  v_part.good := greatest(p_quantity - (p_from.remaining - p_from.good), 0);   -- those in process first
+  return private.book_activity(p_activity, array[v_part], array[row(p_into, p_quantity, v_part.good)::private.lot_part]);
+end $$;
+comment on function private.book_use is
+$$Material goes into a lot of an order. What comes from another lot of the same order moves there, and what comes from that lot itself stays in it: rework uses
+up nothing. Errors: lot.short (409).$$;
 
 create function private.order_taking_material(p_order public.production_orders, p_code text, p_sequence integer)
 returns public.production_orders language plpgsql set search_path = '' as $$

@@ -136,8 +136,9 @@ begin
   end if;
   perform private.lock_order_stock(v_order);
   update public.production_order_progress p set close_reason = null, closed_by = null where p.order_id = v_order.id;
-  update public.production_order_steps s set is_ended = false where s.order_id = v_order.id and s.is_ended;
   update public.production_orders o set quantity = p_quantity where o.id = v_order.id and o.quantity <> p_quantity;
+  perform private.take_back_end(v_order, c, 'production.reopened', v_actor) from public.piece_counts c
+    where c.order_id = v_order.id and c.source = 'end' and c.reverses is null and not exists (select from public.piece_counts u where u.reverses = c.id);
   perform private.derive_order(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.reopened', v_actor, null, null, jsonb_build_object('reason', p_reason, 'quantity', p_quantity));
   v_notice := private.replenish(private.root_of(v_order.id), v_order, v_order.product_sku, 'REOPENED', v_event, v_actor);

@@ -18,7 +18,9 @@ begin
   if (v_outlook.why).status is null then
     v_outlook.why := private.centre_problem(p_order, p_centre, p_centre.code);
   end if;
-  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start = 0 then
+  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start > 0 then
+    v_outlook.why := private.position_problem(p_centre, p_step);
+  elsif (v_outlook.why).status is null and p_step.in_process = 0 then
     v_outlook.why := private.input_problem(p_order, p_step);
     if (v_outlook.why).hint = 'production.parts_missing' then
       v_outlook.why := private.parts_problem(p_order, p_step, v_missing);
@@ -108,6 +110,13 @@ begin
 end $$;
 comment on function private.jobs_of is 'Open steps that a work centre may do (p_code: all those of one order): what runs, what can start, then what waits; by priority, due date and code.';
 
+create function private.undo_id(p_order public.production_orders)
+returns bigint language plpgsql stable set search_path = '' as $$
+begin
+  return (private.choose_undo((private.identify()).actor_id, p_order, private.undo_window(p_order.store, p_order.site), private.may('production.undo_any'))).id;
+end $$;
+comment on function private.undo_id is 'What undo_production would take back for the caller now; null: nothing.';
+
 create function private.job_json(p_order public.production_orders, p_step public.production_order_steps, p_outlook private.step_outlook)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
@@ -117,7 +126,7 @@ begin
     'step_title', (select p.title from public.process_steps p where p.code = p_step.step),
     'root', (select o.code from public.replenishments r join public.production_orders o on o.id = r.root_id where r.order_id = p_order.id),
     'can_start', trim_scale(p_outlook.can_start), 'can_run', p_outlook.can_run, 'hint', (p_outlook.why).hint, 'why', (p_outlook.why).message,
-    'detail', (p_outlook.why).detail, 'previous', private.neighbour(p_step, false), 'next', private.neighbour(p_step, true),
+    'detail', (p_outlook.why).detail, 'undo_id', case when p_step.started > 0 or p_step.is_ended then private.undo_id(p_order) end, 'previous', private.neighbour(p_step, false), 'next', private.neighbour(p_step, true),
     'minutes_left', round(case when p_step.started_at is null then p_step.setup_min else 0 end + p_step.run_min * greatest(p_step.planned - p_step.good, 0), 1),
     'lots', (select coalesce(jsonb_agg(jsonb_build_object('code', l.code, 'held_at', l.held_at) order by l.id), '[]')
       from public.production_lots p join public.lots l on l.id = p.lot_id where p.order_id = p_order.id and p.removed_at is null));
@@ -145,7 +154,7 @@ comment on function public.get_work_centre_queue is
 $$What there is to do at a work centre: {centre: its row, step_title, disabled_by_name; pending: an open approval about it or null; total, can_run: how many, also
 beyond p_limit; items: what runs, what can start (by priority, due date, code), then what waits}. An item is one step of a released open order: its row, code,
 version, type, priority, due_date, quantity, product_sku, product_title, step_title, root (the order it makes again for), can_start, can_run, hint, why and
-detail when nothing can be done, previous and next {sequence, step, title, status, work_centre, good, in_process}, minutes_left (setup and run time), lots
+detail when nothing can be done, undo_id (what undo_production would take back, as its p_count_id), previous and next {sequence, step, title, status, work_centre, good, in_process}, minutes_left (setup and run time), lots
 [{code, held_at}]. p_code: only that order, also what is completed there. p_limit 1–200.
 Permission: production.read at its site; orders of the stores of the caller.
 Errors: work_centre.unknown (404).

@@ -64,6 +64,9 @@ begin
     p_command := private.release_more(p_command, 1);
     v_problem := private.input_problem(p_command.order_row, p_command.step);
   end if;
+  if v_problem.status is null then
+    v_problem := private.position_problem(p_command.centre, p_command.step);
+  end if;
   v_step := p_command.step;
   if v_problem.status is not null then
     return row(false, false, 'refused', v_problem.message, v_problem.status, 'PT' || v_problem.status, v_problem.hint, v_problem.detail, null,
@@ -124,7 +127,7 @@ Permission: production.run at its site and in its store.
 Errors (answered with their HTTP status and remembered as event production.scan_refused, with expected and actual): production.unknown (404),
 production.closed, production.not_released (409), work_centre.unknown (404), work_centre.other_site, work_centre.disabled (409), production.no_step (404),
 production.which_step (422), production.wrong_step, production.wrong_work_centre, production.previous_step, production.parts_missing,
-production.step_completed (409), lot.unknown (404), lot.other_order, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
+production.step_completed, work_centre.full (409), lot.unknown (404), lot.other_order, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
 production.wrong_material (409), item.unknown (404), gs1.unreadable (422), gs1.unknown_item (404), gs1.ambiguous (409); raised: request.reused (422).
 Idempotency: by p_request_id: a repeat answers the first event.
 Locks: the root, its open replenishments and the order; the work centre, shared; the lots, shared; the items of the order.$$;

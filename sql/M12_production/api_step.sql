@@ -39,21 +39,43 @@ begin
   if v_step.status <> 'COMPLETED' then
     perform private.refuse_open_step(v_order, v_step);
     perform private.check_reason(p_reason);
-    update public.production_order_steps s set is_ended = true where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
-    perform private.derive_order(v_order.id, v_command.actor);
+    perform private.end_step(v_command, trim(p_reason));
   end if;
   return private.finish_floor(v_command, true, (select max(e.id) from public.events e
     where e.stream = 'production_order' and e.stream_id = v_order.code and e.event = 'production.step_completed'));
 end $$;
 comment on function public.complete_step is
 $$The step is done. It is by itself once all that can come to it has come and is good or lost; p_good reports the rest as good first. The first step may
-end before all was started (p_reason): no more of it is made.
+end before all was started (p_reason): no more of it is made, and what is there for it is free again. Undone like a report.
 Permission: production.run at its site and in its store.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
 production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
 request.reused (422).
 Idempotency: by p_request_id; completed before, it answers changed = false.
-Locks: the root, its open replenishments and the order, by id; with p_good its lot and items too.$$;
+Locks: the root, its open replenishments and the order, by id; with p_good its lot; the items of the order.$$;
+
+create function private.end_step(p_command private.floor_command, p_reason text)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_order public.production_orders := p_command.order_row;
+  v_lot bigint := coalesce(p_command.lot_id, (private.own_lot(v_order, p_command.actor)).id);
+begin
+  perform private.lock_order_stock(v_order);
+  update public.production_order_steps s set is_ended = true where s.order_id = v_order.id and s.sequence = (p_command.step).sequence;
+  perform private.book_pieces(v_order.id, (p_command.step).sequence, 0, p_actor => p_command.actor, p_lot_id => v_lot, p_source => 'end',
+    p_more => jsonb_build_object('notes', p_reason));   -- zeros: so that undo finds it
+  perform private.fit_sets(v_order, 'production.step_completed', p_command.actor);
+end $$;
+comment on function private.end_step is 'No more starts at the first step. The family is locked by the caller. Locks: the items of the order.';
+
+create function private.take_back_end(p_order public.production_orders, p_count public.piece_counts, p_event text, p_actor uuid)
+returns void language plpgsql set search_path = '' as $$
+begin
+  update public.production_order_steps s set is_ended = false where s.order_id = p_order.id and s.sequence = p_count.sequence;
+  perform private.reverse_count(p_count, p_actor);
+  perform private.fit_sets(p_order, p_event, p_actor);
+end $$;
+comment on function private.take_back_end is 'A step that was ended early goes on. The items of the order are locked by the caller.';
 
 create function private.without_request(p_command private.floor_command)
 returns private.floor_command language plpgsql immutable set search_path = '' as $$
@@ -76,7 +98,7 @@ begin
 end $$;
 comment on function private.last_count is 'The last count that still stands; a null row when there is none.';
 
-create function private.count_to_undo(p_actor uuid, p_order public.production_orders, p_window interval, p_any boolean)
+create function private.choose_undo(p_actor uuid, p_order public.production_orders, p_window interval, p_any boolean)
 returns public.piece_counts language plpgsql stable set search_path = '' as $$
 declare
   v_count public.piece_counts := private.last_count(p_actor, p_order.id, case when p_order.id is null then now() - p_window end);
@@ -84,7 +106,26 @@ begin
   if p_any and p_order.id is not null and (v_count.id is null or v_count.at < now() - p_window) then
     v_count := private.last_count(null, p_order.id, null);   -- a supervisor takes back anybody's
   end if;
-  if v_count.id is null then
+  return v_count;
+end $$;
+
+create function private.undo_window(p_store text, p_site text)
+returns interval language plpgsql stable set search_path = '' as $$
+begin
+  return make_interval(mins => (private.setting('undo.minutes', p_store, p_site) #>> '{}')::integer);
+end $$;
+
+create function private.count_to_undo(
+  p_actor uuid, p_order public.production_orders, p_window interval, p_any boolean, p_expected bigint)
+returns public.piece_counts language plpgsql stable set search_path = '' as $$
+declare
+  v_count public.piece_counts := private.choose_undo(p_actor, p_order, p_window, p_any);
+begin
+  if p_expected is not null and not exists (select from public.piece_counts c
+      where c.id = p_expected and c.order_id = v_count.order_id and c.command = v_count.command) then
+    perform private.fail(409, 'undo.stale', 'That is not the last one any more. Look at what is there now before you take back more.',
+      jsonb_build_object('expected', p_expected, 'actual', v_count.id));
+  elsif v_count.id is null then
     perform private.fail(404, 'undo.nothing', 'There is nothing of yours to undo.', jsonb_build_object('code', p_order.code));
   elsif v_count.at < now() - p_window and not p_any then
     perform private.fail(403, 'undo.too_late', format('That was more than %s minutes ago. Ask a supervisor.', extract(epoch from p_window)::integer / 60),
@@ -92,7 +133,7 @@ begin
   end if;
   return v_count;
 end $$;
-comment on function private.count_to_undo is 'Errors: undo.nothing (404), undo.too_late (403).';
+comment on function private.count_to_undo is 'Errors: undo.stale (409), undo.nothing (404), undo.too_late (403).';
 
 create function private.undo_command(p_order public.production_orders, p_last public.piece_counts, p_event_id bigint, p_actor uuid)
 returns jsonb language plpgsql set search_path = '' as $$
@@ -111,17 +152,23 @@ begin
     if v_record is not null then
       v_notice := private.reverse_quality(v_record, p_actor, p_event_id);
       v_notices := v_notices || coalesce(v_notice, '[]');
+    elsif v_count.source = 'end' then
+      perform private.take_back_end(p_order, v_count, 'production.undone', p_actor);
+      if private.root_of(p_order.id) <> p_order.id then   -- its root misses less now
+        v_notice := private.unreplenish(private.root_of(p_order.id), p_order, p_order.product_sku, p_event_id, p_actor);
+        v_notices := v_notices || coalesce(v_notice, '[]');
+      end if;
     else
       perform private.reverse_count(v_count, p_actor);
       update public.piece_counters c set value = v_count.counter_start
-       where c.work_centre = v_count.work_centre and c.source = v_count.source and c.value = v_count.counter_end;
+       where c.work_centre = v_count.work_centre and c.source = private.counter_name(v_count.source) and c.value = v_count.counter_end;
     end if;
   end loop;
   return v_notices;
 end $$;
 comment on function private.undo_command is 'All counts and quality records of one command are taken back. Errors: undo.blocked, stock.short (409).';
 
-create function public.undo_production(p_code text default null, p_request_id uuid default null)
+create function public.undo_production(p_code text default null, p_count_id bigint default null, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
   v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
@@ -133,16 +180,16 @@ declare
 begin
   v_command.actor := private.authorize('production.run', v_order.store, v_order.site);
   v_command.request_id := p_request_id;
-  v_command.answer := private.replay(v_command.actor, p_request_id, 'undo_production', jsonb_build_array(p_code));
+  v_command.answer := private.replay(v_command.actor, p_request_id, 'undo_production', jsonb_build_array(p_code, p_count_id));
   if v_command.answer is not null then
     return private.finish_floor(v_command, false);
   elsif p_code is not null and v_order.id is null then
     perform private.refuse(private.order_problem(v_order, p_code));
   end if;
-  v_window := make_interval(mins => (private.setting('undo.minutes', v_order.store, v_order.site) #>> '{}')::integer);
-  v_last := private.count_to_undo(v_command.actor, v_order, v_window, v_any);
+  v_window := private.undo_window(v_order.store, v_order.site);
+  v_last := private.count_to_undo(v_command.actor, v_order, v_window, v_any, p_count_id);
   v_command.order_row := private.lock_family(v_last.order_id);
-  v_last := private.count_to_undo(v_command.actor, v_command.order_row, v_window, v_any);   -- a twin may have been faster
+  v_last := private.count_to_undo(v_command.actor, v_command.order_row, v_window, v_any, p_count_id);   -- a twin may have been faster
   v_order := v_command.order_row;
   perform private.authorize('production.run', v_order.store, v_order.site);
   if v_order.status = 'CANCELLED' or exists (select from public.production_order_progress p where p.order_id = v_order.id and p.close_reason is not null) then
@@ -151,6 +198,8 @@ begin
   end if;
   perform 1 from public.production_lots l where l.lot_id in (select c.lot_id from public.piece_counts c
     where c.order_id = v_order.id and c.command = v_last.command) order by l.lot_id for update;
+  perform 1 from public.piece_counters k where (k.work_centre, k.source) in (select c.work_centre, private.counter_name(c.source) from public.piece_counts c
+    where c.order_id = v_order.id and c.command = v_last.command and c.counter_end is not null) order by k.work_centre, k.source for update;
   perform private.lock_order_stock(v_order);
   v_command.step := (select s from public.production_order_steps s where s.order_id = v_last.order_id and s.sequence = v_last.sequence);
   v_event := private.emit_floor(v_order, 'production.undone', v_command.actor, v_command.step, v_last.work_centre, jsonb_build_object(
@@ -159,12 +208,13 @@ begin
 end $$;
 comment on function public.undo_production is
 $$Take back the own last report, count, start or quality record (of one order, or at all) within the setting undo.minutes: pieces, lots, stock and what was
-replenished for it. Later, or for somebody else's on an order, it takes production.undo_any. Undoing again takes back the one before.
+replenished for it; an early end of a step too. Later, or for somebody else's on an order, it takes production.undo_any. Undoing again takes back the one
+before. p_count_id: what the screen showed as the last one (count_id of the answer, undo_id of the queue): two quick taps take back one.
 Permission: production.run; production.undo_any for what is older or not one's own; at the order's site and in its store.
-Errors: production.unknown (404), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409),
+Errors: production.unknown (404), undo.stale (409), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409),
 stock.short (409), request.reused (422).
-Idempotency: by p_request_id; without it the next call undoes the one before.
-Locks: the root, its open replenishments and the order, by id; the lots; all items of the order.$$;
+Idempotency: by p_request_id; without it and without p_count_id the next call undoes the one before.
+Locks: the root, its open replenishments and the order, by id; the lots; the counter; all items of the order.$$;
 
 grant execute on function public.complete_step to authenticated, service_role;
 grant execute on function public.undo_production to authenticated;

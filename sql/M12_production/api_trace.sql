@@ -73,7 +73,7 @@ begin
   return row(p_starts[1], array(select e from private.trace_entries(v_made_of.listed) e), array(select e from private.trace_entries(v_went_into.listed) e),
     private.trace_edges_among(v_listed, p_with_removed), array(select b from unnest(v_below) b where b = any (v_above) and (not b = any (p_starts)
       or exists (select from public.trace_nodes n join public.lots l on l.sku = n.sku and l.code = n.key join public.trace_inputs i on i.lot_id = l.id
-        join public.trace_outputs o on o.activity_id = i.activity_id and o.lot_id = i.lot_id join public.trace_activities a on a.id = i.activity_id and a.kind = 'consume'
+        join public.trace_activities a on a.id = i.activity_id and a.kind = 'rework'
        where n.id = b and n.kind = 'lot')) order by b),
     cardinality(v_made_of.listed) + cardinality(v_went_into.listed) >= cardinality(v_below) + cardinality(v_above) - 2 * cardinality(p_starts))::public.lot_genealogy;
 end $$;

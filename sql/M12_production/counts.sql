@@ -55,6 +55,19 @@ begin
 end $$;
 comment on function private.book_product is 'Good pieces of the last step are in stock. Errors: stock.short (409). Locks: all items of the order.';
 
+create function private.command_id()
+returns bigint language plpgsql set search_path = '' as $$
+declare
+  v_id bigint := nullif(current_setting('takt.command', true), '')::bigint;
+begin
+  if v_id is null then
+    v_id := nextval('private.command_seq');
+    perform set_config('takt.command', v_id::text, true);
+  end if;
+  return v_id;
+end $$;
+comment on function private.command_id is 'The same number for all that this transaction does, and never again.';
+
 create function private.book_pieces(
   p_order_id bigint, p_sequence integer, p_started numeric, p_good numeric default 0, p_scrap numeric default 0, p_returned numeric default 0,
   p_rework numeric default 0, p_held numeric default 0, p_actor uuid default null, p_lot_id bigint default null, p_work_centre text default null,
@@ -78,10 +91,11 @@ begin
          rework_open = s.rework_open + p_rework, held_open = s.held_open + p_held
    where s.order_id = p_order_id and s.sequence = p_sequence;
   insert into public.piece_counts as c (order_id, sequence, work_centre, lot_id, started, good, scrap, returned, rework_open, held_open, from_rework,
-    source, counter_start, counter_end, pieces_per_cycle, photo, notes, station, actor_id, reverses)
+    source, counter_start, counter_end, pieces_per_cycle, photo, notes, station, actor_id, command, reverses)
   values (p_order_id, p_sequence, p_work_centre, p_lot_id, v_count.started, p_good, p_scrap, p_returned, p_rework, p_held, p_from_rework,
     p_source, (p_more ->> 'counter_start')::numeric, (p_more ->> 'counter_end')::numeric, (p_more ->> 'pieces_per_cycle')::numeric,
-    p_more ->> 'photo', p_more ->> 'notes', private.event_station(), nullif(p_actor, '00000000-0000-0000-0000-000000000000'), p_reverses)
+    p_more ->> 'photo', p_more ->> 'notes', private.event_station(), nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
+    private.command_id(), p_reverses)
   returning c.* into v_count;
   if v_step.is_last and p_good <> 0 then
     update public.piece_counts c set txn_id = private.book_product(v_order, p_good, p_reverses, p_actor) where c.id = v_count.id returning c.* into v_count;
@@ -245,6 +259,7 @@ begin
     update public.production_order_steps s
        set planned = new.quantity, released = case when s.materials = '[]' then new.quantity else s.released end
      where s.order_id = new.id;
+    perform private.fit_sets(new, 'production.changed', null);
     perform private.derive_order(new.id, null);
   end if;
   return null;

@@ -2,10 +2,10 @@
 
 create type public.routed_change as (
   changed boolean, event_id bigint, order_row public.production_orders, progress public.production_order_progress,
-  step public.production_order_steps, notices jsonb);
+  step public.production_order_steps, notices jsonb, count_id bigint);
 comment on type public.routed_change is
 $$Answer of a command on a routed order: did it change anything, its event, the order, its progress and the step now (null for commands on the whole
-order), notices [{code, message, details}] on what came of it.$$;
+order), notices [{code, message, details}] on what came of it, count_id: what undo_production takes back (null: nothing was counted).$$;
 
 create type private.problem as (status integer, hint text, message text, detail jsonb);
 comment on type private.problem is 'Why something may not be done; a null status when it may. Raised by a command, answered by a scan.';
@@ -238,6 +238,15 @@ begin
     (select o.version from public.production_orders o where o.id = p_order.id)), p_order.store, p_order.site);
 end $$;
 
+create function private.count_of_command(p_order_id bigint, p_sequence integer)
+returns bigint language plpgsql stable set search_path = '' as $$
+declare
+  v_last public.piece_counts := (select c from public.piece_counts c where c.order_id = p_order_id and c.sequence = p_sequence order by c.id desc limit 1);
+begin
+  return case when v_last.command::text = current_setting('takt.command', true) and v_last.reverses is null then v_last.id end;
+end $$;
+comment on function private.count_of_command is 'The last count that this command booked at a step; null when it booked none.';
+
 create function private.finish_floor(p_command private.floor_command, p_changed boolean, p_event_id bigint default null, p_notices jsonb default null)
 returns public.routed_change language plpgsql set search_path = '' as $$
 declare
@@ -253,6 +262,7 @@ begin
   v_change.progress := (select p from public.production_order_progress p where p.order_id = (p_command.order_row).id);
   v_change.step := (select s from public.production_order_steps s
     where s.order_id = (p_command.order_row).id and s.sequence = (p_command.step).sequence);
+  v_change.count_id := private.count_of_command((p_command.order_row).id, (p_command.step).sequence);
   perform private.remember(p_command.actor, p_command.request_id, to_jsonb(v_change));
   return v_change;
 end $$;

@@ -37,7 +37,7 @@ comment on column public.production_lots.removed_at is 'Taken out of use by a pe
 create table public.trace_activities (
   id bigint generated always as identity,
   kind text not null constraint trace_activities_kind_check
-    check (kind in ('receive', 'start', 'finish', 'scrap', 'return', 'consume', 'split', 'merge')),
+    check (kind in ('receive', 'start', 'finish', 'scrap', 'return', 'consume', 'rework', 'split', 'merge')),
   at timestamptz not null default clock_timestamp(),
   order_id bigint,
   sequence integer,
@@ -61,7 +61,8 @@ create index trace_activities_count_id_idx on public.trace_activities (count_id)
 create index trace_activities_txn_id_idx on public.trace_activities (txn_id) where txn_id is not null;
 comment on table public.trace_activities is
 $$What was done with lots, append-only. receive: came in; start, finish: pieces of an order entered its first step, left its last one good; scrap,
-return: lost; consume: went into a lot; split, merge: moved from lot to lot. What went into what is also in trace_edges, for tracing.$$;
+return: lost; consume: went into a lot of another order; rework: pieces of a lot were taken in hand again, and none was used up; split, merge: moved from lot
+to lot. What went into what is also in trace_edges, for tracing.$$;
 comment on column public.trace_activities.sequence is 'Step of the order.';
 comment on column public.trace_activities.count_id is 'The count of pieces that caused it.';
 comment on column public.trace_activities.txn_id is 'The movement that took it from the shelf, or put it there.';

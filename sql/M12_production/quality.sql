@@ -91,11 +91,10 @@ begin
     case when v_new.disposition <> 'accept' or p_reason is not null then private.check_reason_code(p_reason, v_step.step) end);
   v_new.event_id := private.emit_quality(p_order, v_new, 'production.quality', p_actor);
   v_change := private.quality_deltas(v_new.disposition, v_new.taken_from, p_quantity);
-  if v_change <> row(0, 0, 0, 0, 0)::private.piece_deltas then
-    v_new.count_id := (private.book_pieces(p_order.id, p_sequence, case when v_new.taken_from = 'process' then null else 0 end, v_change.good,
-      v_change.scrap, v_change.returned, v_change.rework, v_change.held, p_actor, v_new.lot_id, v_new.work_centre, 'quality',
-      p_from_rework => v_new.taken_from = 'rework' or v_new.disposition = 'use_as_is')).id;
-  end if;
+  -- Where the pieces stay counted as they were, the count is all zeros: undo takes back what came last, and that is this.
+  v_new.count_id := (private.book_pieces(p_order.id, p_sequence, case when v_new.taken_from = 'process' then null else 0 end, v_change.good,
+    v_change.scrap, v_change.returned, v_change.rework, v_change.held, p_actor, v_new.lot_id, v_new.work_centre, 'quality',
+    p_from_rework => v_new.taken_from = 'rework' or v_new.disposition = 'use_as_is')).id;
   update public.quality_records q set open_quantity = q.open_quantity - p_quantity where q.id = p_source_id;
   insert into public.quality_records as q (order_id, sequence, step, work_centre, lot_id, disposition, taken_from, source_id, quantity, open_quantity,
     reason, cause, defect_position, notes, photo, site, event_id, count_id, recorded_by)
@@ -106,6 +105,7 @@ begin
   v_answer.record := v_new;
   v_answer.notices := '[]';
   if v_new.disposition in ('scrap', 'return') then
+    perform private.fit_sets(p_order, 'production.quality', p_actor);   -- first: what the lost pieces do not take is for those that replace them
     v_answer.notices := v_answer.notices || coalesce(private.replenish(private.root_of(p_order.id), p_order, p_order.product_sku,
       upper(v_new.disposition), v_new.event_id, p_actor), '[]');
   end if;
@@ -151,6 +151,7 @@ begin
    where q.id = v_record.id;
   update public.quality_records q set open_quantity = q.open_quantity + v_record.quantity where q.id = v_record.source_id;
   if v_record.disposition in ('scrap', 'return') then
+    perform private.fit_sets(v_order, 'production.undone', p_actor);
     v_notice := private.unreplenish(private.root_of(v_order.id), v_order, v_order.product_sku, p_undo_event, p_actor);
   end if;
   return '[]' || coalesce(v_notice, '[]');

@@ -61,16 +61,21 @@ comment on function private.prospect is
 $$Pieces that an order gave or can still give: what may still enter it, what is in process or between its steps, what is being reworked (times
 the setting production.rework_yield, in per cent), what it made. A closed or cancelled order: what it made.$$;
 
-create function private.sets_wanted(p_order_id bigint, p_sequence integer)
+create function private.sets_needed(p_step public.production_order_steps)
 returns numeric language plpgsql stable set search_path = '' as $$
 begin
-  return (
-    select greatest(least(s.planned, coalesce(max(u.started) filter (where u.is_first and u.is_ended), s.planned)
-        - coalesce(sum(u.scrap + u.returned), 0)) - s.released, 0)
-      from public.production_order_steps s left join public.production_order_steps u on u.order_id = s.order_id and u.sequence < s.sequence
-     where s.order_id = p_order_id and s.sequence = p_sequence group by s.planned, s.released);
+  return case when p_step.is_ended then p_step.started else (
+    select least(p_step.planned, coalesce(max(u.started) filter (where u.is_first and u.is_ended), p_step.planned) - coalesce(sum(u.scrap + u.returned), 0))
+      from public.production_order_steps u where u.order_id = p_step.order_id and u.sequence < p_step.sequence) end;
 end $$;
-comment on function private.sets_wanted is 'Pieces that can still come to a step and have no set of its materials yet: what was lost before it needs none.';
+comment on function private.sets_needed is 'Pieces that came to a step or can still come: what was lost before it needs no set of its materials.';
+
+create function private.sets_wanted(p_step public.production_order_steps)
+returns numeric language plpgsql stable set search_path = '' as $$
+begin
+  return greatest(private.sets_needed(p_step) - p_step.released, 0);
+end $$;
+comment on function private.sets_wanted is 'Pieces that can still come to a step and have no set of its materials yet.';
 
 create function private.component_short(p_order_id bigint, p_sku text)
 returns numeric language plpgsql stable set search_path = '' as $$
@@ -78,7 +83,7 @@ begin
   return (
     select greatest(sum(coalesce(w.wanted, l.needed - l.consumed) - l.allocated), 0)
       from public.order_part_allocations l
-      left join lateral (select sum((m ->> 'quantity')::numeric * private.sets_wanted(s.order_id, s.sequence)) as wanted
+      left join lateral (select sum(private.set_quantity(m, s.released, s.released + private.sets_wanted(s))) as wanted
         from public.production_order_steps s, jsonb_array_elements(s.materials) m
        where s.order_id = l.production_order_id and m ->> 'sku' = p_sku) w on true
      where l.production_order_id = p_order_id and l.sku = p_sku and not l.is_closed);

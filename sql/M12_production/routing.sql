@@ -62,14 +62,14 @@ begin
   perform private.check_centre(v_old, v_site, p_site, p_step);
   if v_old.code is null then
     insert into public.work_centres as w (code, title, step, type, site, line, capacity, is_active)
-    values (p_code, coalesce(p_title, p_code), p_step, coalesce(p_type, 'OTHER'), v_site, p_line, coalesce(p_capacity, 1), coalesce(p_is_active, true))
+    values (p_code, coalesce(p_title, p_code), p_step, coalesce(p_type, 'OTHER'), v_site, p_line, nullif(p_capacity, 0), coalesce(p_is_active, true))
     returning w.* into v_new;
   else
     update public.work_centres w
        set title = coalesce(p_title, w.title), step = coalesce(p_step, w.step), type = coalesce(p_type, w.type), line = coalesce(p_line, w.line),
-           capacity = coalesce(p_capacity, w.capacity), is_active = coalesce(p_is_active, w.is_active)
+           capacity = nullif(coalesce(p_capacity, w.capacity), 0), is_active = coalesce(p_is_active, w.is_active)
      where w.code = p_code and (w.title, w.step, w.type, w.line, w.capacity, w.is_active) is distinct from (coalesce(p_title, w.title),
-       coalesce(p_step, w.step), coalesce(p_type, w.type), coalesce(p_line, w.line), coalesce(p_capacity, w.capacity), coalesce(p_is_active, w.is_active))
+       coalesce(p_step, w.step), coalesce(p_type, w.type), coalesce(p_line, w.line), nullif(coalesce(p_capacity, w.capacity), 0), coalesce(p_is_active, w.is_active))
     returning w.* into v_new;
   end if;
   if v_new.code is not null then
@@ -82,7 +82,7 @@ begin
 end $$;
 comment on function public.save_work_centre is
 $$Add or change a machine or bench (null: as it is). p_step: the kind of work it does; p_type OPTIMIZER, PRE_CUT, CNC, FINISHING, ASSEMBLY, PAINTING,
-PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table. It is enabled and disabled by an approval, never here.
+PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table, so many steps of orders run there at once; 0: no limit. It is enabled and disabled by an approval, never here.
 Permission: production.setup at its site.
 Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site (409), request.reused (422); constraints by name.
 Idempotency: by p_request_id; the same again changes nothing.

@@ -52,6 +52,11 @@ returns table (subject text, what text, kept numeric, expected numeric) language
     join lateral (select s.released, (i ->> 'quantity')::numeric as per_piece from public.production_order_steps s, jsonb_array_elements(s.materials) i
       where s.order_id = f.id and (i ->> 'line')::integer = l.line) m on true
    where l.consumed <> round(m.per_piece * m.released, 3)
+  union all select f.code, 'parts for pieces that can still come: ' || l.sku, l.needed, round(m.per_piece * m.needed, 3) from flow f
+    join public.order_part_allocations l on l.production_order_id = f.id and not l.is_closed
+    join lateral (select private.sets_needed(s) as needed, (i ->> 'quantity')::numeric as per_piece
+      from public.production_order_steps s, jsonb_array_elements(s.materials) i where s.order_id = f.id and (i ->> 'line')::integer = l.line) m on true
+   where l.needed <> round(m.per_piece * m.needed, 3)
 $$;
 
 create view private.production_selfcheck as

@@ -30,7 +30,7 @@ create table public.work_centres (
     'PAINTING', 'PACKAGING', 'PRESS', 'CALIBRATOR', 'BRUSH', 'OTHER')),
   site text not null,
   line text constraint work_centres_line_check check (length(line) between 1 and 100),
-  capacity integer not null default 1 constraint work_centres_capacity_check check (capacity between 1 and 10000),
+  capacity integer constraint work_centres_capacity_check check (capacity between 1 and 10000),
   is_enabled boolean not null default true,
   disabled_reason text constraint work_centres_disabled_reason_check check (length(disabled_reason) between 1 and 500),
   disabled_at timestamptz,
@@ -49,7 +49,8 @@ create index work_centres_step_idx on public.work_centres (step, site);
 create index work_centres_site_idx on public.work_centres (site);
 comment on table public.work_centres is
   'Machines and benches. Each does one kind of work. Whoever works there shares the row; who enables or disables it takes it alone.';
-comment on column public.work_centres.capacity is 'Positions of its table: pieces that lie on it at once.';
+comment on column public.work_centres.capacity is
+  'Positions of its table: so many steps of orders run there at once; more take an approval (over_capacity). Null: no limit.';
 comment on column public.work_centres.is_enabled is 'False: nothing is started or counted here until it is enabled again, which needs an approval.';
 create trigger _100_stamp before update on public.work_centres for each row execute function private.tg__stamp();
 
@@ -175,6 +176,8 @@ comment on column public.production_order_steps.held_open is 'Pieces set aside u
 comment on column public.production_order_steps.is_ended is 'A person completed it although more could have come.';
 create trigger _100_stamp before update on public.production_order_steps for each row execute function private.tg__stamp();
 
+create sequence private.command_seq as bigint;
+
 create table public.piece_counts (
   id bigint generated always as identity,
   at timestamptz not null default clock_timestamp(),
@@ -197,7 +200,7 @@ create table public.piece_counts (
   notes text constraint piece_counts_notes_check check (length(notes) <= 2000),
   station text,
   actor_id uuid,
-  command xid8 not null default pg_current_xact_id(),
+  command bigint not null,
   txn_id bigint,
   reverses bigint,
   constraint piece_counts_pkey primary key (id),
@@ -216,9 +219,11 @@ create unique index piece_counts_reverses_key on public.piece_counts (reverses) 
 comment on table public.piece_counts is
 'Every change of the counters of a step, signed, append-only: their sum is the step. Written by private.book_pieces and nothing else.';
 comment on column public.piece_counts.from_rework is 'These pieces came out of rework: good, but not at the first go.';
-comment on column public.piece_counts.source is 'person, counter of a machine, quality, undo …';
+comment on column public.piece_counts.source is
+  'person, start, quality, end (the step was ended early: zeros) and undo, which nobody else may use; else the counter of a machine.';
 comment on column public.piece_counts.pieces_per_cycle is 'Counter readings times this are pieces.';
-comment on column public.piece_counts.command is 'The transaction: what one command did is undone as one.';
+comment on column public.piece_counts.command is
+  'What one command did is undone as one. Drawn once per transaction: transaction ids would start over in a cluster that a dump is restored into.';
 comment on column public.piece_counts.txn_id is 'At the last step: the movement that put the good pieces into stock.';
 comment on column public.piece_counts.reverses is 'The count that this one takes back. A count is taken back once.';
 
@@ -226,11 +231,14 @@ create table public.piece_counters (
   work_centre text not null,
   source text not null,
   value numeric(16, 3) not null,
-  read_at timestamptz not null default now(),
+  by_hand boolean not null default false,
+  read_at timestamptz not null default clock_timestamp(),
   constraint piece_counters_pkey primary key (work_centre, source),
   constraint piece_counters_work_centre_fkey foreign key (work_centre) references public.work_centres (code) on delete cascade
 ) with (fillfactor = 50);
 comment on table public.piece_counters is 'The last reading of each running counter that was booked; the next one counts from here.';
+comment on column public.piece_counters.by_hand is 'A person read it last, in report_production.';
+comment on column public.piece_counters.read_at is 'When it was read, where the reading said so. What was read before that comes too late.';
 
 create table public.production_order_refs (
   system text not null constraint production_order_refs_system_check check (system ~ '^[a-z][a-z0-9_.-]{0,60}$'),

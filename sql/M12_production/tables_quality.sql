@@ -80,7 +80,7 @@ $$rework (to specification again), repair (usable, not to specification), use_as
 supplied it), hold (not decided yet), accept (reworked, repaired or held pieces that are good now).$$;
 comment on column public.quality_records.taken_from is 'Where the pieces were: in process, counted good before, or open in another record.';
 comment on column public.quality_records.open_quantity is 'Of a rework, repair or hold: pieces nobody has decided about since.';
-comment on column public.quality_records.count_id is 'What it changed in the counters of the step; null where the pieces stay counted as they were.';
+comment on column public.quality_records.count_id is 'What it changed in the counters of the step; zeros where the pieces stay counted as they were.';
 comment on column public.quality_records.cause is 'What made it happen, in words; the reason says what is wrong.';
 
 create table public.production_discrepancies (
@@ -114,7 +114,7 @@ create table public.approvals (
   work_centre text,
   order_id bigint,
   sequence integer,
-  operation text constraint approvals_operation_check check (operation in ('replenishment', 'other_work_centre', 'other')),
+  operation text constraint approvals_operation_check check (operation in ('replenishment', 'other_work_centre', 'over_capacity', 'other')),
   quantity numeric(14, 3) constraint approvals_quantity_check check (quantity > 0 and quantity < 'NaN'),
   starts_at timestamptz,
   ends_at timestamptz,
@@ -146,7 +146,8 @@ create index approvals_work_centre_idx on public.approvals (work_centre) where w
 create index approvals_order_id_idx on public.approvals (order_id) where order_id is not null;
 comment on table public.approvals is 'What one person asked and another one decided, with the reason of both and what came of it.';
 comment on column public.approvals.operation is
-$$Of a SPECIAL_OPERATION: replenishment (make again beyond the caps), other_work_centre (a step of an order at another one than its routing names), other.$$;
+$$Of a SPECIAL_OPERATION: replenishment (make again beyond the caps), other_work_centre (a step of an order at another one than its routing names), over_capacity
+(an order runs at a work centre although all its positions are taken), other.$$;
 comment on column public.approvals.requested_by is 'Null: the server asked.';
 comment on column public.approvals.effect is 'What the approval did, e.g. {"work_centre": "press-1", "is_enabled": true} or {"replenishment": "P-9-R1", "quantity": 6}.';
 create trigger _100_stamp before update on public.approvals for each row execute function private.tg__stamp();

@@ -21,9 +21,11 @@ drop function
   private.book_product, private.can_start, private.centre_problem, private.check_approval, private.check_centre,
   private.check_decision, private.check_erp_scope, private.check_material, private.check_pieces, private.check_quality,
   private.check_reason_code, private.check_record_source, private.check_routing, private.choose_step, private.complete_sets,
-  private.component_short, private.copy_routing, private.count_activity, private.count_to_undo, private.counted_lot,
-  private.counter_delta, private.derive_order, private.derive_steps, private.drop_needless_replenishments,
+  private.book_use, private.check_counter_name, private.choose_undo, private.command_id, private.component_short, private.copy_routing,
+  private.count_activity, private.count_of_command, private.count_to_undo, private.counted_lot, private.counter_name, private.derive_order, private.derive_steps, private.drop_needless_replenishments,
   private.drop_replenishments, private.emit_approval, private.emit_floor, private.emit_imports, private.emit_quality,
+  private.end_step, private.fit_sets, private.position_problem, private.read_by_hand, private.read_counter, private.running_at,
+  private.sets_needed, private.take_back_end, private.take_position, private.undo_id, private.undo_window, private.whole_sets,
   private.erp_problem, private.erp_report, private.erp_skus, private.find_erp_rows, private.finish_approval,
   private.finish_floor, private.finish_movement, private.floor_problem, private.floor_refusal, private.generation_after,
   private.give_back_sets, private.gs1_lot, private.gs1_material, private.gs1_readings, private.gtin14, private.has_work,
@@ -60,7 +62,7 @@ drop function
   public.trace_production_order, public.undo_lot_activity, public.undo_production, public.withdraw_approval;
 
 drop type
-  private.board_filter, private.erp_row, private.floor_command, private.gs1_reading, private.lot_part, private.piece_deltas,
+  private.board_filter, private.counter_reading, private.erp_row, private.floor_command, private.gs1_reading, private.lot_part, private.piece_deltas,
   private.problem, private.production_report, private.quality_answer, private.quality_range, private.released,
   private.step_outlook, public.approval_change, public.approval_page, public.approval_row, public.execution_event,
   public.execution_page, public.label_trace, public.lot_balance, public.lot_detail, public.lot_genealogy, public.lot_movement,
@@ -79,6 +81,8 @@ drop function
   private.tg_events__execution, private.tg_piece_counts__append_only, private.tg_piece_counts__book_lot,
   private.tg_piece_counts__lot, private.tg_production_orders__cancelled, private.tg_production_orders__quantity,
   private.tg_production_orders__replenishment, private.tg_production_orders__routed, private.tg_unit_components__lot_in_use;
+
+drop sequence private.command_seq;
 
 delete from private.scheduled_jobs where name in ('drop needless replenishments');
 delete from public.setting_definitions where key in (

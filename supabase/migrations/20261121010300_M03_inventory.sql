@@ -323,6 +323,7 @@ create table public.production_order_lines (
   line integer not null constraint production_order_lines_line_check check (line > 0),
   sku text not null,
   quantity numeric(14, 3) not null constraint production_order_lines_quantity_check check (quantity > 0 and quantity < 'NaN'),
+  pieces numeric(14, 3) constraint production_order_lines_pieces_check check (pieces >= 0),
   constraint production_order_lines_pkey primary key (order_id, line),
   constraint production_order_lines_sku_key unique (order_id, sku),
   constraint production_order_lines_order_id_fkey foreign key (order_id) references public.production_orders (id) on delete cascade,
@@ -330,6 +331,8 @@ create table public.production_order_lines (
 );
 create index production_order_lines_sku_idx on public.production_order_lines (sku);
 comment on table public.production_order_lines is 'What one piece of the order needs.';
+comment on column public.production_order_lines.pieces is
+  'So many pieces of the order can still come to where it goes in; null: all of them. Less once some were lost before, or no more are made.';
 
 -- Who needs which part, and what was promised to whom ----------------------------------------------------------------
 
@@ -1058,7 +1061,7 @@ begin
   select o.id, o.code, o.site, o.store, private.rank_of_production(o), o.created_at from public.production_orders o where o.id = any (p_ids) order by o.id
   on conflict on constraint order_fulfilments_production_order_id_key do update set rank = excluded.rank where f.rank <> excluded.rank;
   insert into public.order_part_allocations as l (fulfilment_id, production_order_id, line, store, sku, needed, rank, since)
-  select f.id, n.order_id, n.line, o.store, n.sku, n.quantity * o.quantity, f.rank, f.since
+  select f.id, n.order_id, n.line, o.store, n.sku, n.quantity * coalesce(n.pieces, o.quantity), f.rank, f.since
     from public.production_orders o join public.production_order_lines n on n.order_id = o.id join public.order_fulfilments f on f.production_order_id = o.id
    where o.id = any (p_ids) order by o.id, n.line
   on conflict on constraint order_part_allocations_line_key do update
@@ -1066,7 +1069,7 @@ begin
    where not l.is_closed and (l.needed, l.rank) is distinct from (excluded.needed, excluded.rank);
 end $$;
 comment on function private.write_lines_of_production is
-  'The lines of production orders follow their quantity and priority. Their items are locked by the caller, who ends with private.allocate.';
+  'The lines of production orders follow their quantity, what was lost of it, and their priority. Their items are locked by the caller, who ends with private.allocate.';
 
 create function private.write_production_lines(p_order public.production_orders)
 returns void language plpgsql set search_path = '' as $$

@@ -36,7 +36,7 @@ create table public.work_centres (
     'PAINTING', 'PACKAGING', 'PRESS', 'CALIBRATOR', 'BRUSH', 'OTHER')),
   site text not null,
   line text constraint work_centres_line_check check (length(line) between 1 and 100),
-  capacity integer not null default 1 constraint work_centres_capacity_check check (capacity between 1 and 10000),
+  capacity integer constraint work_centres_capacity_check check (capacity between 1 and 10000),
   is_enabled boolean not null default true,
   disabled_reason text constraint work_centres_disabled_reason_check check (length(disabled_reason) between 1 and 500),
   disabled_at timestamptz,
@@ -55,7 +55,8 @@ create index work_centres_step_idx on public.work_centres (step, site);
 create index work_centres_site_idx on public.work_centres (site);
 comment on table public.work_centres is
   'Machines and benches. Each does one kind of work. Whoever works there shares the row; who enables or disables it takes it alone.';
-comment on column public.work_centres.capacity is 'Positions of its table: pieces that lie on it at once.';
+comment on column public.work_centres.capacity is
+  'Positions of its table: so many steps of orders run there at once; more take an approval (over_capacity). Null: no limit.';
 comment on column public.work_centres.is_enabled is 'False: nothing is started or counted here until it is enabled again, which needs an approval.';
 create trigger _100_stamp before update on public.work_centres for each row execute function private.tg__stamp();
 
@@ -181,6 +182,8 @@ comment on column public.production_order_steps.held_open is 'Pieces set aside u
 comment on column public.production_order_steps.is_ended is 'A person completed it although more could have come.';
 create trigger _100_stamp before update on public.production_order_steps for each row execute function private.tg__stamp();
 
+create sequence private.command_seq as bigint;
+
 create table public.piece_counts (
   id bigint generated always as identity,
   at timestamptz not null default clock_timestamp(),
@@ -203,7 +206,7 @@ create table public.piece_counts (
   notes text constraint piece_counts_notes_check check (length(notes) <= 2000),
   station text,
   actor_id uuid,
-  command xid8 not null default pg_current_xact_id(),
+  command bigint not null,
   txn_id bigint,
   reverses bigint,
   constraint piece_counts_pkey primary key (id),
@@ -222,9 +225,11 @@ create unique index piece_counts_reverses_key on public.piece_counts (reverses) 
 comment on table public.piece_counts is
 'Every change of the counters of a step, signed, append-only: their sum is the step. Written by private.book_pieces and nothing else.';
 comment on column public.piece_counts.from_rework is 'These pieces came out of rework: good, but not at the first go.';
-comment on column public.piece_counts.source is 'person, counter of a machine, quality, undo …';
+comment on column public.piece_counts.source is
+  'person, start, quality, end (the step was ended early: zeros) and undo, which nobody else may use; else the counter of a machine.';
 comment on column public.piece_counts.pieces_per_cycle is 'Counter readings times this are pieces.';
-comment on column public.piece_counts.command is 'The transaction: what one command did is undone as one.';
+comment on column public.piece_counts.command is
+  'What one command did is undone as one. Drawn once per transaction: transaction ids would start over in a cluster that a dump is restored into.';
 comment on column public.piece_counts.txn_id is 'At the last step: the movement that put the good pieces into stock.';
 comment on column public.piece_counts.reverses is 'The count that this one takes back. A count is taken back once.';
 
@@ -232,11 +237,14 @@ create table public.piece_counters (
   work_centre text not null,
   source text not null,
   value numeric(16, 3) not null,
-  read_at timestamptz not null default now(),
+  by_hand boolean not null default false,
+  read_at timestamptz not null default clock_timestamp(),
   constraint piece_counters_pkey primary key (work_centre, source),
   constraint piece_counters_work_centre_fkey foreign key (work_centre) references public.work_centres (code) on delete cascade
 ) with (fillfactor = 50);
 comment on table public.piece_counters is 'The last reading of each running counter that was booked; the next one counts from here.';
+comment on column public.piece_counters.by_hand is 'A person read it last, in report_production.';
+comment on column public.piece_counters.read_at is 'When it was read, where the reading said so. What was read before that comes too late.';
 
 create table public.production_order_refs (
   system text not null constraint production_order_refs_system_check check (system ~ '^[a-z][a-z0-9_.-]{0,60}$'),
@@ -339,7 +347,7 @@ $$rework (to specification again), repair (usable, not to specification), use_as
 supplied it), hold (not decided yet), accept (reworked, repaired or held pieces that are good now).$$;
 comment on column public.quality_records.taken_from is 'Where the pieces were: in process, counted good before, or open in another record.';
 comment on column public.quality_records.open_quantity is 'Of a rework, repair or hold: pieces nobody has decided about since.';
-comment on column public.quality_records.count_id is 'What it changed in the counters of the step; null where the pieces stay counted as they were.';
+comment on column public.quality_records.count_id is 'What it changed in the counters of the step; zeros where the pieces stay counted as they were.';
 comment on column public.quality_records.cause is 'What made it happen, in words; the reason says what is wrong.';
 
 create table public.production_discrepancies (
@@ -373,7 +381,7 @@ create table public.approvals (
   work_centre text,
   order_id bigint,
   sequence integer,
-  operation text constraint approvals_operation_check check (operation in ('replenishment', 'other_work_centre', 'other')),
+  operation text constraint approvals_operation_check check (operation in ('replenishment', 'other_work_centre', 'over_capacity', 'other')),
   quantity numeric(14, 3) constraint approvals_quantity_check check (quantity > 0 and quantity < 'NaN'),
   starts_at timestamptz,
   ends_at timestamptz,
@@ -405,7 +413,8 @@ create index approvals_work_centre_idx on public.approvals (work_centre) where w
 create index approvals_order_id_idx on public.approvals (order_id) where order_id is not null;
 comment on table public.approvals is 'What one person asked and another one decided, with the reason of both and what came of it.';
 comment on column public.approvals.operation is
-$$Of a SPECIAL_OPERATION: replenishment (make again beyond the caps), other_work_centre (a step of an order at another one than its routing names), other.$$;
+$$Of a SPECIAL_OPERATION: replenishment (make again beyond the caps), other_work_centre (a step of an order at another one than its routing names), over_capacity
+(an order runs at a work centre although all its positions are taken), other.$$;
 comment on column public.approvals.requested_by is 'Null: the server asked.';
 comment on column public.approvals.effect is 'What the approval did, e.g. {"work_centre": "press-1", "is_enabled": true} or {"replenishment": "P-9-R1", "quantity": 6}.';
 create trigger _100_stamp before update on public.approvals for each row execute function private.tg__stamp();
@@ -504,7 +513,7 @@ comment on column public.production_lots.removed_at is 'Taken out of use by a pe
 create table public.trace_activities (
   id bigint generated always as identity,
   kind text not null constraint trace_activities_kind_check
-    check (kind in ('receive', 'start', 'finish', 'scrap', 'return', 'consume', 'split', 'merge')),
+    check (kind in ('receive', 'start', 'finish', 'scrap', 'return', 'consume', 'rework', 'split', 'merge')),
   at timestamptz not null default clock_timestamp(),
   order_id bigint,
   sequence integer,
@@ -528,7 +537,8 @@ create index trace_activities_count_id_idx on public.trace_activities (count_id)
 create index trace_activities_txn_id_idx on public.trace_activities (txn_id) where txn_id is not null;
 comment on table public.trace_activities is
 $$What was done with lots, append-only. receive: came in; start, finish: pieces of an order entered its first step, left its last one good; scrap,
-return: lost; consume: went into a lot; split, merge: moved from lot to lot. What went into what is also in trace_edges, for tracing.$$;
+return: lost; consume: went into a lot of another order; rework: pieces of a lot were taken in hand again, and none was used up; split, merge: moved from lot
+to lot. What went into what is also in trace_edges, for tracing.$$;
 comment on column public.trace_activities.sequence is 'Step of the order.';
 comment on column public.trace_activities.count_id is 'The count of pieces that caused it.';
 comment on column public.trace_activities.txn_id is 'The movement that took it from the shelf, or put it there.';
@@ -931,14 +941,14 @@ begin
   perform private.check_centre(v_old, v_site, p_site, p_step);
   if v_old.code is null then
     insert into public.work_centres as w (code, title, step, type, site, line, capacity, is_active)
-    values (p_code, coalesce(p_title, p_code), p_step, coalesce(p_type, 'OTHER'), v_site, p_line, coalesce(p_capacity, 1), coalesce(p_is_active, true))
+    values (p_code, coalesce(p_title, p_code), p_step, coalesce(p_type, 'OTHER'), v_site, p_line, nullif(p_capacity, 0), coalesce(p_is_active, true))
     returning w.* into v_new;
   else
     update public.work_centres w
        set title = coalesce(p_title, w.title), step = coalesce(p_step, w.step), type = coalesce(p_type, w.type), line = coalesce(p_line, w.line),
-           capacity = coalesce(p_capacity, w.capacity), is_active = coalesce(p_is_active, w.is_active)
+           capacity = nullif(coalesce(p_capacity, w.capacity), 0), is_active = coalesce(p_is_active, w.is_active)
      where w.code = p_code and (w.title, w.step, w.type, w.line, w.capacity, w.is_active) is distinct from (coalesce(p_title, w.title),
-       coalesce(p_step, w.step), coalesce(p_type, w.type), coalesce(p_line, w.line), coalesce(p_capacity, w.capacity), coalesce(p_is_active, w.is_active))
+       coalesce(p_step, w.step), coalesce(p_type, w.type), coalesce(p_line, w.line), nullif(coalesce(p_capacity, w.capacity), 0), coalesce(p_is_active, w.is_active))
     returning w.* into v_new;
   end if;
   if v_new.code is not null then
@@ -951,7 +961,7 @@ begin
 end $$;
 comment on function public.save_work_centre is
 $$Add or change a machine or bench (null: as it is). p_step: the kind of work it does; p_type OPTIMIZER, PRE_CUT, CNC, FINISHING, ASSEMBLY, PAINTING,
-PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table. It is enabled and disabled by an approval, never here.
+PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table, so many steps of orders run there at once; 0: no limit. It is enabled and disabled by an approval, never here.
 Permission: production.setup at its site.
 Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site (409), request.reused (422); constraints by name.
 Idempotency: by p_request_id; the same again changes nothing.
@@ -1105,10 +1115,10 @@ grant execute on function public.save_process_step, public.save_work_centre, pub
 
 create type public.routed_change as (
   changed boolean, event_id bigint, order_row public.production_orders, progress public.production_order_progress,
-  step public.production_order_steps, notices jsonb);
+  step public.production_order_steps, notices jsonb, count_id bigint);
 comment on type public.routed_change is
 $$Answer of a command on a routed order: did it change anything, its event, the order, its progress and the step now (null for commands on the whole
-order), notices [{code, message, details}] on what came of it.$$;
+order), notices [{code, message, details}] on what came of it, count_id: what undo_production takes back (null: nothing was counted).$$;
 
 create type private.problem as (status integer, hint text, message text, detail jsonb);
 comment on type private.problem is 'Why something may not be done; a null status when it may. Raised by a command, answered by a scan.';
@@ -1341,6 +1351,15 @@ begin
     (select o.version from public.production_orders o where o.id = p_order.id)), p_order.store, p_order.site);
 end $$;
 
+create function private.count_of_command(p_order_id bigint, p_sequence integer)
+returns bigint language plpgsql stable set search_path = '' as $$
+declare
+  v_last public.piece_counts := (select c from public.piece_counts c where c.order_id = p_order_id and c.sequence = p_sequence order by c.id desc limit 1);
+begin
+  return case when v_last.command::text = current_setting('takt.command', true) and v_last.reverses is null then v_last.id end;
+end $$;
+comment on function private.count_of_command is 'The last count that this command booked at a step; null when it booked none.';
+
 create function private.finish_floor(p_command private.floor_command, p_changed boolean, p_event_id bigint default null, p_notices jsonb default null)
 returns public.routed_change language plpgsql set search_path = '' as $$
 declare
@@ -1356,6 +1375,7 @@ begin
   v_change.progress := (select p from public.production_order_progress p where p.order_id = (p_command.order_row).id);
   v_change.step := (select s from public.production_order_steps s
     where s.order_id = (p_command.order_row).id and s.sequence = (p_command.step).sequence);
+  v_change.count_id := private.count_of_command((p_command.order_row).id, (p_command.step).sequence);
   perform private.remember(p_command.actor, p_command.request_id, to_jsonb(v_change));
   return v_change;
 end $$;
@@ -1420,6 +1440,19 @@ begin
 end $$;
 comment on function private.book_product is 'Good pieces of the last step are in stock. Errors: stock.short (409). Locks: all items of the order.';
 
+create function private.command_id()
+returns bigint language plpgsql set search_path = '' as $$
+declare
+  v_id bigint := nullif(current_setting('takt.command', true), '')::bigint;
+begin
+  if v_id is null then
+    v_id := nextval('private.command_seq');
+    perform set_config('takt.command', v_id::text, true);
+  end if;
+  return v_id;
+end $$;
+comment on function private.command_id is 'The same number for all that this transaction does, and never again.';
+
 create function private.book_pieces(
   p_order_id bigint, p_sequence integer, p_started numeric, p_good numeric default 0, p_scrap numeric default 0, p_returned numeric default 0,
   p_rework numeric default 0, p_held numeric default 0, p_actor uuid default null, p_lot_id bigint default null, p_work_centre text default null,
@@ -1443,10 +1476,11 @@ begin
          rework_open = s.rework_open + p_rework, held_open = s.held_open + p_held
    where s.order_id = p_order_id and s.sequence = p_sequence;
   insert into public.piece_counts as c (order_id, sequence, work_centre, lot_id, started, good, scrap, returned, rework_open, held_open, from_rework,
-    source, counter_start, counter_end, pieces_per_cycle, photo, notes, station, actor_id, reverses)
+    source, counter_start, counter_end, pieces_per_cycle, photo, notes, station, actor_id, command, reverses)
   values (p_order_id, p_sequence, p_work_centre, p_lot_id, v_count.started, p_good, p_scrap, p_returned, p_rework, p_held, p_from_rework,
     p_source, (p_more ->> 'counter_start')::numeric, (p_more ->> 'counter_end')::numeric, (p_more ->> 'pieces_per_cycle')::numeric,
-    p_more ->> 'photo', p_more ->> 'notes', private.event_station(), nullif(p_actor, '00000000-0000-0000-0000-000000000000'), p_reverses)
+    p_more ->> 'photo', p_more ->> 'notes', private.event_station(), nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
+    private.command_id(), p_reverses)
   returning c.* into v_count;
   if v_step.is_last and p_good <> 0 then
     update public.piece_counts c set txn_id = private.book_product(v_order, p_good, p_reverses, p_actor) where c.id = v_count.id returning c.* into v_count;
@@ -1610,6 +1644,7 @@ begin
     update public.production_order_steps s
        set planned = new.quantity, released = case when s.materials = '[]' then new.quantity else s.released end
      where s.order_id = new.id;
+    perform private.fit_sets(new, 'production.changed', null);
     perform private.derive_order(new.id, null);
   end if;
   return null;
@@ -1625,6 +1660,131 @@ begin
 end $$;
 create trigger _500_cancelled after update of status on public.production_orders
   for each row when (old.status <> new.status and new.status = 'CANCELLED') execute function private.tg_production_orders__cancelled();
+
+-- sql/M12_production/counters.sql
+
+-- Counters of machines, and how much of each is booked: by the machine itself (record_count) or by who reads it (report_production).
+
+create type private.counter_reading as (delta numeric, notices jsonb);
+
+create function private.counter_name(p_source text)
+returns text language sql immutable set search_path = '' as $$
+  select case p_source when 'person' then 'counter' else p_source end
+$$;
+comment on function private.counter_name is 'Which counter a count moved: people read the one that is called counter.';
+
+create function private.check_counter_name(p_source text)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  if p_source in ('person', 'start', 'quality', 'end', 'undo') then
+    perform private.fail(422, 'production.counter_name', format('%s is no name for a counter: counts of people have it. Use counter, or plc-2.', p_source),
+      jsonb_build_object('field', 'p_source', 'actual', p_source));
+  end if;
+end $$;
+comment on function private.check_counter_name is 'Errors: production.counter_name (422). Undo tells by the name what a count was.';
+
+create function private.read_counter(p_work_centre text, p_source text, p_counter numeric, p_read_at timestamptz)
+returns private.counter_reading language plpgsql set search_path = '' as $$
+declare
+  v_at timestamptz := least(p_read_at, clock_timestamp());   -- a clock that is ahead must not make what comes next late
+  v_before public.piece_counters;
+begin
+  insert into public.piece_counters (work_centre, source, value, read_at) values (p_work_centre, p_source, p_counter, v_at)
+  on conflict on constraint piece_counters_pkey do nothing;
+  if not found then
+    select c.* into v_before from public.piece_counters c where c.work_centre = p_work_centre and c.source = p_source for update;
+    if p_read_at < v_before.read_at then
+      return row(null, jsonb_build_array(jsonb_build_object('code', 'production.counter_late', 'message',
+        'The counter was read again since: this reading comes too late and counts nothing.', 'details', jsonb_build_object('counter', p_counter,
+        'read_at', p_read_at, 'booked', trim_scale(v_before.value), 'booked_at', v_before.read_at))))::private.counter_reading;
+    end if;
+    update public.piece_counters c set value = p_counter, by_hand = false, read_at = v_at where c.work_centre = p_work_centre and c.source = p_source;
+  end if;
+  if p_counter >= v_before.value then
+    return row(p_counter - v_before.value, null)::private.counter_reading;
+  end if;
+  return row(null, jsonb_build_array(jsonb_build_object('code', 'production.counter_base', 'message',
+    'The counter is read for the first time, or was reset: it counts from here.', 'details', jsonb_build_object('counter', p_counter))))::private.counter_reading;
+end $$;
+comment on function private.read_counter is
+$$By how much a running counter went on since the reading before. Null and a notice for the first reading, and when it stands lower than before (it was
+reset): what was made meanwhile is not known, and the next reading counts from here; null and a notice for one that is older than the reading before.$$;
+
+create function private.read_by_hand(p_centre public.work_centres, p_start numeric, p_end numeric)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_before public.piece_counters;
+begin
+  insert into public.piece_counters (work_centre, source, value, by_hand) values (p_centre.code, private.counter_name('person'), p_end, true)
+  on conflict on constraint piece_counters_pkey do nothing;
+  if found then
+    return;
+  end if;
+  select c.* into v_before from public.piece_counters c where c.work_centre = p_centre.code and c.source = private.counter_name('person') for update;
+  -- Both figures below what a person read last: they set it back. Below what the machine said last: those pieces are counted.
+  if p_start < v_before.value and not (v_before.by_hand and p_end < v_before.value) then
+    perform private.fail(409, 'production.counter_booked', format('The counter of %s is booked up to %s. Start from there, or say the pieces without it.',
+      p_centre.title, trim_scale(v_before.value)), jsonb_build_object('field', 'p_counter_start', 'work_centre', p_centre.code,
+      'expected', trim_scale(v_before.value), 'actual', p_start));
+  end if;
+  update public.piece_counters c set value = p_end, by_hand = true, read_at = clock_timestamp()
+   where c.work_centre = p_centre.code and c.source = private.counter_name('person');
+end $$;
+comment on function private.read_by_hand is
+  'A person read the counter of a work centre: it counts on from p_end. Errors: production.counter_booked (409) when some of it was counted before.';
+
+-- sql/M12_production/capacity.sql
+
+-- How many steps of orders run at a work centre at once: the positions of its table.
+
+create function private.running_at(p_centre public.work_centres)
+returns table (order_id bigint, sequence integer, code text) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select s.order_id, s.sequence, o.code
+      from public.production_order_steps s join public.production_orders o on o.id = s.order_id
+     where s.step = p_centre.step and s.status = 'IN_PROGRESS' and s.waiting > 0 and o.site = p_centre.site and o.status not in ('CLOSED', 'CANCELLED')
+       and p_centre.code = (select c.work_centre from public.piece_counts c
+         where c.order_id = s.order_id and c.sequence = s.sequence and c.started > 0 and c.work_centre is not null and c.reverses is null
+           and not exists (select from public.piece_counts u where u.reverses = c.id) order by c.id desc limit 1)
+     order by o.code, s.sequence;
+end $$;
+comment on function private.running_at is
+$$Steps that take a position of a work centre: pieces of them were started there last, and some still lie there, neither reported nor set aside. A paused step
+takes none.$$;
+
+create function private.position_problem(p_centre public.work_centres, p_step public.production_order_steps)
+returns private.problem language plpgsql stable set search_path = '' as $$
+declare
+  v_running text[];
+begin
+  if p_centre.capacity is null then
+    return null;
+  end if;
+  v_running := array(select case when (r.order_id, r.sequence) <> (p_step.order_id, p_step.sequence) then r.code end from private.running_at(p_centre) r);
+  if cardinality(v_running) < p_centre.capacity or array_position(v_running, null) is not null   -- it lies there already
+     or exists (select from public.approvals a
+       where a.type = 'SPECIAL_OPERATION' and a.operation = 'over_capacity' and a.status = 'APPROVED' and a.work_centre = p_centre.code
+         and a.order_id = p_step.order_id and coalesce(a.sequence, p_step.sequence) = p_step.sequence) then
+    return null;
+  end if;
+  return private.floor_refusal(409, 'work_centre.full', format('%s is full: all its positions (%s) are taken, by %s. Report or pause one of them first.',
+    p_centre.title, p_centre.capacity, array_to_string(v_running, ', ')), jsonb_build_object('work_centre', p_centre.code,
+    'capacity', p_centre.capacity, 'running', v_running));
+end $$;
+comment on function private.position_problem is
+  'Why a step can not start at a work centre as well: as many run there as it has positions, and nobody approved more (over_capacity). No limit: never.';
+
+create function private.take_position(p_command private.floor_command)
+returns void language plpgsql set search_path = '' as $$
+begin
+  if (p_command.centre).capacity is not null then
+    -- Its row is shared by who works there: of those who start only one at a time looks what runs.
+    perform pg_advisory_xact_lock(hashtextextended('takt work centre ' || (p_command.centre).code, 0));
+    perform private.refuse(private.position_problem(p_command.centre, p_command.step));
+  end if;
+end $$;
+comment on function private.take_position is 'Errors: work_centre.full (409). Locks: the positions of the work centre, where it has a capacity; before stock.';
 
 -- sql/M12_production/release.sql
 
@@ -1826,16 +1986,21 @@ comment on function private.prospect is
 $$Pieces that an order gave or can still give: what may still enter it, what is in process or between its steps, what is being reworked (times
 the setting production.rework_yield, in per cent), what it made. A closed or cancelled order: what it made.$$;
 
-create function private.sets_wanted(p_order_id bigint, p_sequence integer)
+create function private.sets_needed(p_step public.production_order_steps)
 returns numeric language plpgsql stable set search_path = '' as $$
 begin
-  return (
-    select greatest(least(s.planned, coalesce(max(u.started) filter (where u.is_first and u.is_ended), s.planned)
-        - coalesce(sum(u.scrap + u.returned), 0)) - s.released, 0)
-      from public.production_order_steps s left join public.production_order_steps u on u.order_id = s.order_id and u.sequence < s.sequence
-     where s.order_id = p_order_id and s.sequence = p_sequence group by s.planned, s.released);
+  return case when p_step.is_ended then p_step.started else (
+    select least(p_step.planned, coalesce(max(u.started) filter (where u.is_first and u.is_ended), p_step.planned) - coalesce(sum(u.scrap + u.returned), 0))
+      from public.production_order_steps u where u.order_id = p_step.order_id and u.sequence < p_step.sequence) end;
 end $$;
-comment on function private.sets_wanted is 'Pieces that can still come to a step and have no set of its materials yet: what was lost before it needs none.';
+comment on function private.sets_needed is 'Pieces that came to a step or can still come: what was lost before it needs no set of its materials.';
+
+create function private.sets_wanted(p_step public.production_order_steps)
+returns numeric language plpgsql stable set search_path = '' as $$
+begin
+  return greatest(private.sets_needed(p_step) - p_step.released, 0);
+end $$;
+comment on function private.sets_wanted is 'Pieces that can still come to a step and have no set of its materials yet.';
 
 create function private.component_short(p_order_id bigint, p_sku text)
 returns numeric language plpgsql stable set search_path = '' as $$
@@ -1843,7 +2008,7 @@ begin
   return (
     select greatest(sum(coalesce(w.wanted, l.needed - l.consumed) - l.allocated), 0)
       from public.order_part_allocations l
-      left join lateral (select sum((m ->> 'quantity')::numeric * private.sets_wanted(s.order_id, s.sequence)) as wanted
+      left join lateral (select sum(private.set_quantity(m, s.released, s.released + private.sets_wanted(s))) as wanted
         from public.production_order_steps s, jsonb_array_elements(s.materials) m
        where s.order_id = l.production_order_id and m ->> 'sku' = p_sku) w on true
      where l.production_order_id = p_order_id and l.sku = p_sku and not l.is_closed);
@@ -2143,22 +2308,34 @@ comment on function private.drop_needless_replenishments is
 
 -- Complete sets: a step gets the materials of whole pieces or waits, and says for what.
 
+create function private.whole_sets(p_material jsonb, p_released numeric, p_promised numeric)
+returns numeric language plpgsql immutable set search_path = '' as $$
+declare
+  v_each numeric := (p_material ->> 'quantity')::numeric;
+  -- Rounded as set_quantity rounds: with what is handed over already, so much may go out in all, and a half of the last digit goes up.
+  v_sets numeric := ceil((p_promised + round(v_each * p_released, 3) + 0.0005) / v_each - p_released) - 1;
+begin
+  return greatest(case when private.set_quantity(p_material, p_released, p_released + v_sets) > p_promised then v_sets - 1 else v_sets end, 0);
+end $$;
+comment on function private.whole_sets is 'For how many more whole sets than were handed over so much of a material is enough.';
+
 create function private.complete_sets(p_order public.production_orders, p_sequence integer)
 returns table (possible numeric, missing jsonb) language plpgsql stable set search_path = '' as $$
 declare
-  v_wanted numeric := private.sets_wanted(p_order.id, p_sequence);
+  v_step public.production_order_steps := (select s from public.production_order_steps s where s.order_id = p_order.id and s.sequence = p_sequence);
+  v_wanted numeric := private.sets_wanted(v_step);
 begin
   return query
     with parts as (
-      select m ->> 'sku' as sku, (m ->> 'quantity')::numeric as per_piece, coalesce(l.allocated, 0) as promised
-        from public.production_order_steps s cross join lateral jsonb_array_elements(s.materials) m
-        left join public.order_part_allocations l on l.production_order_id = s.order_id and l.line = (m ->> 'line')::integer
-       where s.order_id = p_order.id and s.sequence = p_sequence
+      select m.item, m.item ->> 'sku' as sku, private.set_quantity(m.item, v_step.released, v_step.released + v_wanted) as needed,
+          coalesce(l.allocated, 0) as promised
+        from jsonb_array_elements(v_step.materials) m (item)
+        left join public.order_part_allocations l on l.production_order_id = p_order.id and l.line = (m.item ->> 'line')::integer
     )
-    select case when coalesce(bool_and(p.promised >= p.per_piece * v_wanted), true) then v_wanted
-        else least(v_wanted, min(floor(p.promised / p.per_piece))) end,
-      coalesce(jsonb_agg(jsonb_build_object('sku', p.sku, 'needed', trim_scale(p.per_piece * v_wanted), 'available', trim_scale(p.promised),
-        'missing', trim_scale(p.per_piece * v_wanted - p.promised)) order by p.sku) filter (where p.promised < p.per_piece * v_wanted), '[]')
+    select case when coalesce(bool_and(p.promised >= p.needed), true) then v_wanted
+        else least(v_wanted, min(private.whole_sets(p.item, v_step.released, p.promised))) end,
+      coalesce(jsonb_agg(jsonb_build_object('sku', p.sku, 'needed', trim_scale(p.needed), 'available', trim_scale(p.promised),
+        'missing', trim_scale(p.needed - p.promised)) order by p.sku) filter (where p.promised < p.needed), '[]')
       from parts p;
 end $$;
 comment on function private.complete_sets is
@@ -2214,6 +2391,36 @@ comment on function private.raise_shortage is
 $$What is missing for complete sets: components that are made here are replenished, once, for what is not coming already; others are a
 discrepancy until they are there. Answers notices [{code, message, details}]. With an empty p_missing it resolves discrepancies.
 The family is locked by the caller (lock_family), its stock too (lock_order_stock).$$;
+
+create function private.fit_sets(p_order public.production_orders, p_event text, p_actor uuid)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_step public.production_order_steps;
+  v_needed numeric;
+begin
+  for v_step in select s.* from public.production_order_steps s where s.order_id = p_order.id and s.materials <> '[]' order by s.sequence loop
+    v_needed := private.sets_needed(v_step);
+    if v_step.released > v_needed then
+      perform private.give_back_sets(p_order, v_step, v_step.released - v_needed, p_actor);
+    end if;
+    if v_step.released >= v_needed then   -- it waits for nothing any more
+      update public.production_discrepancies d set resolved_at = now()
+       where d.order_id = p_order.id and d.sequence = v_step.sequence and d.resolved_at is null;
+      update public.production_order_progress p
+         set waits_for = (select coalesce(jsonb_agg(w.item order by w.n), '[]') from jsonb_array_elements(p.waits_for) with ordinality w (item, n)
+           where (w.item ->> 'sequence')::integer <> v_step.sequence)
+       where p.order_id = p_order.id and p.waits_for @> jsonb_build_array(jsonb_build_object('sequence', v_step.sequence));
+    end if;
+    update public.production_order_lines n set pieces = nullif(v_needed, v_step.planned)
+     where n.order_id = p_order.id and n.line in (select (m ->> 'line')::integer from jsonb_array_elements(v_step.materials) m)
+       and n.pieces is distinct from nullif(v_needed, v_step.planned);
+  end loop;
+  perform private.write_production_lines(p_order);
+  perform private.allocate(private.order_skus(p_order.id), jsonb_build_object('event', p_event, 'ref', p_order.code));
+end $$;
+comment on function private.fit_sets is
+$$After pieces were lost, or it was taken back, or no more are made: what is promised and handed over to each step is for the pieces that can still come to
+it, and the rest is free for others, above all for what is made again. The items are locked by the caller (lock_order_stock).$$;
 
 -- sql/M12_production/quality.sql
 
@@ -2310,11 +2517,10 @@ begin
     case when v_new.disposition <> 'accept' or p_reason is not null then private.check_reason_code(p_reason, v_step.step) end);
   v_new.event_id := private.emit_quality(p_order, v_new, 'production.quality', p_actor);
   v_change := private.quality_deltas(v_new.disposition, v_new.taken_from, p_quantity);
-  if v_change <> row(0, 0, 0, 0, 0)::private.piece_deltas then
-    v_new.count_id := (private.book_pieces(p_order.id, p_sequence, case when v_new.taken_from = 'process' then null else 0 end, v_change.good,
-      v_change.scrap, v_change.returned, v_change.rework, v_change.held, p_actor, v_new.lot_id, v_new.work_centre, 'quality',
-      p_from_rework => v_new.taken_from = 'rework' or v_new.disposition = 'use_as_is')).id;
-  end if;
+  -- Where the pieces stay counted as they were, the count is all zeros: undo takes back what came last, and that is this.
+  v_new.count_id := (private.book_pieces(p_order.id, p_sequence, case when v_new.taken_from = 'process' then null else 0 end, v_change.good,
+    v_change.scrap, v_change.returned, v_change.rework, v_change.held, p_actor, v_new.lot_id, v_new.work_centre, 'quality',
+    p_from_rework => v_new.taken_from = 'rework' or v_new.disposition = 'use_as_is')).id;
   update public.quality_records q set open_quantity = q.open_quantity - p_quantity where q.id = p_source_id;
   insert into public.quality_records as q (order_id, sequence, step, work_centre, lot_id, disposition, taken_from, source_id, quantity, open_quantity,
     reason, cause, defect_position, notes, photo, site, event_id, count_id, recorded_by)
@@ -2325,6 +2531,7 @@ begin
   v_answer.record := v_new;
   v_answer.notices := '[]';
   if v_new.disposition in ('scrap', 'return') then
+    perform private.fit_sets(p_order, 'production.quality', p_actor);   -- first: what the lost pieces do not take is for those that replace them
     v_answer.notices := v_answer.notices || coalesce(private.replenish(private.root_of(p_order.id), p_order, p_order.product_sku,
       upper(v_new.disposition), v_new.event_id, p_actor), '[]');
   end if;
@@ -2370,6 +2577,7 @@ begin
    where q.id = v_record.id;
   update public.quality_records q set open_quantity = q.open_quantity + v_record.quantity where q.id = v_record.source_id;
   if v_record.disposition in ('scrap', 'return') then
+    perform private.fit_sets(v_order, 'production.undone', p_actor);
     v_notice := private.unreplenish(private.root_of(v_order.id), v_order, v_order.product_sku, p_undo_event, p_actor);
   end if;
   return '[]' || coalesce(v_notice, '[]');
@@ -2879,8 +3087,9 @@ begin
   end if;
   perform private.lock_order_stock(v_order);
   update public.production_order_progress p set close_reason = null, closed_by = null where p.order_id = v_order.id;
-  update public.production_order_steps s set is_ended = false where s.order_id = v_order.id and s.is_ended;
   update public.production_orders o set quantity = p_quantity where o.id = v_order.id and o.quantity <> p_quantity;
+  perform private.take_back_end(v_order, c, 'production.reopened', v_actor) from public.piece_counts c
+    where c.order_id = v_order.id and c.source = 'end' and c.reverses is null and not exists (select from public.piece_counts u where u.reverses = c.id);
   perform private.derive_order(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.reopened', v_actor, null, null, jsonb_build_object('reason', p_reason, 'quantity', p_quantity));
   v_notice := private.replenish(private.root_of(v_order.id), v_order, v_order.product_sku, 'REOPENED', v_event, v_actor);
@@ -2918,6 +3127,7 @@ begin
     perform private.check_production_quantity(p_quantity);
   end if;
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
+  perform private.take_position(v_command);
   v_command := private.release_more(v_command, coalesce(p_quantity, 'infinity'));
   perform private.refuse(private.input_problem(v_command.order_row, v_command.step));
   v_can := coalesce(p_quantity, private.can_start(v_command.step));
@@ -2942,10 +3152,10 @@ comment on function public.start_step is
 $$Pieces go onto the work centre: p_quantity, else all that may start now. A paused step goes on. Without p_sequence the first step of the order that
 this work centre does and that can go on. p_lot: a lot of the order, else its own.
 Permission: production.run at its site and in its store.
-Errors: those of private.begin_floor; production.previous_step, production.parts_missing, production.step_completed, production.more_than_input (409),
-production.quantity (422), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), request.reused (422).
+Errors: those of private.begin_floor; work_centre.full (409), production.previous_step, production.parts_missing, production.step_completed,
+production.more_than_input (409), production.quantity (422), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), request.reused (422).
 Idempotency: by p_request_id; when it runs and nothing more can start it answers changed = false.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the items of the order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the positions of the work centre; the items of the order.$$;
 
 create function public.pause_step(p_code text, p_sequence integer, p_reason text default null, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
@@ -3010,6 +3220,9 @@ declare
   v_notices jsonb := '[]';
   v_event bigint;
 begin
+  if v_all > (p_command.step).waiting then
+    perform private.take_position(p_command);
+  end if;
   p_command := private.release_more(p_command, v_all - (p_command.step).waiting);
   perform private.refuse(private.input_problem(v_order, p_command.step));
   if p_report.scrap + p_report.rework > 0 then
@@ -3063,51 +3276,37 @@ begin
       jsonb_build_object('sequence', (v_command.step).sequence, 'reason', (v_command.step).pause_reason));
   end if;
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
+  if p_counter_end is not null then
+    perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
+  end if;
   return private.report_pieces(v_command, v_report, 'person');
 end $$;
 comment on function public.report_production is
 $$Good, scrap and rework in one go, in pieces; scrap and rework with a reason (and cause, position of the defect). p_counter_start and p_counter_end: what
 the counter of the machine showed; the difference times p_pieces_per_cycle is what was made, and without p_good the rest of it is good. p_photo: path of a
-photo in storage. Pieces that nobody started start now, as far as the step before gave good ones. Scrap is replenished as private.write_quality says (notices).
+photo in storage. The counter is the one that record_count calls counter: it counts on from p_counter_end, and nothing of it twice. Pieces that nobody started start now, as far as the step before gave good ones. Scrap is replenished as private.write_quality says (notices).
 Permission: production.run at its site and in its store.
-Errors: those of private.begin_floor; production.counter, production.nothing (422), production.step_paused,
+Errors: those of private.begin_floor; production.counter, production.nothing (422), production.counter_booked, work_centre.full, production.step_paused,
 production.previous_step, production.parts_missing, production.step_completed, production.more_than_input, production.more_than_in_process (409),
 those of private.write_quality (quality.reason_required, quality.reason_unknown (422), …), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), stock.short (409), request.too_long (422),
 request.reused (422).
 Idempotency: by p_request_id.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the items of the order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the positions of the work centre; the items of the
+order.$$;
 
 create function private.no_centre()
 returns private.problem language sql immutable set search_path = '' as $$
   select private.floor_refusal(422, 'production.which_step', 'Say at which work centre.', jsonb_build_object('field', 'p_work_centre'))
 $$;
 
-create function private.counter_delta(p_work_centre text, p_source text, p_counter numeric)
-returns numeric language plpgsql set search_path = '' as $$
-declare
-  v_before numeric;
-begin
-  insert into public.piece_counters (work_centre, source, value) values (p_work_centre, p_source, p_counter)
-  on conflict on constraint piece_counters_pkey do nothing;
-  if found then
-    return null;
-  end if;
-  select c.value into v_before from public.piece_counters c where c.work_centre = p_work_centre and c.source = p_source for update;
-  update public.piece_counters c set value = p_counter, read_at = now() where c.work_centre = p_work_centre and c.source = p_source;
-  return case when p_counter >= v_before then p_counter - v_before end;
-end $$;
-comment on function private.counter_delta is
-$$By how much a running counter went on since the reading before; null for the first reading, and when it stands lower than before (it was reset): what was
-made meanwhile is not known, and the next reading counts from here.$$;
-
 create function public.record_count(
   p_code text, p_work_centre text, p_delta numeric default null, p_counter numeric default null, p_pieces_per_cycle numeric default 1,
-  p_source text default 'counter', p_sequence integer default null, p_request_id uuid default null)
+  p_source text default 'counter', p_sequence integer default null, p_read_at timestamptz default null, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.floor_command := private.begin_floor('production.count', p_code, p_work_centre, p_sequence, p_request_id, 'record_count',
-    jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence));
-  v_delta numeric := p_delta;
+    jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence, p_read_at));
+  v_read private.counter_reading := row(p_delta, null)::private.counter_reading;
   v_report private.production_report;
 begin
   if v_command.answer is not null then
@@ -3119,27 +3318,29 @@ begin
     perform private.fail(422, 'production.counter', 'Say either by how much the counter went on (p_delta), or where it stands (p_counter).',
       jsonb_build_object('field', 'p_counter', 'delta', p_delta, 'counter', p_counter, 'pieces_per_cycle', p_pieces_per_cycle));
   end if;
+  perform private.check_counter_name(p_source);
   v_command.lot_id := private.lock_own_lot(v_command.order_row, null, v_command.actor);
   if p_counter is not null then
-    v_delta := private.counter_delta(p_work_centre, p_source, p_counter);
+    v_read := private.read_counter(p_work_centre, p_source, p_counter, p_read_at);
   end if;
-  if coalesce(v_delta, 0) = 0 then
-    return private.finish_floor(v_command, false, null, case when v_delta is null then jsonb_build_array(jsonb_build_object('code', 'production.counter_base',
-      'message', 'The counter is read for the first time, or was reset: it counts from here.', 'details', jsonb_build_object('counter', p_counter))) end);
+  if coalesce(v_read.delta, 0) = 0 then
+    return private.finish_floor(v_command, false, null, v_read.notices);
   end if;
-  v_report := row(v_delta * p_pieces_per_cycle, 0, 0, null, null, null, jsonb_strip_nulls(jsonb_build_object('pieces_per_cycle', p_pieces_per_cycle,
-    'counter_start', p_counter - v_delta, 'counter_end', p_counter)))::private.production_report;
+  v_report := row(v_read.delta * p_pieces_per_cycle, 0, 0, null, null, null, jsonb_strip_nulls(jsonb_build_object('pieces_per_cycle', p_pieces_per_cycle,
+    'counter_start', p_counter - v_read.delta, 'counter_end', p_counter)))::private.production_report;
   return private.report_pieces(v_command, v_report, p_source);
 end $$;
 comment on function public.record_count is
 $$A counter went on: by p_delta cycles, or it stands at p_counter now. Each cycle is p_pieces_per_cycle good pieces. The first reading of a counter
 (work centre and p_source), and one that stands lower than before, counts nothing and is where the next one counts from (notice production.counter_base).
-A refused reading is not taken as read: the next one counts its pieces too.
+A refused reading is not taken as read: the next one counts its pieces too. p_read_at: when it was read; one that is older than the last one that was
+booked comes too late and changes nothing (notice production.counter_late). p_source: a name of the counter, none of person, start, quality, end, undo.
 Permission: production.count at its site and in its store.
-Errors: those of private.begin_floor; production.counter (422), production.previous_step, production.parts_missing, production.step_completed,
-production.more_than_input (409), lot.removed (409), lot.on_hold (423), stock.short (409), request.reused (422).
+Errors: those of private.begin_floor; production.counter, production.counter_name (422), work_centre.full, production.previous_step,
+production.parts_missing, production.step_completed, production.more_than_input (409), lot.removed (409), lot.on_hold (423), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; the same reading of a running counter again answers changed = false.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the items of the order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the positions of the work centre; the items of the
+order.$$;
 
 grant execute on function public.start_step, public.pause_step, public.report_production, public.record_count to authenticated, service_role;
 
@@ -3186,21 +3387,43 @@ begin
   if v_step.status <> 'COMPLETED' then
     perform private.refuse_open_step(v_order, v_step);
     perform private.check_reason(p_reason);
-    update public.production_order_steps s set is_ended = true where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
-    perform private.derive_order(v_order.id, v_command.actor);
+    perform private.end_step(v_command, trim(p_reason));
   end if;
   return private.finish_floor(v_command, true, (select max(e.id) from public.events e
     where e.stream = 'production_order' and e.stream_id = v_order.code and e.event = 'production.step_completed'));
 end $$;
 comment on function public.complete_step is
 $$The step is done. It is by itself once all that can come to it has come and is good or lost; p_good reports the rest as good first. The first step may
-end before all was started (p_reason): no more of it is made.
+end before all was started (p_reason): no more of it is made, and what is there for it is free again. Undone like a report.
 Permission: production.run at its site and in its store.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
 production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
 request.reused (422).
 Idempotency: by p_request_id; completed before, it answers changed = false.
-Locks: the root, its open replenishments and the order, by id; with p_good its lot and items too.$$;
+Locks: the root, its open replenishments and the order, by id; with p_good its lot; the items of the order.$$;
+
+create function private.end_step(p_command private.floor_command, p_reason text)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_order public.production_orders := p_command.order_row;
+  v_lot bigint := coalesce(p_command.lot_id, (private.own_lot(v_order, p_command.actor)).id);
+begin
+  perform private.lock_order_stock(v_order);
+  update public.production_order_steps s set is_ended = true where s.order_id = v_order.id and s.sequence = (p_command.step).sequence;
+  perform private.book_pieces(v_order.id, (p_command.step).sequence, 0, p_actor => p_command.actor, p_lot_id => v_lot, p_source => 'end',
+    p_more => jsonb_build_object('notes', p_reason));   -- zeros: so that undo finds it
+  perform private.fit_sets(v_order, 'production.step_completed', p_command.actor);
+end $$;
+comment on function private.end_step is 'No more starts at the first step. The family is locked by the caller. Locks: the items of the order.';
+
+create function private.take_back_end(p_order public.production_orders, p_count public.piece_counts, p_event text, p_actor uuid)
+returns void language plpgsql set search_path = '' as $$
+begin
+  update public.production_order_steps s set is_ended = false where s.order_id = p_order.id and s.sequence = p_count.sequence;
+  perform private.reverse_count(p_count, p_actor);
+  perform private.fit_sets(p_order, p_event, p_actor);
+end $$;
+comment on function private.take_back_end is 'A step that was ended early goes on. The items of the order are locked by the caller.';
 
 create function private.without_request(p_command private.floor_command)
 returns private.floor_command language plpgsql immutable set search_path = '' as $$
@@ -3223,7 +3446,7 @@ begin
 end $$;
 comment on function private.last_count is 'The last count that still stands; a null row when there is none.';
 
-create function private.count_to_undo(p_actor uuid, p_order public.production_orders, p_window interval, p_any boolean)
+create function private.choose_undo(p_actor uuid, p_order public.production_orders, p_window interval, p_any boolean)
 returns public.piece_counts language plpgsql stable set search_path = '' as $$
 declare
   v_count public.piece_counts := private.last_count(p_actor, p_order.id, case when p_order.id is null then now() - p_window end);
@@ -3231,7 +3454,26 @@ begin
   if p_any and p_order.id is not null and (v_count.id is null or v_count.at < now() - p_window) then
     v_count := private.last_count(null, p_order.id, null);   -- a supervisor takes back anybody's
   end if;
-  if v_count.id is null then
+  return v_count;
+end $$;
+
+create function private.undo_window(p_store text, p_site text)
+returns interval language plpgsql stable set search_path = '' as $$
+begin
+  return make_interval(mins => (private.setting('undo.minutes', p_store, p_site) #>> '{}')::integer);
+end $$;
+
+create function private.count_to_undo(
+  p_actor uuid, p_order public.production_orders, p_window interval, p_any boolean, p_expected bigint)
+returns public.piece_counts language plpgsql stable set search_path = '' as $$
+declare
+  v_count public.piece_counts := private.choose_undo(p_actor, p_order, p_window, p_any);
+begin
+  if p_expected is not null and not exists (select from public.piece_counts c
+      where c.id = p_expected and c.order_id = v_count.order_id and c.command = v_count.command) then
+    perform private.fail(409, 'undo.stale', 'That is not the last one any more. Look at what is there now before you take back more.',
+      jsonb_build_object('expected', p_expected, 'actual', v_count.id));
+  elsif v_count.id is null then
     perform private.fail(404, 'undo.nothing', 'There is nothing of yours to undo.', jsonb_build_object('code', p_order.code));
   elsif v_count.at < now() - p_window and not p_any then
     perform private.fail(403, 'undo.too_late', format('That was more than %s minutes ago. Ask a supervisor.', extract(epoch from p_window)::integer / 60),
@@ -3239,7 +3481,7 @@ begin
   end if;
   return v_count;
 end $$;
-comment on function private.count_to_undo is 'Errors: undo.nothing (404), undo.too_late (403).';
+comment on function private.count_to_undo is 'Errors: undo.stale (409), undo.nothing (404), undo.too_late (403).';
 
 create function private.undo_command(p_order public.production_orders, p_last public.piece_counts, p_event_id bigint, p_actor uuid)
 returns jsonb language plpgsql set search_path = '' as $$
@@ -3258,17 +3500,23 @@ begin
     if v_record is not null then
       v_notice := private.reverse_quality(v_record, p_actor, p_event_id);
       v_notices := v_notices || coalesce(v_notice, '[]');
+    elsif v_count.source = 'end' then
+      perform private.take_back_end(p_order, v_count, 'production.undone', p_actor);
+      if private.root_of(p_order.id) <> p_order.id then   -- its root misses less now
+        v_notice := private.unreplenish(private.root_of(p_order.id), p_order, p_order.product_sku, p_event_id, p_actor);
+        v_notices := v_notices || coalesce(v_notice, '[]');
+      end if;
     else
       perform private.reverse_count(v_count, p_actor);
       update public.piece_counters c set value = v_count.counter_start
-       where c.work_centre = v_count.work_centre and c.source = v_count.source and c.value = v_count.counter_end;
+       where c.work_centre = v_count.work_centre and c.source = private.counter_name(v_count.source) and c.value = v_count.counter_end;
     end if;
   end loop;
   return v_notices;
 end $$;
 comment on function private.undo_command is 'All counts and quality records of one command are taken back. Errors: undo.blocked, stock.short (409).';
 
-create function public.undo_production(p_code text default null, p_request_id uuid default null)
+create function public.undo_production(p_code text default null, p_count_id bigint default null, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
   v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
@@ -3280,16 +3528,16 @@ declare
 begin
   v_command.actor := private.authorize('production.run', v_order.store, v_order.site);
   v_command.request_id := p_request_id;
-  v_command.answer := private.replay(v_command.actor, p_request_id, 'undo_production', jsonb_build_array(p_code));
+  v_command.answer := private.replay(v_command.actor, p_request_id, 'undo_production', jsonb_build_array(p_code, p_count_id));
   if v_command.answer is not null then
     return private.finish_floor(v_command, false);
   elsif p_code is not null and v_order.id is null then
     perform private.refuse(private.order_problem(v_order, p_code));
   end if;
-  v_window := make_interval(mins => (private.setting('undo.minutes', v_order.store, v_order.site) #>> '{}')::integer);
-  v_last := private.count_to_undo(v_command.actor, v_order, v_window, v_any);
+  v_window := private.undo_window(v_order.store, v_order.site);
+  v_last := private.count_to_undo(v_command.actor, v_order, v_window, v_any, p_count_id);
   v_command.order_row := private.lock_family(v_last.order_id);
-  v_last := private.count_to_undo(v_command.actor, v_command.order_row, v_window, v_any);   -- a twin may have been faster
+  v_last := private.count_to_undo(v_command.actor, v_command.order_row, v_window, v_any, p_count_id);   -- a twin may have been faster
   v_order := v_command.order_row;
   perform private.authorize('production.run', v_order.store, v_order.site);
   if v_order.status = 'CANCELLED' or exists (select from public.production_order_progress p where p.order_id = v_order.id and p.close_reason is not null) then
@@ -3298,6 +3546,8 @@ begin
   end if;
   perform 1 from public.production_lots l where l.lot_id in (select c.lot_id from public.piece_counts c
     where c.order_id = v_order.id and c.command = v_last.command) order by l.lot_id for update;
+  perform 1 from public.piece_counters k where (k.work_centre, k.source) in (select c.work_centre, private.counter_name(c.source) from public.piece_counts c
+    where c.order_id = v_order.id and c.command = v_last.command and c.counter_end is not null) order by k.work_centre, k.source for update;
   perform private.lock_order_stock(v_order);
   v_command.step := (select s from public.production_order_steps s where s.order_id = v_last.order_id and s.sequence = v_last.sequence);
   v_event := private.emit_floor(v_order, 'production.undone', v_command.actor, v_command.step, v_last.work_centre, jsonb_build_object(
@@ -3306,12 +3556,13 @@ begin
 end $$;
 comment on function public.undo_production is
 $$Take back the own last report, count, start or quality record (of one order, or at all) within the setting undo.minutes: pieces, lots, stock and what was
-replenished for it. Later, or for somebody else's on an order, it takes production.undo_any. Undoing again takes back the one before.
+replenished for it; an early end of a step too. Later, or for somebody else's on an order, it takes production.undo_any. Undoing again takes back the one
+before. p_count_id: what the screen showed as the last one (count_id of the answer, undo_id of the queue): two quick taps take back one.
 Permission: production.run; production.undo_any for what is older or not one's own; at the order's site and in its store.
-Errors: production.unknown (404), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409),
+Errors: production.unknown (404), undo.stale (409), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409),
 stock.short (409), request.reused (422).
-Idempotency: by p_request_id; without it the next call undoes the one before.
-Locks: the root, its open replenishments and the order, by id; the lots; all items of the order.$$;
+Idempotency: by p_request_id; without it and without p_count_id the next call undoes the one before.
+Locks: the root, its open replenishments and the order, by id; the lots; the counter; all items of the order.$$;
 
 grant execute on function public.complete_step to authenticated, service_role;
 grant execute on function public.undo_production to authenticated;
@@ -3384,6 +3635,9 @@ begin
     p_command := private.release_more(p_command, 1);
     v_problem := private.input_problem(p_command.order_row, p_command.step);
   end if;
+  if v_problem.status is null then
+    v_problem := private.position_problem(p_command.centre, p_command.step);
+  end if;
   v_step := p_command.step;
   if v_problem.status is not null then
     return row(false, false, 'refused', v_problem.message, v_problem.status, 'PT' || v_problem.status, v_problem.hint, v_problem.detail, null,
@@ -3444,7 +3698,7 @@ Permission: production.run at its site and in its store.
 Errors (answered with their HTTP status and remembered as event production.scan_refused, with expected and actual): production.unknown (404),
 production.closed, production.not_released (409), work_centre.unknown (404), work_centre.other_site, work_centre.disabled (409), production.no_step (404),
 production.which_step (422), production.wrong_step, production.wrong_work_centre, production.previous_step, production.parts_missing,
-production.step_completed (409), lot.unknown (404), lot.other_order, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
+production.step_completed, work_centre.full (409), lot.unknown (404), lot.other_order, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
 production.wrong_material (409), item.unknown (404), gs1.unreadable (422), gs1.unknown_item (404), gs1.ambiguous (409); raised: request.reused (422).
 Idempotency: by p_request_id: a repeat answers the first event.
 Locks: the root, its open replenishments and the order; the work centre, shared; the lots, shared; the items of the order.$$;
@@ -3507,6 +3761,11 @@ returns table (subject text, what text, kept numeric, expected numeric) language
     join lateral (select s.released, (i ->> 'quantity')::numeric as per_piece from public.production_order_steps s, jsonb_array_elements(s.materials) i
       where s.order_id = f.id and (i ->> 'line')::integer = l.line) m on true
    where l.consumed <> round(m.per_piece * m.released, 3)
+  union all select f.code, 'parts for pieces that can still come: ' || l.sku, l.needed, round(m.per_piece * m.needed, 3) from flow f
+    join public.order_part_allocations l on l.production_order_id = f.id and not l.is_closed
+    join lateral (select private.sets_needed(s) as needed, (i ->> 'quantity')::numeric as per_piece
+      from public.production_order_steps s, jsonb_array_elements(s.materials) i where s.order_id = f.id and (i ->> 'line')::integer = l.line) m on true
+   where l.needed <> round(m.per_piece * m.needed, 3)
 $$;
 
 create view private.production_selfcheck as
@@ -3566,8 +3825,9 @@ declare
     when coalesce(trim(p_approval.justification), '') = '' then 'p_justification'
     when p_approval.type = 'OVERTIME' and (p_approval.starts_at < p_approval.ends_at) is not true then 'p_ends_at'
     when p_approval.type in ('ENABLE_EQUIPMENT', 'DISABLE_EQUIPMENT') and p_approval.work_centre is null then 'p_work_centre'
-    when p_approval.type = 'SPECIAL_OPERATION' and coalesce(p_approval.operation, '') not in ('other_work_centre', 'other') then 'p_operation'
+    when p_approval.type = 'SPECIAL_OPERATION' and coalesce(p_approval.operation, '') not in ('other_work_centre', 'over_capacity', 'other') then 'p_operation'
     when p_approval.operation = 'other_work_centre' and num_nonnulls(p_approval.order_id, p_approval.sequence, p_approval.work_centre) < 3 then 'p_sequence'
+    when p_approval.operation = 'over_capacity' and num_nonnulls(p_approval.order_id, p_approval.work_centre) < 2 then 'p_order'
     when p_approval.site is null then 'p_site' end;
 begin
   if v_field is not null then
@@ -3576,8 +3836,9 @@ begin
       when 'p_justification' then 'Say why it is needed.'
       when 'p_ends_at' then 'Say from when until when; the end comes after the beginning.'
       when 'p_work_centre' then 'Say which work centre.'
-      when 'p_operation' then 'A special operation is other_work_centre or other.'
+      when 'p_operation' then 'A special operation is other_work_centre, over_capacity or other.'
       when 'p_site' then 'Say at which site.'
+      when 'p_order' then 'Say which order and which work centre.'
       else 'Say which order, which step of it and which work centre.' end, jsonb_build_object('field', v_field));
   end if;
   perform private.check_length('p_justification', p_approval.justification, 1000);
@@ -3638,7 +3899,7 @@ end $$;
 comment on function public.request_approval is
 $$Ask for something that another person decides. p_type OVERTIME (p_starts_at to p_ends_at, at a work centre or the whole site),
 ENABLE_EQUIPMENT or DISABLE_EQUIPMENT (p_work_centre), SPECIAL_OPERATION (p_operation other_work_centre: a step of an order at another work
-centre than its routing names; other: anything, for the record). p_justification always.
+centre than its routing names; over_capacity: an order, or a step of it, at a work centre whose positions are all taken; other: anything, for the record). p_justification always.
 Permission: production.request at the site.
 Errors: approval.incomplete (422), approval.needless (409), production.unknown (404), production.no_step (404), work_centre.unknown (404), work_centre.other_site (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same asked again while it is pending answers changed = false.
@@ -4143,7 +4404,9 @@ begin
   if (v_outlook.why).status is null then
     v_outlook.why := private.centre_problem(p_order, p_centre, p_centre.code);
   end if;
-  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start = 0 then
+  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start > 0 then
+    v_outlook.why := private.position_problem(p_centre, p_step);
+  elsif (v_outlook.why).status is null and p_step.in_process = 0 then
     v_outlook.why := private.input_problem(p_order, p_step);
     if (v_outlook.why).hint = 'production.parts_missing' then
       v_outlook.why := private.parts_problem(p_order, p_step, v_missing);
@@ -4233,6 +4496,13 @@ begin
 end $$;
 comment on function private.jobs_of is 'Open steps that a work centre may do (p_code: all those of one order): what runs, what can start, then what waits; by priority, due date and code.';
 
+create function private.undo_id(p_order public.production_orders)
+returns bigint language plpgsql stable set search_path = '' as $$
+begin
+  return (private.choose_undo((private.identify()).actor_id, p_order, private.undo_window(p_order.store, p_order.site), private.may('production.undo_any'))).id;
+end $$;
+comment on function private.undo_id is 'What undo_production would take back for the caller now; null: nothing.';
+
 create function private.job_json(p_order public.production_orders, p_step public.production_order_steps, p_outlook private.step_outlook)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
@@ -4242,7 +4512,7 @@ begin
     'step_title', (select p.title from public.process_steps p where p.code = p_step.step),
     'root', (select o.code from public.replenishments r join public.production_orders o on o.id = r.root_id where r.order_id = p_order.id),
     'can_start', trim_scale(p_outlook.can_start), 'can_run', p_outlook.can_run, 'hint', (p_outlook.why).hint, 'why', (p_outlook.why).message,
-    'detail', (p_outlook.why).detail, 'previous', private.neighbour(p_step, false), 'next', private.neighbour(p_step, true),
+    'detail', (p_outlook.why).detail, 'undo_id', case when p_step.started > 0 or p_step.is_ended then private.undo_id(p_order) end, 'previous', private.neighbour(p_step, false), 'next', private.neighbour(p_step, true),
     'minutes_left', round(case when p_step.started_at is null then p_step.setup_min else 0 end + p_step.run_min * greatest(p_step.planned - p_step.good, 0), 1),
     'lots', (select coalesce(jsonb_agg(jsonb_build_object('code', l.code, 'held_at', l.held_at) order by l.id), '[]')
       from public.production_lots p join public.lots l on l.id = p.lot_id where p.order_id = p_order.id and p.removed_at is null));
@@ -4270,7 +4540,7 @@ comment on function public.get_work_centre_queue is
 $$What there is to do at a work centre: {centre: its row, step_title, disabled_by_name; pending: an open approval about it or null; total, can_run: how many, also
 beyond p_limit; items: what runs, what can start (by priority, due date, code), then what waits}. An item is one step of a released open order: its row, code,
 version, type, priority, due_date, quantity, product_sku, product_title, step_title, root (the order it makes again for), can_start, can_run, hint, why and
-detail when nothing can be done, previous and next {sequence, step, title, status, work_centre, good, in_process}, minutes_left (setup and run time), lots
+detail when nothing can be done, undo_id (what undo_production would take back, as its p_count_id), previous and next {sequence, step, title, status, work_centre, good, in_process}, minutes_left (setup and run time), lots
 [{code, held_at}]. p_code: only that order, also what is completed there. p_limit 1–200.
 Permission: production.read at its site; orders of the stores of the caller.
 Errors: work_centre.unknown (404).
@@ -4808,12 +5078,10 @@ begin
     perform private.authorize('inventory.move', null, (private.place(p_location)).site);
     v_activity.txn_id := private.take_lot(v_order, v_lot, p_quantity, p_location, v_actor);
   end if;
-  v_activity.kind := 'consume';
   v_activity.order_id := v_order.id;
   v_activity.sequence := p_sequence;
   v_activity.actor_id := v_actor;
-  v_activity.id := private.book_activity(v_activity, array[row(v_lot.id, p_quantity, least(p_quantity, greatest(v_balance.good, 0)))::private.lot_part],
-    array[row(v_into.id, null, 0)::private.lot_part]);
+  v_activity.id := private.book_use(v_activity, v_balance, v_into.id, p_quantity);
   perform private.emit('production_order', v_order.code, 'production.material_used', v_actor, jsonb_strip_nulls(jsonb_build_object('version', v_order.version,
     'sequence', p_sequence, 'lot', v_lot.code, 'sku', v_lot.sku, 'quantity', trim_scale(p_quantity), 'into', v_into.code)), v_order.store, v_order.site);
   return private.finish_movement(v_actor, p_request_id, v_activity.id, array[v_lot.id, v_into.id], 'lot.consumed', jsonb_build_object('order', v_order.code,
@@ -4821,12 +5089,36 @@ begin
 end $$;
 comment on function public.consume_lot is
 $$So much of a lot goes into a production order: into its own lot, or p_into_lot of the same order. p_sequence: at this step, whose materials it has to
-fit. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
+fit. A lot of the order itself is reworked: nothing of it is used up. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
 Permission: production.lots at the order's site and in its store, and where the lot is of another order at that one's; inventory.move too when it is
 taken from the shelf.
 Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order (shared), the lots by id, then the item.$$;
+
+create function private.book_use(p_activity public.trace_activities, p_from public.production_lots, p_into bigint, p_quantity numeric)
+returns bigint language plpgsql set search_path = '' as $$
+declare
+  v_part private.lot_part := row(p_from.lot_id, p_quantity, least(p_quantity, greatest(p_from.good, 0)));
+begin
+  if p_from.order_id is distinct from p_activity.order_id then
+    p_activity.kind := 'consume';
+    return private.book_activity(p_activity, array[v_part], array[row(p_into, null, 0)::private.lot_part]);
+  end if;
+  -- The order takes its own pieces in hand again: they stay its pieces, and all of them can still be reported.
+  if p_from.is_counted and p_quantity > p_from.remaining then
+    perform private.lot_short(array[p_from.lot_id]);
+  elsif p_from.lot_id = p_into then
+    p_activity.kind := 'rework';
+    return private.book_activity(p_activity, array[row(p_into, p_quantity, 0)::private.lot_part], '{}');
+  end if;
+  p_activity.kind := 'merge';
+  v_part.good := greatest(p_quantity - (p_from.remaining - p_from.good), 0);   -- those in process first
+  return private.book_activity(p_activity, array[v_part], array[row(p_into, p_quantity, v_part.good)::private.lot_part]);
+end $$;
+comment on function private.book_use is
+$$Material goes into a lot of an order. What comes from another lot of the same order moves there, and what comes from that lot itself stays in it: rework uses
+up nothing. Errors: lot.short (409).$$;
 
 create function private.order_taking_material(p_order public.production_orders, p_code text, p_sequence integer)
 returns public.production_orders language plpgsql set search_path = '' as $$
@@ -5108,7 +5400,7 @@ begin
   return row(p_starts[1], array(select e from private.trace_entries(v_made_of.listed) e), array(select e from private.trace_entries(v_went_into.listed) e),
     private.trace_edges_among(v_listed, p_with_removed), array(select b from unnest(v_below) b where b = any (v_above) and (not b = any (p_starts)
       or exists (select from public.trace_nodes n join public.lots l on l.sku = n.sku and l.code = n.key join public.trace_inputs i on i.lot_id = l.id
-        join public.trace_outputs o on o.activity_id = i.activity_id and o.lot_id = i.lot_id join public.trace_activities a on a.id = i.activity_id and a.kind = 'consume'
+        join public.trace_activities a on a.id = i.activity_id and a.kind = 'rework'
        where n.id = b and n.kind = 'lot')) order by b),
     cardinality(v_made_of.listed) + cardinality(v_went_into.listed) >= cardinality(v_below) + cardinality(v_above) - 2 * cardinality(p_starts))::public.lot_genealogy;
 end $$;

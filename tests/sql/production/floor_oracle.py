@@ -60,6 +60,7 @@ class Change:
     scrap: int = 0
     rework: int = 0
     held: int = 0
+    ended: bool = False
     made: Record | None = None
     took: tuple[Record, int] | None = None
 
@@ -117,18 +118,29 @@ class Order:
 
     # Release --------------------------------------------------------------------------------
 
+    def _can_come(self, k: int) -> int:
+        """Pieces that came to a step or can still come."""
+        first = self.steps[0]
+        come = first.started if first.is_ended else self.planned
+        return come - sum(s.scrap for s in self.steps[:k])
+
+    def _fit(self) -> None:
+        """No step keeps sets for pieces that cannot come any more."""
+        for k, step in enumerate(self.steps):
+            if step.part:
+                sets = max(step.released - self._can_come(k), 0)
+                step.released -= sets
+                self.stock[step.part] += sets * PARTS[step.part]
+
     def release(self) -> None:
         """Every step gets the sets that are there for pieces that can still come."""
-        first = self.steps[0]
         for k, step in enumerate(self.steps):
             if step.is_ended:
                 continue
             if step.part is None:
                 step.released = self.planned
                 continue
-            come = first.started if k and first.is_ended else self.planned
-            come -= sum(s.scrap for s in self.steps[:k])
-            sets = max(min(self.planned, come) - step.released, 0)
+            sets = max(self._can_come(k) - step.released, 0)
             sets = min(sets, self.stock[step.part] // PARTS[step.part])
             step.released += sets
             self.stock[step.part] -= sets * PARTS[step.part]
@@ -168,6 +180,8 @@ class Order:
             raise No("production.used_further")
         if min(step.waiting, step.good, step.scrap, step.rework, step.held, step.started) < 0:
             raise No("production.more_than_in_process")
+        if change.scrap:
+            self._fit()
 
     def start(self, k: int, quantity: int | None) -> None:
         self._open()
@@ -246,6 +260,8 @@ class Order:
         if self.steps[0].in_process:
             raise No("production.in_process")
         self.steps[0].is_ended = True
+        self._fit()
+        self.commands.append([Change(0, ended=True)])
 
     def undo(self) -> None:
         if self.is_closed:
@@ -266,6 +282,8 @@ class Order:
             self._book(back)
         except No as no:
             raise No("undo.blocked") from no
+        if change.ended:
+            self.steps[change.step].is_ended = False
         if change.made:
             self.records.remove(change.made)
         if change.took:
@@ -299,5 +317,5 @@ class Order:
         if not self.is_closed:
             raise No("production.complete")
         self.is_closed = False
-        for step in self.steps:
-            step.is_ended = False
+        self.steps[0].is_ended = False
+        self.commands = [command for command in self.commands if not command[0].ended]

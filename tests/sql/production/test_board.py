@@ -185,7 +185,7 @@ def test_one_order_with_all_that_belongs_to_it(plant: psycopg.Connection) -> Non
     assert (cut["good"], cut["first_pass_good"], cut["scrap"], cut["can_start"]) == (2, 2, 1, 1)
     assert [c["code"] for c in cut["work_centres"]] == ["saw-1"]
     assert {p["sku"]: (p["consumed"], p["missing"]) for p in found["parts"]} == {
-        "LEG": (16, 0),
+        "LEG": (12, 0),
         "PANEL": (4, 0),
     }
     assert found["lots"][0]["remaining"] == 2

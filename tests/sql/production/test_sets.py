@@ -94,7 +94,7 @@ def test_what_was_lost_before_needs_no_set(db: psycopg.Connection) -> None:
     legs(db)
     code = order(db, 5)
     waiting = order(db, 2, priority="normal")
-    report(db, code, 10, good=4, scrap=1, reason="KNOT")
+    report(db, code, 10, good=5)
     assert discrepancies(db)[0][:3] == (waiting, "LEG", 7)
     # Of its own two tables one is sawn to waste: one set is wanted, not two.
     report(db, waiting, 10, scrap=1, reason="KNOT")

@@ -47,7 +47,10 @@ export function AskDialog({ site, onClose }: { site: string | null; onClose: () 
   const { t } = useLingui();
   const zone = useSiteZone();
   const [type, setType] = useState<(typeof APPROVAL_TYPES)[number]>("OVERTIME");
-  const [elsewhere, setElsewhere] = useState(false);
+  const [operation, setOperation] = useState("other");
+  const isSpecial = type === "SPECIAL_OPERATION";
+  const elsewhere = isSpecial && operation === "other_work_centre";
+  const ofOrder = isSpecial && operation !== "other";
   async function send(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -62,7 +65,7 @@ export function AskDialog({ site, onClose }: { site: string | null; onClose: () 
       p_work_centre: text("centre"),
       p_order: text("order"),
       p_sequence: text("sequence") === null ? null : Number(text("sequence")),
-      p_operation: type !== "SPECIAL_OPERATION" ? null : elsewhere ? "other_work_centre" : "other",
+      p_operation: isSpecial ? operation : null,
       p_starts_at: at("from"),
       p_ends_at: at("to"),
       p_site: site,
@@ -84,14 +87,11 @@ export function AskDialog({ site, onClose }: { site: string | null; onClose: () 
             </option>
           ))}
         </Select>
-        {type === "SPECIAL_OPERATION" && (
-          <Select
-            label={t`Which`}
-            value={elsewhere ? "other_work_centre" : "other"}
-            onChange={(event) => setElsewhere(event.target.value === "other_work_centre")}
-          >
+        {isSpecial && (
+          <Select label={t`Which`} value={operation} onChange={(event) => setOperation(event.target.value)}>
             <option value="other">{t`Anything else, in words`}</option>
             <option value="other_work_centre">{t`A step at another work centre`}</option>
+            <option value="over_capacity">{t`One order more than a work centre has places`}</option>
           </Select>
         )}
         {type === "OVERTIME" && (
@@ -100,13 +100,13 @@ export function AskDialog({ site, onClose }: { site: string | null; onClose: () 
             <Input label={t({ message: "To", context: "end of a time" })} name="to" type="datetime-local" required />
           </div>
         )}
-        {type === "SPECIAL_OPERATION" && (
+        {isSpecial && (
           <div className="grid gap-3 sm:grid-cols-2">
-            <Input label={t`Order`} name="order" required={elsewhere} autoComplete="off" />
+            <Input label={t`Order`} name="order" required={ofOrder} autoComplete="off" />
             {elsewhere && <Input label={t`Number of the step`} name="sequence" type="number" min={1} required />}
           </div>
         )}
-        <CentreChoice type={type} isNeeded={type.endsWith("_EQUIPMENT") || elsewhere} site={site} />
+        <CentreChoice type={type} isNeeded={type.endsWith("_EQUIPMENT") || ofOrder} site={site} />
         <TextArea label={t`Why`} name="why" maxLength={1000} required />
         <Button look="primary" type="submit" className="min-h-14">
           <Trans>Ask for it</Trans>

@@ -23,7 +23,7 @@ export function CentreForm(props: { centre: WorkCentre | null; site: string | nu
       p_step: text("step"),
       p_type: text("type"),
       p_line: text("line"),
-      p_capacity: Number(form.get("capacity")),
+      p_capacity: Number(form.get("capacity") || 0), // 0: no limit
       p_site: centre?.site ?? props.site,
     };
     const done = await produce<WorkCentreRow>("save_work_centre", given as never, ({ title }) => t`${title}: kept.`);
@@ -69,12 +69,12 @@ export function CentreForm(props: { centre: WorkCentre | null; site: string | nu
           <Input label={t`Line`} name="line" maxLength={100} defaultValue={centre?.line ?? ""} autoComplete="off" />
           <Input
             label={t`Places`}
+            note={t`So many orders run there at once. Empty: no limit.`}
             name="capacity"
             type="number"
             min={1}
             max={10_000}
-            required
-            defaultValue={centre?.capacity ?? 1}
+            defaultValue={centre?.capacity ?? ""}
           />
         </div>
         <Button look="primary" type="submit">

@@ -74,7 +74,7 @@ function Facts({ centre }: { centre: WorkCentre }) {
   const facts = [
     centreType(centre.type),
     centre.line && t`Line ${centre.line}`,
-    t`Places: ${formatNumber(centre.capacity)}`,
+    centre.capacity !== null && t`Places: ${formatNumber(centre.capacity)}`,
   ].filter(Boolean);
   return (
     <div className="flex flex-wrap items-start gap-x-3 gap-y-1">

@@ -18,6 +18,7 @@ const DONE: Record<string, MessageDescriptor> = {
   scrap: msg({ message: "Scrapped", context: "pieces of a lot" }),
   return: msg({ message: "Sent back", context: "pieces of a lot" }),
   consume: msg({ message: "Used", context: "pieces of a lot" }),
+  rework: msg({ message: "Reworked", context: "pieces of a lot" }),
   split: msg({ message: "Split", context: "a lot, done" }),
   merge: msg({ message: "Merged", context: "lots, done" }),
 };

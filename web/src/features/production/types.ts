@@ -80,6 +80,8 @@ export interface Work {
   can_run: boolean;
   hint: string | null;
   why: string | null;
+  /** What undo would take back for who looks; null: nothing. */
+  undo_id: number | null;
   pause_reason: string | null;
   instructions: string | null;
   is_last: boolean;
@@ -106,6 +108,8 @@ export interface RoutedChange {
   order_row: OrderRow;
   step: OrderStep | null;
   notices: Notice[] | null;
+  /** What undo would take back of it; null: it counted nothing. */
+  count_id: number | null;
 }
 export interface QualityChange {
   changed: boolean;

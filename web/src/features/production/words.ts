@@ -81,6 +81,7 @@ export function approvalSubject({ approval, code, work_centre_title }: ApprovalE
     return i18n._(msg`Make ${quantity} again for ${order}, beyond the limit`);
   }
   if (operation === "other_work_centre") return i18n._(msg`Make step ${sequence ?? 0} of ${order} at ${place}`);
+  if (operation === "over_capacity") return i18n._(msg`Run ${order} at ${place} although it is full`);
   return code ? i18n._(msg`Something special for ${order}`) : i18n._(msg`Something special: ${place}`);
 }
 
@@ -93,6 +94,7 @@ export function approvalEffect({ approval, code, work_centre_title }: ApprovalEn
     return i18n._(msg`Nothing is started or counted at ${place} from then on.`);
   if (approval.operation === "replenishment") return i18n._(msg`The missing pieces of ${order} are made again.`);
   if (approval.operation === "other_work_centre") return i18n._(msg`The step may be done there too.`);
+  if (approval.operation === "over_capacity") return i18n._(msg`It may start at ${place} beside what runs there.`);
   if (approval.type === "OVERTIME") return i18n._(msg`The overtime is allowed from its beginning to its end.`);
   return i18n._(msg`It is on record as allowed.`);
 }

@@ -1,5 +1,7 @@
 import { t } from "@lingui/core/macro";
+import type { Said } from "@/features/units/station/bench";
 import type { Tone } from "@/lib/feedback";
+import type { RpcName } from "@/lib/rpc";
 import { formatNumber } from "@/lib/time";
 import type { QualityChange, RoutedChange, Work } from "../types";
 import { dispositionName, noticeText } from "../words";
@@ -41,16 +43,31 @@ function standing(on: Work, change: RoutedChange | QualityChange): string {
   return [stands, more].filter(Boolean).join(" ");
 }
 
+/** What was counted last since the order was read: until it is read again, that is what undo is about. */
+const latest = new WeakMap<Work, number>();
+
 /** What can be done with the order on the bench; each gives one command. */
 export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
   const at = (on: Work) => ({ p_code: on.code, p_work_centre: station.centre, p_sequence: on.sequence });
   const { lot } = station;
   const { run } = station;
+  /** A command that counts pieces of the order. */
+  const count = <T extends RoutedChange | QualityChange>(
+    on: Work,
+    name: RpcName,
+    given: object,
+    done: (data: T) => Said,
+  ): Promise<Tone> =>
+    run<T>(name, given, (data) => {
+      const id = "record" in data ? data.record.count_id : data.count_id;
+      if (id) latest.set(on, id);
+      return done(data);
+    });
 
   const report =
     (given: object, title: string): Act =>
     (on) =>
-      run<RoutedChange>("report_production", { ...at(on), p_lot: lot, ...given }, (data) => ({
+      count<RoutedChange>(on, "report_production", { ...at(on), p_lot: lot, ...given }, (data) => ({
         tone: "ok",
         title,
         text: standing(on, data),
@@ -59,7 +76,7 @@ export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
     start:
       (quantity: number | null): Act =>
       (on) =>
-        run<RoutedChange>("start_step", { ...at(on), p_quantity: quantity, p_lot: lot }, (data) => ({
+        count<RoutedChange>(on, "start_step", { ...at(on), p_quantity: quantity, p_lot: lot }, (data) => ({
           tone: data.changed ? "ok" : "ask",
           title: data.changed ? t`${on.code} runs.` : t`Nothing more can start now.`,
           text: t`In process: ${formatNumber(Number(data.step?.in_process ?? 0))}.`,
@@ -81,7 +98,8 @@ export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
     counter:
       (counter: number, perCycle: number): Act =>
       (on) =>
-        run<RoutedChange>(
+        count<RoutedChange>(
+          on,
           "record_count",
           { ...at(on), p_counter: counter, p_pieces_per_cycle: perCycle, p_source: "counter" },
           (data) => ({
@@ -93,7 +111,8 @@ export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
     defect:
       (found: Defect): Act =>
       (on) =>
-        run<QualityChange>(
+        count<QualityChange>(
+          on,
           "record_quality",
           {
             ...at(on),
@@ -114,7 +133,8 @@ export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
     decide:
       (record: number, disposition: string, quantity: number): Act =>
       (on) =>
-        run<QualityChange>(
+        count<QualityChange>(
+          on,
           "record_quality",
           {
             p_code: on.code,
@@ -140,13 +160,19 @@ export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
     end:
       (reason: string): Act =>
       (on) =>
-        run<RoutedChange>("complete_step", { p_code: on.code, p_sequence: on.sequence, p_reason: reason }, (data) => ({
-          tone: "ok",
-          title: t`${on.step_title} of ${on.code} is ended.`,
-          text: standing(on, data),
-        })),
+        count<RoutedChange>(
+          on,
+          "complete_step",
+          { p_code: on.code, p_sequence: on.sequence, p_reason: reason },
+          (data) => ({
+            tone: "ok",
+            title: t`${on.step_title} of ${on.code} is ended.`,
+            text: standing(on, data),
+          }),
+        ),
     undo: (): Act => (on) =>
-      run<RoutedChange>("undo_production", { p_code: on.code }, (data) => ({
+      // What the screen shows as the last one: a second quick tap takes back nothing more.
+      run<RoutedChange>("undo_production", { p_code: on.code, p_count_id: latest.get(on) ?? on.undo_id }, (data) => ({
         tone: "ok",
         title: t`Undone.`,
         text: [

@@ -149,7 +149,7 @@ function More({ on, press, actions }: Part) {
           <Trans>End it early</Trans>
         </Button>
       )}
-      {Number(on.started) > 0 && (
+      {on.undo_id !== null && (
         <Button className="ml-auto" onClick={() => press(actions.undo())}>
           <Undo2 aria-hidden /> <Trans>Undo my last report</Trans>
         </Button>

@@ -1,0 +1,140 @@
+"""So many steps run at a work centre as it has positions, and not one more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from tests.sql.concurrency.together import together
+from tests.sql.inventory.stock import refused
+from tests.support.databases import Clone
+from tests.support.production import CUT, make_centre, order, quality, report, step
+from tests.support.rpc import Refused, call
+
+Db = psycopg.Connection
+
+
+def positions(db: Db, number: int, centre: str = "saw-1") -> Any:
+    return call(db, "planner", "save_work_centre", p_code=centre, p_capacity=number)
+
+
+def start(db: Db, code: str, centre: str = "saw-1", **more: Any) -> Any:
+    return call(db, "operator", "start_step", p_code=code, p_work_centre=centre, **more)
+
+
+def full(db: Db, code: str, rpc: str = "start_step", who: str = "operator", **more: Any) -> Refused:
+    """The refusal of something at the saw; its positions are all taken."""
+    no = refused(db, who, rpc, p_code=code, p_work_centre="saw-1", **more)
+    assert (no.status, no.code) == (409, "work_centre.full")
+    return no
+
+
+def test_without_a_capacity_there_is_no_limit(plant: Db) -> None:
+    for _ in range(3):
+        start(plant, order(plant, 2))
+    assert positions(plant, 1)["capacity"] == 1
+    full(plant, order(plant, 2))
+    assert positions(plant, 0)["capacity"] is None
+    start(plant, order(plant, 2))
+
+
+def test_all_positions_are_taken(plant: Db) -> None:
+    positions(plant, 2)
+    first, second, third = (order(plant, 4) for _ in range(3))
+    start(plant, first, p_quantity=1)
+    start(plant, second)
+    no = full(plant, third)
+    assert (no.detail["capacity"], no.detail["running"]) == (2, [first, second])
+    assert start(plant, first)["step"]["started"] == 4, "it lies there already"
+    report(plant, first, CUT, 4)
+    assert start(plant, third)["changed"] is True
+    full(plant, order(plant, 4))
+
+
+def test_what_is_set_aside_or_paused_takes_no_position(plant: Db) -> None:
+    positions(plant, 1)
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    quality(plant, first, "rework", 2)
+    start(plant, second)
+    quality(plant, first, "hold", 1, who="supervisor", record=1)
+    call(plant, "operator", "pause_step", p_code=second, p_sequence=CUT)
+    third = order(plant, 2)
+    start(plant, third)
+    full(plant, second)  # it cannot go on as long as the third one lies there
+    report(plant, third, CUT, 2)
+    assert start(plant, second)["step"]["status"] == "IN_PROGRESS"
+
+
+def test_pieces_that_nobody_started_find_no_position_either(plant: Db) -> None:
+    positions(plant, 1)
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    full(plant, second, "report_production", p_good=1)
+    full(plant, second, "record_count", "equipment", p_delta=1)
+    quality(plant, second, "scrap", 1)  # what is bad is bad, wherever it lies
+    assert step(plant, second)["scrap"] == 1
+    report(plant, first, CUT, 1)
+    full(plant, second, "report_production", p_good=1)
+    report(plant, first, CUT, 1)
+    assert report(plant, second, CUT, 1)["step"]["good"] == 1
+
+
+def test_scan_and_queue_say_it_before(plant: Db) -> None:
+    positions(plant, 1)
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    scan = call(plant, "operator", "scan_step", p_code=second, p_work_centre="saw-1")
+    assert (scan["ok"], scan["status"], scan["hint"]) == (False, 409, "work_centre.full")
+    queue = call(plant, "operator", "get_work_centre_queue", p_work_centre="saw-1")
+    seen = {item["code"]: (item["can_run"], item["hint"]) for item in queue["items"]}
+    assert seen == {first: (True, None), second: (False, "work_centre.full")}
+
+
+def test_each_work_centre_has_its_own(plant: Db) -> None:
+    positions(plant, 1)
+    make_centre(plant, "saw-2", "CUT")
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    start(plant, second, "saw-2")
+    full(plant, second)
+    call(plant, "operator", "undo_production", p_code=first)
+    assert start(plant, order(plant, 2))["changed"] is True, "nothing lies there any more"
+
+
+def test_an_approval_lets_one_more_in(plant: Db) -> None:
+    positions(plant, 1)
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    ask: dict[str, Any] = {
+        "p_type": "SPECIAL_OPERATION", "p_operation": "over_capacity",
+        "p_justification": "The customer waits", "p_work_centre": "saw-1",
+    }  # fmt: skip
+    vague = refused(plant, "operator", "request_approval", **ask)
+    assert (vague.status, vague.code, vague.detail["field"]) == (
+        422,
+        "approval.incomplete",
+        "p_order",
+    )
+    asked = call(plant, "operator", "request_approval", **ask, p_order=second)
+    full(plant, second)
+    decide = {"p_id": asked["approval"]["id"], "p_decision": "APPROVED"}
+    call(plant, "manager", "decide_approval", **decide)
+    start(plant, second)
+    full(plant, order(plant, 2))
+
+
+def test_of_many_who_start_at_once_as_many_as_fit(plant: Db, clone: Clone) -> None:
+    positions(plant, 2)
+    codes = [order(plant, 2) for _ in range(6)]
+
+    def one(db: Db, number: int) -> str | None:
+        try:
+            start(db, codes[number])
+        except Refused as no:
+            return no.code
+        return "started"
+
+    answers = together(clone, 6, one)
+    assert sorted(map(str, answers)) == ["started"] * 2 + ["work_centre.full"] * 4
