@@ -193,7 +193,7 @@ def _described(route: Route) -> dict[str, Any]:
     text = {"schema": {"type": "string"}}
     path = [
         {"name": name, "in": "path", "required": True, **text}
-        for name in re.findall(r"{(\w+)}", route.path)
+        for name in re.findall(r"{(\w+)}", route.written)
     ]
     query = [
         {"name": name.strip("!*"), "in": "query", "required": name.startswith("!"), **text}

@@ -1,7 +1,8 @@
 """The REST routes: one line each. A route names an RPC and where its arguments come from.
 
 `{name}` in the path, the names in `query` and the names in `body` become `p_<name>` unless
-`rename` says otherwise. The caller's own token is passed on; the database decides.
+`rename` says otherwise. `{name:path}` may hold slashes, written as they are: the longer path
+stands first. The caller's own token is passed on; the database decides.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ class Route:
         return self.rename.get(name, f"p_{name}")
 
     @property
+    def written(self) -> str:
+        """The path as OpenAPI and people write it: `{name}` for every part."""
+        return self.path.replace(":path}", "}")
+
+    @property
     def limited(self) -> bool:
         """So many requests a minute per address; machines that poll the old routes are spared."""
         return self.path.startswith(("/api/v1/", "/scans"))
@@ -66,7 +72,7 @@ def _unit(action: str, rpc: str, summary: str, *body: str) -> Route:
 
 def _op(action: str, rpc: str, summary: str, *body: str, **rename: str) -> Route:
     names = (*body, "request_id")
-    path = f"/api/v1/ops/{{id}}/{action}"
+    path = f"/api/v1/ops/{{id:path}}/{action}"
     return Route("POST", path, rpc, summary, body=names, rename={**_OP, **rename})
 
 
@@ -101,7 +107,7 @@ PRODUCTION: tuple[Route, ...] = (
     ),
     Route(
         "GET",
-        "/api/v1/ops/{id}",
+        "/api/v1/ops/{id:path}",
         "get_production_order",
         "An order: its steps with their counts, lots, replenishments, events",
         rename=_OP,
@@ -191,23 +197,24 @@ PRODUCTION: tuple[Route, ...] = (
         Route("GET", f"/api/v1/traceability/{path}", rpc, summary, query=query, rename=rename)
         for path, rpc, summary, query, rename in (
             (
-                *("lots/{id}", "get_lot", "A lot: mass balance, genealogy, timeline, hold"),
-                *(("sku", "limit", "with_removed"), {"id": "p_code"}),
-            ),
-            (
-                *("lots/{id}/timeline", "get_lot_timeline", "What happened to it"),
+                *("lots/{id:path}/timeline", "get_lot_timeline", "What happened to it"),
                 *(("sku", "before", "limit"), {"id": "p_code"}),
             ),
             (
-                *("ops/{id}", "trace_production_order", "Steps, lots, replenishments, events"),
-                *(("limit", "with_removed"), {"id": "p_code"}),
+                *("lots/{id:path}", "get_lot", "A lot: mass balance, genealogy, timeline, hold"),
+                *(("sku", "limit", "with_removed"), {"id": "p_code"}),
             ),
             (
-                *("ops/{id}/timeline", "get_production_order_timeline", "What happened to it"),
-                *(("before", "limit"), {"id": "p_code"}),
+                *("ops/{id:path}/timeline", "get_production_order_timeline"),
+                *("What happened to it", ("before", "limit"), {"id": "p_code"}),
             ),
             (
-                *("labels/{id}", "trace_label", "From a label to its order, lots and events"),
+                *("ops/{id:path}", "trace_production_order"),
+                *("Steps, lots, replenishments, events", ("limit", "with_removed")),
+                {"id": "p_code"},
+            ),
+            (
+                *("labels/{id:path}", "trace_label", "From a label to its order, lots and events"),
                 *((), {"id": "p_label"}),
             ),
         )

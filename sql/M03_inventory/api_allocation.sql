@@ -74,28 +74,31 @@ create function public.explain_allocation(p_code text default null, p_sku text d
 returns setof public.allocation_explanation language plpgsql stable security definer set search_path = '' as $$
 declare
   v_stores text[];
+  v_sites text[];
   v_after jsonb;
 begin
   perform private.authorize('production.read');
   v_after := private.keys_of(p_cursor, 3);
   v_stores := private.readable_stores('production.read');
+  v_sites := private.readable_sites('production.read');
   if num_nonnulls(p_code, p_sku) <> 1 then
     perform private.fail(400, 'production.explain_what', 'Name an order or an item.');
   elsif p_code is not null then
     return query select e.* from public.order_part_allocations l join public.order_fulfilments f on f.id = l.fulfilment_id
-       cross join lateral private.explain_line(l) e where f.code = p_code and (l.store is null or l.store = any (v_stores)) order by l.line, l.sku;
+       cross join lateral private.explain_line(l) e where f.code = p_code and (f.store = any (v_stores) or f.store is null and f.site = any (v_sites)) order by l.line, l.sku;
     return;
   end if;
   return query select e.* from (
       select q from public.order_part_allocations q
-       where q.sku = p_sku and not q.is_closed and q.allocated + q.consumed < q.needed and (q.store is null or q.store = any (v_stores))
+       where q.sku = p_sku and not q.is_closed and q.allocated + q.consumed < q.needed and (q.store = any (v_stores)
+           or q.store is null and (select f.site from public.order_fulfilments f where f.id = q.fulfilment_id) = any (v_sites))
          and (v_after is null or (q.rank, q.since, q.fulfilment_id) > ((v_after ->> 0)::smallint, (v_after ->> 1)::timestamptz, (v_after ->> 2)::bigint))
        order by q.sku, q.rank, q.since, q.fulfilment_id limit least(greatest(coalesce(p_limit, 50), 1), 200)) l
      cross join lateral private.explain_line(l.q) e;
 end $$;
 comment on function public.explain_allocation is
 $$Why the lines of an order (p_code: production order or ticket) have what they have; or, for an item, who waits for it, from the top of the queue.
-Permission: production.read; lines of stores only in the own ones.
+Permission: production.read; lines of stores only in the own ones, others only of the own sites.
 Errors: production.explain_what (400), request.bad_cursor (400).
 Idempotency: a read.
 Locks: none.$$;
@@ -119,11 +122,13 @@ create function public.get_order_fulfilment(
 returns setof public.fulfilment_row language plpgsql stable security definer set search_path = '' as $$
 declare
   v_stores text[];
+  v_sites text[];
   v_after jsonb;
 begin
   perform private.authorize('production.read', p_store);
   v_after := private.keys_of(p_cursor, 3);
   v_stores := case when p_store is null then private.readable_stores('production.read') else array[p_store] end;
+  v_sites := private.readable_sites('production.read');
   if p_status is null or p_status not in ('open', 'waiting', 'fulfilled') then
     perform private.fail(422, 'production.status_filter', 'Choose open, waiting or fulfilled.', jsonb_build_object('field', 'p_status', 'actual', p_status));
   end if;
@@ -133,7 +138,7 @@ begin
       private.fulfilment_lines(f.id), private.cursor_of(jsonb_build_array(f.rank, f.since, f.id))
       from (select q.* from public.order_fulfilments q
              where not q.is_closed and q.lines > 0
-               and (q.store = any (v_stores) or q.store is null and p_store is null)
+               and (q.store = any (v_stores) or q.store is null and p_store is null and q.site = any (v_sites))
                and (p_status = 'open' or (q.open_lines > 0) = (p_status = 'waiting'))
                and (p_sku is null or exists (select 1 from public.order_part_allocations l where l.fulfilment_id = q.id and l.sku = p_sku))
                and (v_after is null or (q.rank, q.since, q.id) > ((v_after ->> 0)::smallint, (v_after ->> 1)::timestamptz, (v_after ->> 2)::bigint))
@@ -146,7 +151,7 @@ end $$;
 comment on function public.get_order_fulfilment is
 $$Open orders that need parts, in the order in which they get them: critical, rush, normal, then the oldest; with what each has.
 p_status open, waiting (for parts) or fulfilled (ready to ship). p_cursor: cursor of the last row seen.
-Permission: production.read; orders of stores only of the own ones.
+Permission: production.read; orders of stores only of the own ones, others only of the own sites.
 Errors: production.status_filter (422), request.bad_cursor (400).
 Idempotency: a read.
 Locks: none.$$;

@@ -21,15 +21,26 @@ begin
   end if;
   v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
   if v_command.answer is null then
-    select o.* into v_order from public.production_orders o where o.id = v_order.id for update;
-    perform private.lock_stock(private.order_skus(v_order.id));
+    v_order := private.lock_production(v_order.id);
   end if;
   v_command.order_row := v_order;
   return v_command;
 end $$;
 comment on function private.begin_production is
 $$Guard, replay and lock for a command on one production order. answer is set when this is a repeat.
-Errors: those of authorize, production.unknown (404), request.reused (422). Locks: the order row, then all its items, by SKU.$$;
+Errors: those of authorize, production.unknown (404), request.reused (422). Locks: those of lock_production.$$;
+
+create function private.lock_production(p_order_id bigint)
+returns public.production_orders language plpgsql set search_path = '' as $$
+declare
+  v_order public.production_orders;
+begin
+  select o.* into v_order from public.production_orders o where o.id = p_order_id for update;
+  perform private.lock_stock(private.order_skus(p_order_id));
+  return v_order;
+end $$;
+comment on function private.lock_production is
+  'An order that is changed, cancelled or shipped. Locks: its row, then all its items, by SKU. M12_production replaces it: also what is made again for it.';
 
 create function private.refuse_closed(p_order public.production_orders)
 returns void language plpgsql immutable set search_path = '' as $$
@@ -37,6 +48,15 @@ begin
   if p_order.status in ('CLOSED', 'CANCELLED') then
     perform private.fail(409, 'production.closed', format('The order %s is %s.', p_order.code, lower(p_order.status)),
       jsonb_build_object('code', p_order.code, 'status', p_order.status));
+  end if;
+end $$;
+
+create function private.refuse_routed(p_order public.production_orders)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  if p_order.is_routed then
+    perform private.fail(409, 'production.routed', format('%s is made step by step: its state follows from what is reported there.', p_order.code),
+      jsonb_build_object('code', p_order.code, 'actual', p_order.status));
   end if;
 end $$;
 
@@ -212,7 +232,7 @@ orders, a smaller quantity gives some back. p_version: what the screen showed.
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409), production.stale (409), production.quantity (422), production.below_used (422), request.reused (422).
 Idempotency: by p_request_id; the same values again answer changed = false.
-Locks: the order row, then its items, by SKU.$$;
+Locks: the order with what is made again for it, by id; then their items, by SKU.$$;
 
 create function public.cancel_production_order(p_code text, p_reason text default null, p_request_id uuid default null)
 returns public.production_change language plpgsql security definer set search_path = '' as $$
@@ -236,7 +256,7 @@ $$The order is off. What was promised to it goes to the next in the queue at onc
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409), stock.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; cancelled before, it answers changed = false.
-Locks: the order row, then its items, by SKU.$$;
+Locks: the order with what is made again for it, by id; then their items, by SKU.$$;
 
 create function public.ship_production_order(p_code text, p_allow_partial boolean default false, p_request_id uuid default null)
 returns public.production_change language plpgsql security definer set search_path = '' as $$
@@ -250,6 +270,7 @@ begin
     return private.finish_production(v_command, null);
   end if;
   perform private.refuse_closed(v_order);
+  perform private.refuse_routed(v_order);
   select jsonb_agg(jsonb_build_object('sku', l.sku, 'missing', trim_scale(l.needed - l.allocated - l.consumed)) order by l.line)
       filter (where l.allocated + l.consumed < l.needed) into v_missing
     from public.order_part_allocations l where l.production_order_id = v_order.id
@@ -274,11 +295,12 @@ begin
 end $$;
 comment on function public.ship_production_order is
 $$The order leaves: the parts promised to it are used up and its stock goes down. p_allow_partial ships what is there and keeps the rest open.
-An order for stock (REPLENISHMENT) of the part itself uses nothing: its parts are free from now on.
+An order for stock (REPLENISHMENT) of the part itself uses nothing: its parts are free from now on. One that is made step by step is not shipped: its
+parts left stock as sets, and it closes by itself.
 Permission: production.ship at its site and in its store.
-Errors: production.unknown (404), production.closed (409), production.short (409), stock.short (409), request.reused (422).
+Errors: production.unknown (404), production.closed (409), production.routed (409), production.short (409), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; shipped before, it answers changed = false.
-Locks: the order row, then its items, by SKU.$$;
+Locks: the order with what is made again for it, by id; then their items, by SKU.$$;
 
 grant execute on function public.create_production_order, public.update_production_order, public.cancel_production_order,
   public.ship_production_order to authenticated, service_role;

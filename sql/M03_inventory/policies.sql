@@ -37,16 +37,16 @@ grant select on public.inventory_items, public.locations, public.inventory_stock
 
 create policy select_store on public.production_orders for select to authenticated
   using ((select private.readable_stores('production.read')) @> array[store]
-    or store is null and (select private.may('production.read')));
+    or store is null and (select private.readable_sites('production.read')) @> array[site]);
 create policy select_store on public.production_order_lines for select to authenticated
   using (exists (select from public.production_orders o where o.id = order_id));   -- whoever sees the order
 create policy select_active on public.demand_totals for select to authenticated using ((select private.may('production.read')));
 create policy select_store on public.order_fulfilments for select to authenticated
   using ((select private.readable_stores('production.read')) @> array[store]
-    or store is null and (select private.may('production.read')));
+    or store is null and (select private.readable_sites('production.read')) @> array[site]);
 create policy select_store on public.order_part_allocations for select to authenticated
   using ((select private.readable_stores('production.read')) @> array[store]
-    or store is null and (select private.may('production.read')));
+    or store is null and exists (select from public.order_fulfilments f where f.id = fulfilment_id));   -- whoever sees whose they are
 
 grant select on public.production_orders, public.production_order_lines, public.order_fulfilments, public.order_part_allocations,
   public.demand_totals, public.production_order_status to authenticated;

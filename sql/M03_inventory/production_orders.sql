@@ -17,6 +17,7 @@ create table public.production_orders (
   due_date date,
   status text not null default 'OPEN_NOT_STARTED' constraint production_orders_status_check
     check (status in ('OPEN_NOT_STARTED', 'IN_PROGRESS', 'OPEN_PARTIAL', 'CLOSED', 'CANCELLED')),
+  is_routed boolean not null default false,
   notes text constraint production_orders_notes_check check (length(notes) <= 2000),
   closed_at timestamptz,
   cancelled_at timestamptz,
@@ -41,6 +42,8 @@ create index production_orders_open_idx on public.production_orders (id) where s
 comment on table public.production_orders is 'What is to be made: for a customer, or for stock (REPLENISHMENT). Its lines wait for parts and get them in turn.';
 comment on column public.production_orders.external_id is 'Id of the order in its source: the same one delivered again makes no second order.';
 comment on column public.production_orders.quantity is 'Planned pieces. The quantities of the lines are per piece.';
+comment on column public.production_orders.is_routed is
+  'Released to be made step by step: its state follows from what is reported there, and its parts leave stock as sets. M12_production sets it.';
 create trigger _100_stamp before update on public.production_orders for each row execute function private.tg__stamp();
 
 create table public.production_order_lines (

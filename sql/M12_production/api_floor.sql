@@ -161,10 +161,7 @@ begin
   perform private.check_length('p_photo', p_photo, 500);
   v_report := private.pieces_of_report(row(p_good, p_scrap, p_rework, p_reason, p_cause, p_defect_position, jsonb_build_object('photo', p_photo, 'notes', p_notes)),
     p_counter_start, p_counter_end, p_pieces_per_cycle);
-  if (v_command.step).status = 'PAUSED' then
-    perform private.fail(409, 'production.step_paused', format('%s of %s is paused. Start it again first.', (v_command.step).step, p_code),
-      jsonb_build_object('sequence', (v_command.step).sequence, 'reason', (v_command.step).pause_reason));
-  end if;
+  perform private.refuse_paused(v_command.order_row, v_command.step);
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
   if p_counter_end is not null then
     perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);

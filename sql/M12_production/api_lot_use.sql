@@ -23,13 +23,16 @@ begin
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
   perform private.lock_lots(array[v_lot.id, v_into.id]);
   v_balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
+  if v_balance.order_id is distinct from v_order.id then
+    perform private.refuse_used_up(v_lot);
+  end if;
   if v_balance.order_id = v_order.id then
     perform private.link_lots(v_lot, v_into, p_quantity);   -- rework within the order may come back to where it was
   else
     perform private.link('lot', v_lot.code, 'lot', v_into.code, p_quantity, v_lot.sku, v_into.sku);
   end if;
   if v_balance.order_id <> v_order.id and p_quantity > v_balance.good
-     and exists (select from public.production_order_progress p where p.order_id = v_balance.order_id) then
+     and (select o.is_routed from public.production_orders o where o.id = v_balance.order_id) then
     perform private.fail(409, 'lot.in_process', format('Only finished pieces of lot %s can be used: %s.', v_lot.code, trim_scale(v_balance.good)),
       jsonb_build_object('lot', v_lot.code, 'good', trim_scale(v_balance.good), 'actual', trim_scale(p_quantity)));
   end if;
@@ -53,7 +56,7 @@ Permission: production.lots at the order's site and in its store, and where the 
 taken from the shelf.
 Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
-Locks: the genealogy (shared), the order (shared), the lots by id, then the item.$$;
+Locks: the genealogy (shared), the order, the lots by id, then the item.$$;
 
 create function private.book_use(p_activity public.trace_activities, p_from public.production_lots, p_into bigint, p_quantity numeric)
 returns bigint language plpgsql set search_path = '' as $$
@@ -84,7 +87,7 @@ returns public.production_orders language plpgsql set search_path = '' as $$
 declare
   v_order public.production_orders;
 begin
-  select o.* into v_order from public.production_orders o where o.id = p_order.id for share;
+  select o.* into v_order from public.production_orders o where o.id = p_order.id for update;   -- alone: its lot may have to be made
   if v_order.id is null then
     perform private.fail(404, 'production.unknown', 'There is no production order ' || coalesce(p_code, '') || '.', jsonb_build_object('code', p_code));
   end if;
@@ -95,10 +98,10 @@ begin
   end if;
   return v_order;
 end $$;
-comment on function private.order_taking_material is 'Errors: production.unknown (404), production.closed (409), production.no_step (404). Locks: the order, shared.';
+comment on function private.order_taking_material is 'Errors: production.unknown (404), production.closed (409), production.no_step (404). Locks: the order.';
 
 create function private.material_lot(p_order public.production_orders, p_sequence integer, p_sku text, p_code text)
-returns public.lots language plpgsql set search_path = '' as $$
+returns public.lots language plpgsql stable set search_path = '' as $$
 declare
   v_own public.lots;
 begin
@@ -107,7 +110,7 @@ begin
   if v_own.id is not null then
     return v_own;
   end if;
-  return private.check_material(p_order,
+  return private.lot_of_material(p_order,
     (select s.materials from public.production_order_steps s where s.order_id = p_order.id and s.sequence = p_sequence), p_sku, p_code);
 end $$;
 

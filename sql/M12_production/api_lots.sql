@@ -16,13 +16,8 @@ end $$;
 
 create function private.lock_lots(p_ids bigint[])
 returns void language plpgsql set search_path = '' as $$
-declare
-  v_lot public.lots;
 begin
-  perform 1 from public.lots l where l.id = any (p_ids) order by l.id for share;
-  for v_lot in select l.* from public.lots l where l.id = any (p_ids) order by l.id loop
-    perform private.refuse_unusable(v_lot);
-  end loop;
+  perform private.share_lots(p_ids);
   insert into public.production_lots (lot_id) select u from unnest(p_ids) u order by u on conflict on constraint production_lots_pkey do nothing;
   perform 1 from public.production_lots p where p.lot_id = any (p_ids) order by p.lot_id for update;
 end $$;

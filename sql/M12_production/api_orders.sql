@@ -33,12 +33,12 @@ begin
     return private.finish_floor(v_command, false);
   end if;
   perform private.refuse_closed(v_order);
-  v_is_new := not exists (select from public.production_order_progress p where p.order_id = v_order.id);
+  v_is_new := not v_order.is_routed;
   if v_is_new and v_routing is null then
     perform private.fail(409, 'production.no_routing', format('Nobody has said how %s is made. Add a routing first.', coalesce(v_order.product_sku, p_code)),
       jsonb_build_object('code', p_code, 'sku', v_order.product_sku));
   elsif v_is_new then
-    perform private.copy_routing(v_order, v_routing, v_actor);
+    v_order := private.copy_routing(v_order, v_routing, v_actor);
   end if;
   v_released := private.release_steps(v_order, v_actor);
   if v_is_new or v_released.changed then
@@ -69,11 +69,11 @@ begin
   return public.update_production_order(p_code, p_priority => p_priority, p_request_id => p_request_id);
 end $$;
 comment on function public.change_priority is
-$$Critical, rush or normal: what is made first, and who gets scarce parts first; they are promised anew at once.
+$$Critical, rush or normal: what is made first, and who gets scarce parts first; they are promised anew at once. What is made again for the order follows.
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409), production.priority (422), request.reused (422).
 Idempotency: by p_request_id; the same priority again answers changed = false.
-Locks: the order row, then its items, by SKU.$$;
+Locks: the order with what is made again for it, by id; then their items, by SKU.$$;
 
 create function public.close_order(p_code text, p_reason text, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
@@ -82,7 +82,9 @@ declare
   v_actor uuid := v_command.actor;
   v_order public.production_orders := v_command.order_row;
   v_in_process numeric;
+  v_missing numeric := private.still_missing(v_order);
   v_event bigint;
+  v_notice jsonb;
 begin
   if v_command.answer is not null or v_order.status = 'CLOSED' then
     return private.finish_floor(v_command, false);
@@ -100,10 +102,12 @@ begin
   perform private.set_routed_status(v_order);
   perform private.drop_replenishments(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.closed', v_actor, null, null, jsonb_build_object('reason', p_reason));
-  return private.finish_floor(v_command, true, v_event);
+  v_notice := private.ask_for_rest(v_order, v_missing, format('%s was closed: %s', p_code, p_reason), v_actor);
+  return private.finish_floor(v_command, true, v_event, case when v_notice is not null then jsonb_build_array(v_notice) end);
 end $$;
 comment on function public.close_order is
 $$The order ends although not all of it was made. Parts that were not used are in stock again; what was to be made again for it and is not released is off.
+Of a replenishment: what its root still needs is asked of a person (notices).
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409) when cancelled, production.not_released (409), production.in_process (409),
 stock.reason_required (422), request.too_long (422), request.reused (422).
@@ -142,6 +146,9 @@ begin
   perform private.derive_order(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.reopened', v_actor, null, null, jsonb_build_object('reason', p_reason, 'quantity', p_quantity));
   v_notice := private.replenish(private.root_of(v_order.id), v_order, v_order.product_sku, 'REOPENED', v_event, v_actor);
+  perform private.withdraw_replenishment(t.id, private.replenishment_need(t, r.sku), v_actor)   -- asked for when it was closed
+     from public.replenishments r join public.production_orders t on t.id = r.root_id and t.product_sku = r.sku
+    where r.order_id = v_order.id and v_notice is null;
   return private.finish_floor(v_command, true, v_event, case when v_notice is not null then jsonb_build_array(v_notice) end);
 end $$;
 comment on function public.reopen_order is

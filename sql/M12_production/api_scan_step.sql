@@ -27,12 +27,16 @@ declare
   v_hint text;
   v_message text;
   v_read record;
+  v_own public.lots;
+  v_used public.lots;
 begin
-  perform private.lock_own_lot(p_command.order_row, p_lot, p_command.actor);
+  v_own := private.lot_of_order(p_command.order_row, p_lot, p_command.actor);
   select m.sku, m.lot into v_read from private.gs1_material(p_gs1) m;
   if num_nonnulls(p_material, p_material_lot, v_read.sku, v_read.lot) > 0 then
-    perform private.check_material(p_command.order_row, (p_command.step).materials, coalesce(p_material, v_read.sku), coalesce(p_material_lot, v_read.lot));
+    v_used := private.lot_of_material(p_command.order_row, (p_command.step).materials, coalesce(p_material, v_read.sku), coalesce(p_material_lot, v_read.lot));
   end if;
+  perform private.share_lots(array[v_own.id, v_used.id], v_own.id);
+  perform private.refuse_used_up(v_used);
   return null;
 exception when others then
   get stacked diagnostics v_message = message_text, v_hint = pg_exception_hint, v_detail = pg_exception_detail;
@@ -88,6 +92,15 @@ begin
 end $$;
 comment on function private.answer_step_scan is 'A refusal returns normally, so that its event commits, and still is an HTTP error.';
 
+create function private.check_scan(p_code text, p_work_centre text, p_lot text, p_material text, p_material_lot text, p_gs1 jsonb)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  perform private.check_length(t.field, t.said, t.most)
+     from (values ('p_code', p_code, 200), ('p_work_centre', p_work_centre, 200), ('p_lot', p_lot, 200), ('p_material', p_material, 200),
+       ('p_material_lot', p_material_lot, 200), ('p_gs1', p_gs1::text, 10000)) as t (field, said, most);
+end $$;
+comment on function private.check_scan is 'What is scanned is remembered in an event: no code is that long. Errors: request.too_long (422).';
+
 create function public.scan_step(
   p_code text, p_work_centre text, p_sequence integer default null, p_lot text default null, p_material text default null,
   p_material_lot text default null, p_gs1 jsonb default null, p_request_id uuid default null)
@@ -101,6 +114,7 @@ begin
   v_command.order_row := (select o from public.production_orders o where o.code = v_code);
   v_command.actor := private.authorize('production.run', (v_command.order_row).store, coalesce((v_command.order_row).site,
     (select w.site from public.work_centres w where w.code = p_work_centre)));
+  perform private.check_scan(p_code, p_work_centre, p_lot, p_material, p_material_lot, p_gs1);
   v_command.answer := private.replay(v_command.actor, p_request_id, 'scan_step', jsonb_build_array(p_code, p_work_centre, p_sequence, p_lot, p_material,
     p_material_lot, p_gs1));
   if v_command.answer is not null then
@@ -128,7 +142,7 @@ Errors (answered with their HTTP status and remembered as event production.scan_
 production.closed, production.not_released (409), work_centre.unknown (404), work_centre.other_site, work_centre.disabled (409), production.no_step (404),
 production.which_step (422), production.wrong_step, production.wrong_work_centre, production.previous_step, production.parts_missing,
 production.step_completed, work_centre.full (409), lot.unknown (404), lot.other_order, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
-production.wrong_material (409), item.unknown (404), gs1.unreadable (422), gs1.unknown_item (404), gs1.ambiguous (409); raised: request.reused (422).
+production.wrong_material (409), item.unknown (404), gs1.unreadable (422), gs1.unknown_item (404), gs1.ambiguous (409); raised: request.too_long (422), request.reused (422).
 Idempotency: by p_request_id: a repeat answers the first event.
 Locks: the root, its open replenishments and the order; the work centre, shared; the lots, shared; the items of the order.$$;
 

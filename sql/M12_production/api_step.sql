@@ -24,14 +24,17 @@ declare
     jsonb_build_array(p_code, p_sequence, p_good, p_reason));
   v_order public.production_orders := v_command.order_row;
   v_step public.production_order_steps := v_command.step;
+  v_missing numeric;
+  v_notice jsonb;
 begin
   if v_command.answer is not null or v_step.status = 'COMPLETED' then
     return private.finish_floor(v_command, false);
   end if;
   if p_good is not null then
+    perform private.refuse_paused(v_order, v_step);
+    perform private.refuse_idle_centre(v_order, v_step);
+    v_command.centre := (select w from public.work_centres w where w.code = v_step.work_centre);
     v_command.lot_id := private.lock_own_lot(v_order, null, v_command.actor);
-    select w into v_command.centre from public.work_centres w where w.code = v_step.work_centre for share;
-    perform private.refuse(private.centre_problem(v_order, v_command.centre, v_step.work_centre));
     perform private.report_pieces(private.without_request(v_command),
       private.pieces_of_report(row(p_good, 0, 0, null, null, null, '{}'), null, null, null), 'person');
     select s.* into v_step from public.production_order_steps s where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
@@ -39,20 +42,24 @@ begin
   if v_step.status <> 'COMPLETED' then
     perform private.refuse_open_step(v_order, v_step);
     perform private.check_reason(p_reason);
+    v_missing := private.still_missing(v_order);
     perform private.end_step(v_command, trim(p_reason));
+    v_notice := private.ask_for_rest(v_order, v_missing, format('%s was ended early: %s', p_code, p_reason), v_command.actor);
   end if;
   return private.finish_floor(v_command, true, (select max(e.id) from public.events e
-    where e.stream = 'production_order' and e.stream_id = v_order.code and e.event = 'production.step_completed'));
+    where e.stream = 'production_order' and e.stream_id = v_order.code and e.event = 'production.step_completed'),
+    case when v_notice is not null then jsonb_build_array(v_notice) end);
 end $$;
 comment on function public.complete_step is
 $$The step is done. It is by itself once all that can come to it has come and is good or lost; p_good reports the rest as good first. The first step may
-end before all was started (p_reason): no more of it is made, and what is there for it is free again. Undone like a report.
+end before all was started (p_reason): no more of it is made, what is there for it is free again, and of a replenishment what its root still needs is asked
+of a person (notices). Undone like a report. Paused, the step has to go on before pieces are reported.
 Permission: production.run at its site and in its store.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
-production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
+work_centre.disabled, production.step_paused, production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
 request.reused (422).
 Idempotency: by p_request_id; completed before, it answers changed = false.
-Locks: the root, its open replenishments and the order, by id; with p_good its lot; the items of the order.$$;
+Locks: the root, its open replenishments and the order, by id; with p_good its work centre (shared) and lot; the items of the order.$$;
 
 create function private.end_step(p_command private.floor_command, p_reason text)
 returns void language plpgsql set search_path = '' as $$

@@ -52,14 +52,36 @@ begin
 end $$;
 comment on function private.trace_events is 'The newest events of several things, newest first. p_streams: stream/stream_id of each.';
 
+create function private.orders_read(p_ids bigint[])
+returns bigint[] language plpgsql stable set search_path = '' as $$
+declare
+  v_sites text[] := private.readable_sites('production.read');
+  v_stores text[] := private.readable_stores('production.read');
+begin
+  return array(
+    select o.id from public.production_orders o
+     where o.id = any (p_ids) and o.site = any (v_sites) and (o.store is null or o.store = any (v_stores)) order by o.id);
+end $$;
+comment on function private.orders_read is 'Which of these orders the caller may read: as get_production_order decides it, by site and store.';
+
+create function private.orders_of_lots(p_lots bigint[])
+returns bigint[] language plpgsql stable set search_path = '' as $$
+begin
+  return private.orders_read(array(select distinct p.order_id from public.production_lots p where p.lot_id = any (p_lots) and p.order_id is not null));
+end $$;
+comment on function private.orders_of_lots is 'The orders that make these lots, as far as the caller may read them.';
+
 create function private.streams_of_lots(p_lots bigint[])
 returns text[] language plpgsql stable set search_path = '' as $$
+declare
+  v_orders bigint[] := private.orders_of_lots(p_lots);
 begin
   return array(
     select 'lot/' || l.sku || ' ' || l.code from public.lots l where l.id = any (p_lots)
     union
-    select 'production_order/' || o.code from public.production_lots p join public.production_orders o on o.id = p.order_id where p.lot_id = any (p_lots));
+    select 'production_order/' || o.code from public.production_orders o where o.id = any (v_orders));
 end $$;
+comment on function private.streams_of_lots is 'Of the lots, and of the orders that make them as far as the caller may read those.';
 
 create function private.lot_genealogy(p_starts bigint[], p_with_removed boolean, p_limit integer)
 returns public.lot_genealogy language plpgsql stable set search_path = '' as $$
@@ -81,6 +103,12 @@ comment on function private.lot_genealogy is 'Both sides of the nodes, at most p
 
 create function private.lot_activities(p_lot_id bigint, p_limit integer)
 returns jsonb language plpgsql stable set search_path = '' as $$
+declare
+  v_ids bigint[] := array(
+    select i.activity_id from public.trace_inputs i where i.lot_id = p_lot_id
+    union
+    select u.activity_id from public.trace_outputs u where u.lot_id = p_lot_id order by 1 desc limit p_limit);
+  v_orders bigint[] := private.orders_read(array(select distinct a.order_id from public.trace_activities a where a.id = any (v_ids) and a.order_id is not null));
 begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'kind', a.kind, 'at', a.at, 'order', o.code, 'sequence', a.sequence, 'note', a.note,
@@ -90,9 +118,8 @@ begin
           from public.trace_inputs i join public.lots l on l.id = i.lot_id where i.activity_id = a.id),
         'outputs', (select coalesce(jsonb_agg(jsonb_build_object('lot', l.code, 'sku', l.sku, 'quantity', trim_scale(u.quantity)) order by l.sku, l.code), '[]')
           from public.trace_outputs u join public.lots l on l.id = u.lot_id where u.activity_id = a.id)) order by a.id desc), '[]')
-      from (select i.activity_id as id from public.trace_inputs i where i.lot_id = p_lot_id
-            union select u.activity_id from public.trace_outputs u where u.lot_id = p_lot_id order by 1 desc limit p_limit) x
-      join public.trace_activities a on a.id = x.id left join public.production_orders o on o.id = a.order_id);
+      from public.trace_activities a left join public.production_orders o on o.id = a.order_id and o.id = any (v_orders)
+     where a.id = any (v_ids));
 end $$;
 
 create function private.mass_balance(p_lot_id bigint)
@@ -123,24 +150,27 @@ declare
   v_limit integer := least(greatest(coalesce(p_limit, 200), 1), 1000);
   v_detail public.lot_detail;
   v_lot public.lots;
+  v_orders bigint[];
 begin
   perform private.authorize('units.read');
   v_lot := private.find_lot(p_sku, p_code);
+  v_orders := private.orders_of_lots(array[v_lot.id]);
   v_detail.lot := v_lot;
   v_detail.balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
-  v_detail.order_code := (select o.code from public.production_orders o where o.id = (v_detail.balance).order_id);
+  v_detail.order_code := (select o.code from public.production_orders o where o.id = any (v_orders));
   v_detail.mass := private.mass_balance(v_lot.id);
   v_detail.genealogy := private.lot_genealogy(array(select n.id from public.trace_nodes n where n.kind = 'lot' and n.sku = v_lot.sku and n.key = v_lot.code),
     coalesce(p_with_removed, false), v_limit);
   v_detail.activities := private.lot_activities(v_lot.id, v_limit);
-  v_detail.quality := array(select q from public.quality_records q where q.lot_id = v_lot.id order by q.id desc limit v_limit);
+  v_detail.quality := array(select q from public.quality_records q where q.lot_id = v_lot.id and q.order_id = any (v_orders)
+    order by q.id desc limit v_limit);
   v_detail.events := array(select e from private.trace_events(private.streams_of_lots(array[v_lot.id]), null, 100) e);
   return v_detail;
 end $$;
 comment on function public.get_lot is
 $$One lot: on hold or not, how much there is with its mass balance, what it is made of and went into (for a graph), what was done with it, its newest
 events. Removed lots too. p_limit 1–1000 entries of each kind; p_with_removed: also through what was taken out again.
-Permission: units.read.
+Permission: units.read; the order that makes it, its events and quality records for those who may read that order.
 Errors: lot.unknown (404), lot.ambiguous (409).
 Idempotency: a read.
 Locks: none.$$;
@@ -187,7 +217,7 @@ begin
 end $$;
 comment on function public.get_lot_timeline is
 $$What happened to a lot and to the order that makes it, newest first. p_before: the id of the last row seen, for older ones. p_limit 1–500.
-Permission: units.read.
+Permission: units.read; of the order for those who may read it.
 Errors: lot.unknown (404), lot.ambiguous (409).
 Idempotency: a read.
 Locks: none.$$;

@@ -115,7 +115,7 @@ begin
   v_trace.subject := p_subject;
   v_trace.unit_sn := (select u.sn from public.units u where u.sn = private.serial_of(p_subject));
   v_trace.ticket_id := (select (private.order_of_label(p_subject)).id);
-  v_trace.production_order := (select o.code from public.production_orders o where o.code = p_subject);
+  v_trace.production_order := (select o.code from public.production_orders o where o.code = p_subject and o.id = any (private.orders_read(array[o.id])));
   v_lots := array(select l from public.lots l where lower(l.code) = lower(p_subject) or l.sku || ' ' || l.code = p_subject order by l.id limit 50);
   v_trace.kind := case when v_trace.unit_sn is not null then 'unit' when v_trace.ticket_id is not null then 'ticket'
     when v_trace.production_order is not null then 'production_order' when v_lots <> '{}' then 'lot'
@@ -134,8 +134,10 @@ begin
     select l.id from private.trace(v_starts, false) t (node) join public.trace_nodes n on n.id = t.node and n.kind = 'lot'
       join public.lots l on l.sku = n.sku and l.code = n.key order by 1 limit 200));
   v_trace.production_order := coalesce(v_trace.production_order, (
-    select o.code from public.units u join public.production_orders o on o.id = u.production_order_id where u.sn = v_trace.unit_sn), (
-    select o.code from unnest(v_trace.lots) l join public.production_orders o on o.id = (l.balance).order_id order by o.id desc limit 1));
+    select o.code from public.units u join public.production_orders o on o.id = u.production_order_id
+     where u.sn = v_trace.unit_sn and o.id = any (private.orders_read(array[o.id]))), (
+    select o.code from unnest(private.orders_of_lots(array(select (l.lot).id from unnest(v_trace.lots) l))) u join public.production_orders o on o.id = u
+     order by o.id desc limit 1));
   return v_trace;
 end $$;
 
@@ -149,6 +151,9 @@ begin
   select b.label, b.subject into v_found from private.label_behind(coalesce(p_label, '')) b;
   v_trace := private.subject_of_label(v_found.subject);
   v_trace.label := v_found.label;
+  if v_trace.kind is null then   -- no lot of it is known either: refused like the order itself
+    perform private.authorize('production.read', o.store, o.site) from public.production_orders o where o.code = v_trace.subject;
+  end if;
   if v_trace.kind is null and v_trace.label is null then
     perform private.fail(404, 'trace.unknown', 'Nothing is known of ' || coalesce(p_label, '') || ': no label, unit, ticket, lot or order.',
       jsonb_build_object('label', p_label));
@@ -167,8 +172,8 @@ end $$;
 comment on function public.trace_label is
 $$From a label to its order, its lots and what happened to them. p_label: the id of the label (print job, or job-n for one of several), or what is printed on
 it: the serial of a unit, a ticket, a lot, a production order, a box.
-Permission: units.read; of a ticket orders.read in its store.
-Errors: trace.unknown (404), auth.other_store (403).
+Permission: units.read; of a ticket orders.read in its store; of a production order production.read at its site and in its store, else it is left out.
+Errors: trace.unknown (404), auth.other_store, auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 grant execute on function public.trace_production_order, public.get_production_order_timeline, public.trace_label to authenticated, service_role;

@@ -202,7 +202,7 @@ begin
    where p.order_id = p_order_id returning p.executed_good into v_after;
   perform private.set_routed_status(v_order);
   if v_after <> v_before and private.root_of(p_order_id) <> p_order_id
-     and exists (select from public.production_order_progress p where p.order_id = private.root_of(p_order_id)) then
+     and (select o.is_routed from public.production_orders o where o.id = private.root_of(p_order_id)) then
     perform private.derive_order(private.root_of(p_order_id), p_actor);
   end if;
 end $$;
@@ -236,14 +236,13 @@ end $$;
 create function private.tg_production_orders__routed()
 returns trigger language plpgsql set search_path = '' as $$
 begin
-  if exists (select from public.production_order_progress p where p.order_id = new.id) and new.status <> private.routed_status(new) then
-    perform private.fail(409, 'production.routed', format('%s is made step by step: its state follows from what is reported there.', new.code),
-      jsonb_build_object('code', new.code, 'expected', private.routed_status(new), 'actual', new.status));
+  if new.status <> private.routed_status(new) then
+    perform private.refuse_routed(new);
   end if;
   return new;
 end $$;
 create trigger _200_routed before update of status on public.production_orders
-  for each row when (old.status <> new.status and new.status <> 'CANCELLED') execute function private.tg_production_orders__routed();
+  for each row when (new.is_routed and old.status <> new.status and new.status <> 'CANCELLED') execute function private.tg_production_orders__routed();
 
 create function private.tg_production_orders__quantity()
 returns trigger language plpgsql security definer set search_path = '' as $$

@@ -10,6 +10,9 @@ begin
     union
     select u from public.production_order_progress p join public.production_orders o on o.id = p.order_id
      cross join lateral unnest(private.stock_of_order(o)) u where o.id in (select r.order_id from unnest(p_rows) r)
+    union
+    select u from public.replenishments g cross join lateral unnest(private.order_skus(g.order_id)) u
+     where g.root_id in (select r.order_id from unnest(p_rows) r)
     order by 1);
 end $$;
 comment on function private.erp_skus is 'All items that the rows can promise or give back.';
@@ -119,6 +122,25 @@ begin
 end $$;
 comment on function private.emit_imports is 'An event for each order that the import touched; of more than 100 rows, those who listen are told once.';
 
+create function private.lock_families(p_ids bigint[])
+returns void language plpgsql set search_path = '' as $$
+begin
+  for i in 1..2 loop   -- again: what was made again while we waited for its root; nobody holds that and waits for us
+    perform 1 from public.production_orders o
+      where o.id in (
+        select u from unnest(p_ids) u
+        union
+        select r.root_id from public.replenishments r where r.order_id = any (p_ids)
+        union
+        select g.order_id from public.replenishments g join public.production_orders m on m.id = g.order_id and m.status not in ('CLOSED', 'CANCELLED')
+         where g.root_id in (select coalesce(r.root_id, u) from unnest(p_ids) u left join public.replenishments r on r.order_id = u))
+      order by o.id for update;
+  end loop;
+end $$;
+comment on function private.lock_families is
+$$Many orders at once, each with its root and what is made again for it. Locks: all of them by id; a root is older than its replenishments, so that is the order of
+lock_family too.$$;
+
 create function private.apply_erp_rows(p_system text, p_rows jsonb, p_actor uuid)
 returns private.erp_row[] language plpgsql set search_path = '' as $$
 declare
@@ -126,7 +148,7 @@ declare
   v_skus text[];
   v_ids bigint[];
 begin
-  perform 1 from public.production_orders o where o.id in (select r.order_id from unnest(v_rows) r) order by o.id for update;
+  perform private.lock_families(array(select r.order_id from unnest(v_rows) r where r.order_id is not null));
   v_skus := private.erp_skus(array(select r from unnest(v_rows) r where r.result is null));
   perform private.lock_stock(v_skus);
   v_rows := private.judge_erp_rows(p_system, v_rows);
@@ -138,7 +160,7 @@ begin
   return v_rows;
 end $$;
 comment on function private.apply_erp_rows is
-  'Reads, compares and writes all rows; rows with errors are left out. Locks: the orders by id, then their items by SKU.';
+  'Reads, compares and writes all rows; rows with errors are left out. Locks: the orders and their families by id, then their items by SKU.';
 
 create function private.erp_report(p_rows private.erp_row[])
 returns jsonb language plpgsql stable set search_path = '' as $$

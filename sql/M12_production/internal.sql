@@ -60,9 +60,12 @@ returns bigint language plpgsql set search_path = '' as $$
 declare
   v_lot public.lots := private.lot_of_order(p_order, p_lot, p_actor);
 begin
+  perform private.share_lots(array[v_lot.id], v_lot.id);
   perform 1 from public.production_lots l where l.lot_id = v_lot.id for update;
   return v_lot.id;
 end $$;
+comment on function private.lock_own_lot is
+  'The lot that pieces are counted into. Errors: those of lot_of_order; lot.on_hold (423), lot.removed (409). Locks: the lot, then its balance.';
 
 -- May it be done here and now? ----------------------------------------------------------------------------------------
 
@@ -74,7 +77,7 @@ begin
   elsif p_order.status in ('CLOSED', 'CANCELLED') then
     return private.floor_refusal(409, 'production.closed', format('The order %s is %s.', p_order.code, lower(p_order.status)),
       jsonb_build_object('code', p_order.code, 'status', p_order.status, 'expected', 'open', 'actual', p_order.status));
-  elsif not exists (select from public.production_order_progress p where p.order_id = p_order.id) then
+  elsif not p_order.is_routed then
     return private.floor_refusal(409, 'production.not_released', format('The order %s is not released yet. Ask a planner.', p_order.code),
       jsonb_build_object('code', p_order.code));
   end if;
@@ -97,6 +100,29 @@ begin
       'since', p_centre.disabled_at));
   end if;
   return null;
+end $$;
+
+create function private.refuse_idle_centre(p_order public.production_orders, p_step public.production_order_steps)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_centre public.work_centres;
+begin
+  select w.* into v_centre from public.work_centres w
+   where w.code = p_step.work_centre or p_step.work_centre is null and w.step = p_step.step and w.site = p_order.site
+   order by w.is_enabled and w.is_active desc, w.code limit 1 for share;
+  perform private.refuse(private.centre_problem(p_order, v_centre, v_centre.code));
+end $$;
+comment on function private.refuse_idle_centre is
+$$Pieces are reported and nobody said where: then it is the work centre of the routing, else any that does the step. Errors: work_centre.disabled (409) when that
+one is, or all of them are, out of use. Locks: the work centre, shared.$$;
+
+create function private.refuse_paused(p_order public.production_orders, p_step public.production_order_steps)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  if p_step.status = 'PAUSED' then
+    perform private.fail(409, 'production.step_paused', format('%s of %s is paused. Start it again first.', p_step.step, p_order.code),
+      jsonb_build_object('sequence', p_step.sequence, 'reason', p_step.pause_reason));
+  end if;
 end $$;
 
 create function private.may_use_centre(p_step public.production_order_steps, p_centre text)

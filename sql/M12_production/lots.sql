@@ -1,5 +1,5 @@
--- Lots of orders, and the one way in for what is done with a lot. Lots are locked by id: public.lots for share (nobody holds or
--- releases it meanwhile), then production_lots.
+-- Lots of orders, and the one way in for what is done with a lot. Lots are locked by id, all that a command takes at once: public.lots for share (nobody
+-- holds or releases it meanwhile; the lot that pieces are counted into alone, because it may become FINISHED), then production_lots.
 
 create type private.lot_part as (lot_id bigint, quantity numeric, good numeric);
 
@@ -74,7 +74,6 @@ begin
   if v_lot.id is not null or p_order.product_sku is null then
     return v_lot;
   end if;
-  perform private.begin_genealogy();
   loop
     insert into public.lots (sku, code, kind, created_by)
     values (p_order.product_sku, v_code, 'WIP', nullif(p_actor, '00000000-0000-0000-0000-000000000000'))
@@ -90,7 +89,7 @@ begin
 end $$;
 comment on function private.own_lot is
 $$The lot of an order: its first one, made when it is first asked for, with the code of the order. A null row when the order names no product.
-The caller holds the order row. Locks: the genealogy (shared) when it is made.$$;
+The caller holds the order row, and before it, where there is no lot yet, the genealogy (lock_family).$$;
 
 create function private.refuse_unusable(p_lot public.lots)
 returns void language plpgsql stable set search_path = '' as $$
@@ -108,6 +107,25 @@ begin
 end $$;
 comment on function private.refuse_unusable is 'Errors: lot.on_hold (423), lot.removed (409).';
 
+create function private.share_lots(p_ids bigint[], p_own bigint default null)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_id bigint;
+  v_lot public.lots;
+begin
+  for v_id in select distinct u from unnest(p_ids) u where u is not null order by u loop
+    if v_id = p_own then
+      select l.* into v_lot from public.lots l where l.id = v_id for no key update;
+    else
+      select l.* into v_lot from public.lots l where l.id = v_id for share;
+    end if;
+    perform private.refuse_unusable(v_lot);
+  end loop;
+end $$;
+comment on function private.share_lots is
+$$All the lots that a command uses; p_own: the one that pieces are counted into. Errors: lot.on_hold (423), lot.removed (409). Locks: the lots by id, shared, p_own
+alone.$$;
+
 create function private.lot_of_order(p_order public.production_orders, p_lot text, p_actor uuid)
 returns public.lots language plpgsql set search_path = '' as $$
 declare
@@ -115,30 +133,25 @@ declare
   v_of bigint;
 begin
   if p_lot is null then
-    v_lot := private.own_lot(p_order, p_actor);
-  else
-    v_lot := private.find_lot(p_order.product_sku, p_lot);
-    select p.order_id into v_of from public.production_lots p where p.lot_id = v_lot.id;
-    if v_of is distinct from p_order.id then
-      perform private.fail(409, 'lot.other_order', format('Lot %s is not a lot of order %s.', v_lot.code, p_order.code), jsonb_build_object(
-        'lot', v_lot.code, 'expected', p_order.code, 'actual', (select o.code from public.production_orders o where o.id = v_of)));
-    end if;
+    return private.own_lot(p_order, p_actor);
   end if;
-  select l.* into v_lot from public.lots l where l.id = v_lot.id for share;
-  perform private.refuse_unusable(v_lot);
+  v_lot := private.find_lot(p_order.product_sku, p_lot);
+  select p.order_id into v_of from public.production_lots p where p.lot_id = v_lot.id;
+  if v_of is distinct from p_order.id then
+    perform private.fail(409, 'lot.other_order', format('Lot %s is not a lot of order %s.', v_lot.code, p_order.code), jsonb_build_object(
+      'lot', v_lot.code, 'expected', p_order.code, 'actual', (select o.code from public.production_orders o where o.id = v_of)));
+  end if;
   return v_lot;
 end $$;
 comment on function private.lot_of_order is
-$$The lot a count of this order goes to: the named one, else its own. Errors: lot.unknown (404), lot.other_order (409), lot.on_hold (423),
-lot.removed (409). Locks: the lot, shared.$$;
+$$The lot a count of this order goes to: the named one, else its own. The caller locks it (share_lots). Errors: lot.unknown (404), lot.other_order (409).$$;
 
-create function private.check_material(p_order public.production_orders, p_materials jsonb, p_sku text, p_lot text)
-returns public.lots language plpgsql set search_path = '' as $$
+create function private.lot_of_material(p_order public.production_orders, p_materials jsonb, p_sku text, p_lot text)
+returns public.lots language plpgsql stable set search_path = '' as $$
 declare
   v_expected text[] := array(select m.item ->> 'sku' from jsonb_array_elements(coalesce(p_materials, '[]')) m (item) order by 1);
   v_lot public.lots;
   v_sku text := p_sku;
-  v_balance public.production_lots;
 begin
   if v_expected = '{}' then
     v_expected := private.order_skus(p_order.id);
@@ -155,21 +168,21 @@ begin
     perform private.fail(409, 'production.wrong_material', format('%s does not belong here. Order %s takes %s.', coalesce(v_lot.code, v_sku, 'That'), p_order.code,
       array_to_string(v_expected, ', ')), jsonb_build_object('expected', v_expected, 'actual', v_sku, 'lot', v_lot.code));
   end if;
-  if v_lot.id is not null then
-    select l.* into v_lot from public.lots l where l.id = v_lot.id for share;
-    perform private.refuse_unusable(v_lot);
-    select p.* into v_balance from public.production_lots p where p.lot_id = v_lot.id;
-    if v_balance.is_counted and v_balance.remaining = 0 then
-      perform private.fail(409, 'lot.used_up', format('Nothing is left of lot %s of %s. Use another one.', v_lot.code, v_lot.sku),
-        jsonb_build_object('lot', v_lot.code, 'sku', v_lot.sku));
-    end if;
-  end if;
   return v_lot;
 end $$;
-comment on function private.check_material is
-$$May this material (item or lot) go into the order here? p_materials [{sku}] of the step; none: any part of the order. Answers the lot, a null row for
-an item without. Errors: production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409),
-item.unknown (404). Locks: the lot, shared.$$;
+comment on function private.lot_of_material is
+$$Does this material (item or lot) belong into the order here? p_materials [{sku}] of the step; none: any part of the order. Answers the lot, a null row for
+an item without; the caller locks it (share_lots), then asks refuse_used_up. Errors: production.wrong_material (409), lot.unknown (404), lot.ambiguous (409),
+item.unknown (404).$$;
+
+create function private.refuse_used_up(p_lot public.lots)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  if exists (select from public.production_lots p where p.lot_id = p_lot.id and p.is_counted and p.remaining = 0) then
+    perform private.fail(409, 'lot.used_up', format('Nothing is left of lot %s of %s. Use another one.', p_lot.code, p_lot.sku),
+      jsonb_build_object('lot', p_lot.code, 'sku', p_lot.sku));
+  end if;
+end $$;
 
 -- Counts of pieces move the lots of their order ------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ create policy select_store on public.quality_records for select to authenticated
 create policy select_store on public.production_discrepancies for select to authenticated
   using (exists (select from public.production_orders o where o.id = order_id));   -- whoever sees the order
 create policy select_store on public.approvals for select to authenticated
-  using ((select private.may('production.read')) and (order_id is null or exists (select from public.production_orders o where o.id = order_id)));
+  using ((select private.readable_sites('production.read')) @> array[site]
+    and (order_id is null or exists (select from public.production_orders o where o.id = order_id)));
 create policy select_store on public.replenishments for select to authenticated
   using (exists (select from public.production_orders o where o.id = order_id));   -- whoever sees the order
 create policy select_store on public.replenishment_links for select to authenticated

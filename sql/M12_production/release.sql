@@ -2,7 +2,7 @@
 -- so that nobody takes them from a running order.
 
 create function private.copy_routing(p_order public.production_orders, p_routing_id bigint, p_actor uuid)
-returns void language plpgsql set search_path = '' as $$
+returns public.production_orders language plpgsql set search_path = '' as $$
 begin
   insert into public.production_order_progress (order_id, routing_id, released_by)
   values (p_order.id, p_routing_id, nullif(p_actor, '00000000-0000-0000-0000-000000000000'));
@@ -21,6 +21,8 @@ begin
       (select coalesce(jsonb_agg(jsonb_build_object('line', l.line, 'sku', l.sku, 'quantity', trim_scale(l.quantity)) order by l.sku), '[]')
         from lines l where l.goes_in_at = s.sequence), s.setup_min, s.run_min, s.instructions, p_order.quantity
     from steps s order by s.sequence;
+  update public.production_orders o set is_routed = true where o.id = p_order.id returning o.* into p_order;
+  return p_order;
 end $$;
 
 create function private.set_quantity(p_material jsonb, p_before numeric, p_after numeric)

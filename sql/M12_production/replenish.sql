@@ -12,6 +12,8 @@ returns public.production_orders language plpgsql set search_path = '' as $$
 declare
   v_root bigint := private.root_of(p_order_id);
 begin
+  -- Its first lot, should the command make it, comes into the genealogy, which is locked before any row.
+  perform private.begin_genealogy() where not exists (select from public.production_lots p where p.order_id = p_order_id);
   perform 1 from public.production_orders o where o.id = v_root for update;
   -- A second statement: who made the open replenishment held the root, so only now it is seen for sure.
   perform 1 from public.production_orders o
@@ -19,7 +21,28 @@ begin
     order by o.id for update;
   return (select o from public.production_orders o where o.id = p_order_id);
 end $$;
-comment on function private.lock_family is 'An order whose losses may be replenished. Locks: the root, then its open replenishments and the order, by id.';
+comment on function private.lock_family is
+$$An order whose losses may be replenished. Locks: the genealogy (shared) while the order has no lot; the root, then its open replenishments and the order,
+by id.$$;
+
+create or replace function private.lock_production(p_order_id bigint)
+returns public.production_orders language plpgsql set search_path = '' as $$
+declare
+  v_order public.production_orders := private.lock_family(p_order_id);
+  v_again bigint[] := array(
+    select o.id from public.replenishments r join public.production_orders o on o.id = r.order_id
+     where r.root_id = p_order_id and o.status not in ('CLOSED', 'CANCELLED') order by o.id for update of o);
+begin
+  perform private.lock_stock(array(
+    select u from unnest(private.stock_of_order(v_order)) u
+    union
+    select s from unnest(v_again) a cross join lateral unnest(private.order_skus(a)) s
+    order by 1));
+  return v_order;
+end $$;
+comment on function private.lock_production is
+$$An order that is changed, cancelled or shipped. Locks: its family (lock_family) and what is made again for it and not closed, by id: it follows the priority of
+its root; then all items of all these, by SKU.$$;
 
 create function private.replenishment_released(p_order_id bigint)
 returns void language plpgsql set search_path = '' as $$
@@ -32,11 +55,36 @@ create function private.tg_production_orders__replenishment()
 returns trigger language plpgsql set search_path = '' as $$
 begin
   perform private.replenishment_released(new.id);
+  if new.status = 'CANCELLED' then
+    perform private.ask_for_rest(new, 0, format('%s was cancelled: %s', new.code, coalesce(new.cancel_reason, '-')), (private.identify()).actor_id);
+  end if;
   return null;
 end $$;
 create trigger _500_replenishment after update of status on public.production_orders
   for each row when (new.status in ('CLOSED', 'CANCELLED') and new.type = 'REPLENISHMENT')
   execute function private.tg_production_orders__replenishment();
+
+create function private.tg_production_orders__priority()
+returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_again public.production_orders;
+begin
+  for v_again in
+    update public.production_orders o set priority = new.priority
+      from public.replenishments r
+     where r.root_id = new.id and o.id = r.order_id and o.status not in ('CLOSED', 'CANCELLED') and o.priority <> new.priority returning o.*
+  loop
+    perform private.write_production_lines(v_again);
+    perform private.allocate(private.order_skus(v_again.id), jsonb_build_object('event', 'production.changed', 'ref', v_again.code));
+    perform private.emit('production_order', v_again.code, 'production.changed', (private.identify()).actor_id, jsonb_build_object('root', new.code,
+      'after', jsonb_build_object('priority', new.priority), 'version', v_again.version), v_again.store, v_again.site);
+  end loop;
+  return null;
+end $$;
+comment on function private.tg_production_orders__priority is
+  'What is made again is as urgent as its root, whichever way that changes, and its parts are promised anew. Locked by the caller (lock_production).';
+create trigger _500_priority after update of priority on public.production_orders
+  for each row when (old.priority <> new.priority) execute function private.tg_production_orders__priority();
 
 -- How many are needed ------------------------------------------------------------------------------------------------
 
@@ -116,6 +164,20 @@ returns numeric language plpgsql stable set search_path = '' as $$
 begin
   return (private.setting('production.replenish_' || p_name, p_order.store, p_order.site) #>> '{}')::numeric;
 end $$;
+
+create function private.to_replenish(p_root public.production_orders, p_sku text, p_is_forced boolean default false)
+returns numeric language plpgsql stable set search_path = '' as $$
+declare
+  v_need numeric := private.replenishment_need(p_root, p_sku);
+  v_lot numeric := private.replenish_setting(p_root, 'lot');
+begin
+  return case
+    when v_need <= case when p_is_forced then 0
+      else greatest(private.replenish_setting(p_root, 'min'), private.replenish_setting(p_root, 'percent') * p_root.quantity / 100) end then null
+    when v_lot > 0 then ceil(v_need / v_lot) * v_lot else v_need end;
+end $$;
+comment on function private.to_replenish is
+  'How many would be made again now, in whole lots; null for none, or (unless it is forced) for fewer than the settings want a replenishment for.';
 
 -- Making and topping up ------------------------------------------------------------------------------------------------
 
@@ -212,7 +274,6 @@ returns jsonb language plpgsql set search_path = '' as $$
 declare
   v_root public.production_orders := (select o from public.production_orders o where o.id = p_root_id);
   v_need numeric;
-  v_lot numeric := private.replenish_setting(v_root, 'lot');
   v_generation integer := private.generation_after(p_source.id, p_sku);
   v_why text;
   v_order public.production_orders;
@@ -222,13 +283,10 @@ begin
      or not private.setting('production.replenish_auto', v_root.store, v_root.site)::boolean and p_approval.id is null and p_trigger <> 'SHORTAGE' then
     return null;
   end if;
-  v_need := private.replenishment_need(v_root, p_sku);
-  if v_need <= (case when p_approval.id is null and p_trigger <> 'SHORTAGE'
-      then greatest(private.replenish_setting(v_root, 'min'), private.replenish_setting(v_root, 'percent') * v_root.quantity / 100) else 0 end) then
+  v_need := private.to_replenish(v_root, p_sku, p_approval.id is not null or p_trigger = 'SHORTAGE');
+  if v_need is null then
     return null;
-  end if;
-  v_need := case when v_lot > 0 then ceil(v_need / v_lot) * v_lot else v_need end;
-  if p_approval.id is null then
+  elsif p_approval.id is null then
     v_why := private.beyond_caps(v_root, p_sku, v_need, v_generation);
   end if;
   if v_why is not null then

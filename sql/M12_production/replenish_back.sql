@@ -20,6 +20,38 @@ begin
 end $$;
 comment on function private.ask_to_replenish is 'The one pending approval for the root says how much is needed now. Answers a notice.';
 
+create function private.still_missing(p_order public.production_orders)
+returns numeric language plpgsql stable set search_path = '' as $$
+declare
+  v_root public.production_orders;
+begin
+  select t.* into v_root from public.replenishments r join public.production_orders t on t.id = r.root_id where r.order_id = p_order.id;
+  return case when v_root.status not in ('CLOSED', 'CANCELLED') then coalesce(private.to_replenish(v_root, p_order.product_sku), 0) end;
+end $$;
+comment on function private.still_missing is 'Of a replenishment: what its open root needs of the same product beyond all that is coming. Null: no replenishment.';
+
+create function private.ask_for_rest(p_order public.production_orders, p_before numeric, p_why text, p_actor uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+declare
+  v_root public.production_orders := (select o from public.production_orders o where o.id = private.root_of(p_order.id));
+  v_rest numeric := private.still_missing(p_order);
+  v_event bigint;
+begin
+  if coalesce(v_rest <= p_before, true) then
+    return null;
+  end if;
+  v_event := private.emit('production_order', v_root.code, 'production.still_missing', p_actor, jsonb_build_object('sku', p_order.product_sku,
+    'source', p_order.code, 'quantity', trim_scale(v_rest), 'reason', p_why, 'version', v_root.version), v_root.store, v_root.site);
+  if p_order.product_sku = v_root.product_sku then
+    return private.ask_to_replenish(v_root, p_order, v_rest, 'STOPPED', v_event, p_actor, p_why);
+  end if;
+  return jsonb_build_object('code', 'production.still_missing', 'message', format('%s of %s are still missing for %s.', trim_scale(v_rest),
+    p_order.product_sku, v_root.code), 'details', jsonb_build_object('root', v_root.code, 'sku', p_order.product_sku, 'quantity', trim_scale(v_rest)));
+end $$;
+comment on function private.ask_for_rest is
+$$A person stopped a replenishment before all of it was made (p_before: still_missing before that): it is not made again by itself, somebody else has to allow
+it. A component is told only: the root asks for it again at its next release. Answers a notice, or null. The family is locked by the caller.$$;
+
 create function private.withdraw_replenishment(p_root_id bigint, p_need numeric, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
 declare
@@ -120,12 +152,17 @@ declare
      where o.status in ('CLOSED', 'CANCELLED') and o.updated_at <= p_now and (
        exists (select 1 from public.replenishments r where r.root_id = o.id and r.is_open)
        or exists (select 1 from public.approvals a where a.order_id = o.id and a.operation = 'replenishment' and a.status = 'PENDING'))
-     order by o.id limit 100);
+     order by o.id limit 100 for update of o skip locked);
+  v_open bigint[] := array(
+    select o.id from public.replenishments r join public.production_orders o on o.id = r.order_id
+     where r.root_id = any (v_roots) and r.is_open order by o.id for update of o skip locked);
 begin
-  perform private.lock_family(u.id) from unnest(v_roots) with ordinality u (id, n) order by u.n;
+  v_roots := array(select u from unnest(v_roots) u where not exists (select from public.replenishments r
+    where r.root_id = u and r.is_open and r.order_id <> all (v_open)) order by u);
   perform private.lock_stock(array(select distinct s.sku from public.production_orders o cross join lateral unnest(private.stock_of_order(o)) s (sku)
     where o.id = any (v_roots)));   -- once, after all orders
   perform private.drop_replenishments(u.id, null) from unnest(v_roots) with ordinality u (id, n) order by u.n;
 end $$;
 comment on function private.drop_needless_replenishments is
-'By the clock: of roots that were cancelled or shipped. Not in their own command, which holds stock already and must not wait for another order.';
+$$By the clock: of roots that were cancelled or shipped. Many families at once, so it waits for no order: where somebody is at work now, the next minute will do.
+Locks: the roots and their open replenishments, SKIP LOCKED; then their items, by SKU.$$;

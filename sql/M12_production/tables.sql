@@ -1,5 +1,5 @@
--- Routed production. Whoever locks several things does it in this order: root order of a replenishment → its open replenishments and the own
--- order, by id → work centre (for share; alone to enable or disable it) → lots by id → stock by SKU. The order row is the lock of its steps:
+-- Routed production. Whoever locks several things does it in this order: genealogy, shared, where the order has no lot yet → root order of a replenishment →
+-- its open replenishments and the own order, by id → work centre (for share; alone to enable or disable it) → lots by id → stock by SKU. The order row is the lock of its steps:
 -- steps, counts, quality records and progress of an order are written under it and nowhere else.
 
 -- Where and how things are made -------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ create table public.replenishment_links (
   replenishment_id bigint,
   source_order_id bigint not null,
   trigger text not null constraint replenishment_links_trigger_check
-    check (trigger in ('SCRAP', 'RETURN', 'SHORTAGE', 'APPROVAL', 'REVERSAL', 'REOPENED')),
+    check (trigger in ('SCRAP', 'RETURN', 'SHORTAGE', 'APPROVAL', 'REVERSAL', 'REOPENED', 'STOPPED')),
   trigger_event bigint not null,
   quantity numeric(14, 3) not null,
   approval_id bigint,

@@ -9,17 +9,32 @@ drop trigger _200_routed on public.production_orders;
 drop trigger _500_quantity on public.production_orders;
 drop trigger _500_cancelled on public.production_orders;
 drop trigger _500_replenishment on public.production_orders;
+drop trigger _500_priority on public.production_orders;
 drop trigger _910_execution on public.events;
+
+create or replace function private.lock_production(p_order_id bigint)
+returns public.production_orders language plpgsql set search_path = '' as $$
+declare
+  v_order public.production_orders;
+begin
+  select o.* into v_order from public.production_orders o where o.id = p_order_id for update;
+  perform private.lock_stock(private.order_skus(p_order_id));
+  return v_order;
+end $$;
+comment on function private.lock_production is
+  'An order that is changed, cancelled or shipped. Locks: its row, then all its items, by SKU. M12_production replaces it: also what is made again for it.';
+
+update public.production_orders set is_routed = false where is_routed;
 
 drop view
   private.lot_effects, private.production_selfcheck, public.execution_events;
 
 drop function
   private.activity_to_undo, private.answer_step_scan, private.apply_approval, private.apply_erp_rows,
-  private.ask_to_replenish, private.authorize_lot, private.begin_floor, private.begin_order_plan, private.beyond_caps,
+  private.ask_for_rest, private.ask_to_replenish, private.authorize_lot, private.begin_floor, private.begin_order_plan, private.beyond_caps,
   private.board_keys, private.board_orders, private.board_row, private.book_activity, private.book_pieces,
   private.book_product, private.can_start, private.centre_problem, private.check_approval, private.check_centre,
-  private.check_decision, private.check_erp_scope, private.check_material, private.check_pieces, private.check_quality,
+  private.check_decision, private.check_erp_scope, private.check_scan, private.check_pieces, private.check_quality,
   private.check_reason_code, private.check_record_source, private.check_routing, private.choose_step, private.complete_sets,
   private.book_use, private.check_counter_name, private.choose_undo, private.command_id, private.component_short, private.copy_routing,
   private.count_activity, private.count_of_command, private.count_to_undo, private.counted_lot, private.counter_name, private.derive_order, private.derive_steps, private.drop_needless_replenishments,
@@ -31,23 +46,25 @@ drop function
   private.give_back_sets, private.gs1_lot, private.gs1_material, private.gs1_readings, private.gtin14, private.has_work,
   private.history_json, private.import_production, private.input_problem, private.insert_erp_orders, private.is_date,
   private.job_json, private.jobs_of, private.judge_erp_row, private.judge_erp_rows, private.label_behind, private.last_count,
-  private.link_lots, private.lock_family, private.lock_lots, private.lock_order_stock, private.lock_own_lot,
-  private.lot_activities, private.lot_balances, private.lot_differences, private.lot_genealogy, private.lot_of_order,
+  private.link_lots, private.lock_families, private.lock_family, private.lock_lots, private.lock_order_stock, private.lock_own_lot,
+  private.lot_activities, private.lot_balances, private.lot_differences, private.lot_genealogy, private.lot_of_material, private.lot_of_order,
   private.lot_short, private.lots_json, private.lots_to_merge, private.mass_balance, private.material_lot,
   private.material_problem, private.may_use_centre, private.neighbour, private.new_replenishment, private.next_lot_code,
   private.no_centre, private.note_discrepancy, private.order_differences, private.order_of_merged, private.order_problem,
-  private.order_taking_material, private.outlook, private.own_lot, private.part_to_move, private.parts_json,
+  private.order_taking_material, private.orders_of_lots, private.orders_read, private.outlook, private.own_lot, private.part_to_move, private.parts_json,
   private.parts_problem, private.pending_of, private.pick_step, private.pieces_of_report, private.promise_parts,
   private.prospect, private.put_back_lot, private.quality_by_step, private.quality_deltas, private.quality_differences,
   private.quality_orders, private.quality_pareto, private.raise_replenishment, private.raise_shortage, private.read_erp_rows,
-  private.refuse, private.refuse_decided, private.refuse_open_step, private.refuse_routing, private.refuse_unusable,
+  private.refuse, private.refuse_decided, private.refuse_idle_centre, private.refuse_open_step, private.refuse_paused,
+  private.refuse_routing, private.refuse_unusable, private.refuse_used_up,
   private.release_more, private.release_steps, private.replenish, private.replenish_setting, private.replenishment_need,
   private.replenishment_released, private.replenishments_of, private.report_pieces, private.resolve_gs1, private.return_sets,
   private.reverse_count, private.reverse_quality, private.root_of, private.routed_status, private.routing_answer,
-  private.same_as_erp, private.scan_here, private.set_quantity, private.set_routed_status, private.sets_wanted, private.shrink_replenishment,
-  private.sites_asked, private.step_differences, private.step_done, private.step_problem, private.steps_json,
+  private.same_as_erp, private.scan_here, private.set_quantity, private.set_routed_status, private.sets_wanted, private.share_lots,
+  private.shrink_replenishment,
+  private.sites_asked, private.step_differences, private.step_done, private.step_problem, private.steps_json, private.still_missing,
   private.stock_of_order, private.stores_of_production, private.streams_of_lots, private.streams_of_order,
-  private.subject_of_label, private.switch_work_centre, private.take_lot, private.take_sets, private.trace_events,
+  private.subject_of_label, private.switch_work_centre, private.take_lot, private.take_sets, private.to_replenish, private.trace_events,
   private.traced_order, private.undo_command, private.unreplenish, private.update_erp_orders, private.why_json,
   private.why_not, private.withdraw_replenishment, private.without_request, private.write_erp_refs, private.write_quality,
   public.activate_routing, public.change_priority, public.close_order, public.complete_step, public.consume_lot,
@@ -79,7 +96,7 @@ drop table
 
 drop function
   private.tg_events__execution, private.tg_piece_counts__append_only, private.tg_piece_counts__book_lot,
-  private.tg_piece_counts__lot, private.tg_production_orders__cancelled, private.tg_production_orders__quantity,
+  private.tg_piece_counts__lot, private.tg_production_orders__cancelled, private.tg_production_orders__priority, private.tg_production_orders__quantity,
   private.tg_production_orders__replenishment, private.tg_production_orders__routed, private.tg_unit_components__lot_in_use;
 
 drop sequence private.command_seq;

@@ -456,6 +456,20 @@ end $$;
 comment on function private.readable_stores is 'For policies: stores in which an active caller has this permission. Wrap it in (select …).';
 grant execute on function private.readable_stores to authenticated;
 
+create function private.readable_sites(p_permission text)
+returns text[] language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  return array(
+    select si.code from public.sites si
+     where private.works_at(v_who, si.code)
+       and exists (select 1 from public.role_permissions rp where rp.role = v_who.role and rp.permission = p_permission));
+end $$;
+comment on function private.readable_sites is
+  'For policies, of rows that no store owns: sites where an active caller works and has this permission. Wrap it in (select …).';
+grant execute on function private.readable_sites to authenticated;
+
 create function private.reads_every_store(p_permission text)
 returns boolean language plpgsql stable security definer set search_path = '' as $$
 declare

@@ -292,6 +292,7 @@ create table public.production_orders (
   due_date date,
   status text not null default 'OPEN_NOT_STARTED' constraint production_orders_status_check
     check (status in ('OPEN_NOT_STARTED', 'IN_PROGRESS', 'OPEN_PARTIAL', 'CLOSED', 'CANCELLED')),
+  is_routed boolean not null default false,
   notes text constraint production_orders_notes_check check (length(notes) <= 2000),
   closed_at timestamptz,
   cancelled_at timestamptz,
@@ -316,6 +317,8 @@ create index production_orders_open_idx on public.production_orders (id) where s
 comment on table public.production_orders is 'What is to be made: for a customer, or for stock (REPLENISHMENT). Its lines wait for parts and get them in turn.';
 comment on column public.production_orders.external_id is 'Id of the order in its source: the same one delivered again makes no second order.';
 comment on column public.production_orders.quantity is 'Planned pieces. The quantities of the lines are per piece.';
+comment on column public.production_orders.is_routed is
+  'Released to be made step by step: its state follows from what is reported there, and its parts leave stock as sets. M12_production sets it.';
 create trigger _100_stamp before update on public.production_orders for each row execute function private.tg__stamp();
 
 create table public.production_order_lines (
@@ -3045,15 +3048,26 @@ begin
   end if;
   v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
   if v_command.answer is null then
-    select o.* into v_order from public.production_orders o where o.id = v_order.id for update;
-    perform private.lock_stock(private.order_skus(v_order.id));
+    v_order := private.lock_production(v_order.id);
   end if;
   v_command.order_row := v_order;
   return v_command;
 end $$;
 comment on function private.begin_production is
 $$Guard, replay and lock for a command on one production order. answer is set when this is a repeat.
-Errors: those of authorize, production.unknown (404), request.reused (422). Locks: the order row, then all its items, by SKU.$$;
+Errors: those of authorize, production.unknown (404), request.reused (422). Locks: those of lock_production.$$;
+
+create function private.lock_production(p_order_id bigint)
+returns public.production_orders language plpgsql set search_path = '' as $$
+declare
+  v_order public.production_orders;
+begin
+  select o.* into v_order from public.production_orders o where o.id = p_order_id for update;
+  perform private.lock_stock(private.order_skus(p_order_id));
+  return v_order;
+end $$;
+comment on function private.lock_production is
+  'An order that is changed, cancelled or shipped. Locks: its row, then all its items, by SKU. M12_production replaces it: also what is made again for it.';
 
 create function private.refuse_closed(p_order public.production_orders)
 returns void language plpgsql immutable set search_path = '' as $$
@@ -3061,6 +3075,15 @@ begin
   if p_order.status in ('CLOSED', 'CANCELLED') then
     perform private.fail(409, 'production.closed', format('The order %s is %s.', p_order.code, lower(p_order.status)),
       jsonb_build_object('code', p_order.code, 'status', p_order.status));
+  end if;
+end $$;
+
+create function private.refuse_routed(p_order public.production_orders)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  if p_order.is_routed then
+    perform private.fail(409, 'production.routed', format('%s is made step by step: its state follows from what is reported there.', p_order.code),
+      jsonb_build_object('code', p_order.code, 'actual', p_order.status));
   end if;
 end $$;
 
@@ -3236,7 +3259,7 @@ orders, a smaller quantity gives some back. p_version: what the screen showed.
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409), production.stale (409), production.quantity (422), production.below_used (422), request.reused (422).
 Idempotency: by p_request_id; the same values again answer changed = false.
-Locks: the order row, then its items, by SKU.$$;
+Locks: the order with what is made again for it, by id; then their items, by SKU.$$;
 
 create function public.cancel_production_order(p_code text, p_reason text default null, p_request_id uuid default null)
 returns public.production_change language plpgsql security definer set search_path = '' as $$
@@ -3260,7 +3283,7 @@ $$The order is off. What was promised to it goes to the next in the queue at onc
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409), stock.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; cancelled before, it answers changed = false.
-Locks: the order row, then its items, by SKU.$$;
+Locks: the order with what is made again for it, by id; then their items, by SKU.$$;
 
 create function public.ship_production_order(p_code text, p_allow_partial boolean default false, p_request_id uuid default null)
 returns public.production_change language plpgsql security definer set search_path = '' as $$
@@ -3274,6 +3297,7 @@ begin
     return private.finish_production(v_command, null);
   end if;
   perform private.refuse_closed(v_order);
+  perform private.refuse_routed(v_order);
   select jsonb_agg(jsonb_build_object('sku', l.sku, 'missing', trim_scale(l.needed - l.allocated - l.consumed)) order by l.line)
       filter (where l.allocated + l.consumed < l.needed) into v_missing
     from public.order_part_allocations l where l.production_order_id = v_order.id
@@ -3298,11 +3322,12 @@ begin
 end $$;
 comment on function public.ship_production_order is
 $$The order leaves: the parts promised to it are used up and its stock goes down. p_allow_partial ships what is there and keeps the rest open.
-An order for stock (REPLENISHMENT) of the part itself uses nothing: its parts are free from now on.
+An order for stock (REPLENISHMENT) of the part itself uses nothing: its parts are free from now on. One that is made step by step is not shipped: its
+parts left stock as sets, and it closes by itself.
 Permission: production.ship at its site and in its store.
-Errors: production.unknown (404), production.closed (409), production.short (409), stock.short (409), request.reused (422).
+Errors: production.unknown (404), production.closed (409), production.routed (409), production.short (409), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; shipped before, it answers changed = false.
-Locks: the order row, then its items, by SKU.$$;
+Locks: the order with what is made again for it, by id; then their items, by SKU.$$;
 
 grant execute on function public.create_production_order, public.update_production_order, public.cancel_production_order,
   public.ship_production_order to authenticated, service_role;
@@ -3385,28 +3410,31 @@ create function public.explain_allocation(p_code text default null, p_sku text d
 returns setof public.allocation_explanation language plpgsql stable security definer set search_path = '' as $$
 declare
   v_stores text[];
+  v_sites text[];
   v_after jsonb;
 begin
   perform private.authorize('production.read');
   v_after := private.keys_of(p_cursor, 3);
   v_stores := private.readable_stores('production.read');
+  v_sites := private.readable_sites('production.read');
   if num_nonnulls(p_code, p_sku) <> 1 then
     perform private.fail(400, 'production.explain_what', 'Name an order or an item.');
   elsif p_code is not null then
     return query select e.* from public.order_part_allocations l join public.order_fulfilments f on f.id = l.fulfilment_id
-       cross join lateral private.explain_line(l) e where f.code = p_code and (l.store is null or l.store = any (v_stores)) order by l.line, l.sku;
+       cross join lateral private.explain_line(l) e where f.code = p_code and (f.store = any (v_stores) or f.store is null and f.site = any (v_sites)) order by l.line, l.sku;
     return;
   end if;
   return query select e.* from (
       select q from public.order_part_allocations q
-       where q.sku = p_sku and not q.is_closed and q.allocated + q.consumed < q.needed and (q.store is null or q.store = any (v_stores))
+       where q.sku = p_sku and not q.is_closed and q.allocated + q.consumed < q.needed and (q.store = any (v_stores)
+           or q.store is null and (select f.site from public.order_fulfilments f where f.id = q.fulfilment_id) = any (v_sites))
          and (v_after is null or (q.rank, q.since, q.fulfilment_id) > ((v_after ->> 0)::smallint, (v_after ->> 1)::timestamptz, (v_after ->> 2)::bigint))
        order by q.sku, q.rank, q.since, q.fulfilment_id limit least(greatest(coalesce(p_limit, 50), 1), 200)) l
      cross join lateral private.explain_line(l.q) e;
 end $$;
 comment on function public.explain_allocation is
 $$Why the lines of an order (p_code: production order or ticket) have what they have; or, for an item, who waits for it, from the top of the queue.
-Permission: production.read; lines of stores only in the own ones.
+Permission: production.read; lines of stores only in the own ones, others only of the own sites.
 Errors: production.explain_what (400), request.bad_cursor (400).
 Idempotency: a read.
 Locks: none.$$;
@@ -3430,11 +3458,13 @@ create function public.get_order_fulfilment(
 returns setof public.fulfilment_row language plpgsql stable security definer set search_path = '' as $$
 declare
   v_stores text[];
+  v_sites text[];
   v_after jsonb;
 begin
   perform private.authorize('production.read', p_store);
   v_after := private.keys_of(p_cursor, 3);
   v_stores := case when p_store is null then private.readable_stores('production.read') else array[p_store] end;
+  v_sites := private.readable_sites('production.read');
   if p_status is null or p_status not in ('open', 'waiting', 'fulfilled') then
     perform private.fail(422, 'production.status_filter', 'Choose open, waiting or fulfilled.', jsonb_build_object('field', 'p_status', 'actual', p_status));
   end if;
@@ -3444,7 +3474,7 @@ begin
       private.fulfilment_lines(f.id), private.cursor_of(jsonb_build_array(f.rank, f.since, f.id))
       from (select q.* from public.order_fulfilments q
              where not q.is_closed and q.lines > 0
-               and (q.store = any (v_stores) or q.store is null and p_store is null)
+               and (q.store = any (v_stores) or q.store is null and p_store is null and q.site = any (v_sites))
                and (p_status = 'open' or (q.open_lines > 0) = (p_status = 'waiting'))
                and (p_sku is null or exists (select 1 from public.order_part_allocations l where l.fulfilment_id = q.id and l.sku = p_sku))
                and (v_after is null or (q.rank, q.since, q.id) > ((v_after ->> 0)::smallint, (v_after ->> 1)::timestamptz, (v_after ->> 2)::bigint))
@@ -3457,7 +3487,7 @@ end $$;
 comment on function public.get_order_fulfilment is
 $$Open orders that need parts, in the order in which they get them: critical, rush, normal, then the oldest; with what each has.
 p_status open, waiting (for parts) or fulfilled (ready to ship). p_cursor: cursor of the last row seen.
-Permission: production.read; orders of stores only of the own ones.
+Permission: production.read; orders of stores only of the own ones, others only of the own sites.
 Errors: production.status_filter (422), request.bad_cursor (400).
 Idempotency: a read.
 Locks: none.$$;
@@ -3536,16 +3566,16 @@ grant select on public.inventory_items, public.locations, public.inventory_stock
 
 create policy select_store on public.production_orders for select to authenticated
   using ((select private.readable_stores('production.read')) @> array[store]
-    or store is null and (select private.may('production.read')));
+    or store is null and (select private.readable_sites('production.read')) @> array[site]);
 create policy select_store on public.production_order_lines for select to authenticated
   using (exists (select from public.production_orders o where o.id = order_id));   -- whoever sees the order
 create policy select_active on public.demand_totals for select to authenticated using ((select private.may('production.read')));
 create policy select_store on public.order_fulfilments for select to authenticated
   using ((select private.readable_stores('production.read')) @> array[store]
-    or store is null and (select private.may('production.read')));
+    or store is null and (select private.readable_sites('production.read')) @> array[site]);
 create policy select_store on public.order_part_allocations for select to authenticated
   using ((select private.readable_stores('production.read')) @> array[store]
-    or store is null and (select private.may('production.read')));
+    or store is null and exists (select from public.order_fulfilments f where f.id = fulfilment_id));   -- whoever sees whose they are
 
 grant select on public.production_orders, public.production_order_lines, public.order_fulfilments, public.order_part_allocations,
   public.demand_totals, public.production_order_status to authenticated;

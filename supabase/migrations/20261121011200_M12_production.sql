@@ -4,8 +4,8 @@ set local statement_timeout = '5min';
 
 -- sql/M12_production/tables.sql
 
--- Routed production. Whoever locks several things does it in this order: root order of a replenishment → its open replenishments and the own
--- order, by id → work centre (for share; alone to enable or disable it) → lots by id → stock by SKU. The order row is the lock of its steps:
+-- Routed production. Whoever locks several things does it in this order: genealogy, shared, where the order has no lot yet → root order of a replenishment →
+-- its open replenishments and the own order, by id → work centre (for share; alone to enable or disable it) → lots by id → stock by SKU. The order row is the lock of its steps:
 -- steps, counts, quality records and progress of an order are written under it and nowhere else.
 
 -- Where and how things are made -------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ create table public.replenishment_links (
   replenishment_id bigint,
   source_order_id bigint not null,
   trigger text not null constraint replenishment_links_trigger_check
-    check (trigger in ('SCRAP', 'RETURN', 'SHORTAGE', 'APPROVAL', 'REVERSAL', 'REOPENED')),
+    check (trigger in ('SCRAP', 'RETURN', 'SHORTAGE', 'APPROVAL', 'REVERSAL', 'REOPENED', 'STOPPED')),
   trigger_event bigint not null,
   quantity numeric(14, 3) not null,
   approval_id bigint,
@@ -599,8 +599,8 @@ comment on table public.item_gtins is 'GS1 numbers of items, as 14 digits: what 
 
 -- sql/M12_production/lots.sql
 
--- Lots of orders, and the one way in for what is done with a lot. Lots are locked by id: public.lots for share (nobody holds or
--- releases it meanwhile), then production_lots.
+-- Lots of orders, and the one way in for what is done with a lot. Lots are locked by id, all that a command takes at once: public.lots for share (nobody
+-- holds or releases it meanwhile; the lot that pieces are counted into alone, because it may become FINISHED), then production_lots.
 
 create type private.lot_part as (lot_id bigint, quantity numeric, good numeric);
 
@@ -675,7 +675,6 @@ begin
   if v_lot.id is not null or p_order.product_sku is null then
     return v_lot;
   end if;
-  perform private.begin_genealogy();
   loop
     insert into public.lots (sku, code, kind, created_by)
     values (p_order.product_sku, v_code, 'WIP', nullif(p_actor, '00000000-0000-0000-0000-000000000000'))
@@ -691,7 +690,7 @@ begin
 end $$;
 comment on function private.own_lot is
 $$The lot of an order: its first one, made when it is first asked for, with the code of the order. A null row when the order names no product.
-The caller holds the order row. Locks: the genealogy (shared) when it is made.$$;
+The caller holds the order row, and before it, where there is no lot yet, the genealogy (lock_family).$$;
 
 create function private.refuse_unusable(p_lot public.lots)
 returns void language plpgsql stable set search_path = '' as $$
@@ -709,6 +708,25 @@ begin
 end $$;
 comment on function private.refuse_unusable is 'Errors: lot.on_hold (423), lot.removed (409).';
 
+create function private.share_lots(p_ids bigint[], p_own bigint default null)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_id bigint;
+  v_lot public.lots;
+begin
+  for v_id in select distinct u from unnest(p_ids) u where u is not null order by u loop
+    if v_id = p_own then
+      select l.* into v_lot from public.lots l where l.id = v_id for no key update;
+    else
+      select l.* into v_lot from public.lots l where l.id = v_id for share;
+    end if;
+    perform private.refuse_unusable(v_lot);
+  end loop;
+end $$;
+comment on function private.share_lots is
+$$All the lots that a command uses; p_own: the one that pieces are counted into. Errors: lot.on_hold (423), lot.removed (409). Locks: the lots by id, shared, p_own
+alone.$$;
+
 create function private.lot_of_order(p_order public.production_orders, p_lot text, p_actor uuid)
 returns public.lots language plpgsql set search_path = '' as $$
 declare
@@ -716,30 +734,25 @@ declare
   v_of bigint;
 begin
   if p_lot is null then
-    v_lot := private.own_lot(p_order, p_actor);
-  else
-    v_lot := private.find_lot(p_order.product_sku, p_lot);
-    select p.order_id into v_of from public.production_lots p where p.lot_id = v_lot.id;
-    if v_of is distinct from p_order.id then
-      perform private.fail(409, 'lot.other_order', format('Lot %s is not a lot of order %s.', v_lot.code, p_order.code), jsonb_build_object(
-        'lot', v_lot.code, 'expected', p_order.code, 'actual', (select o.code from public.production_orders o where o.id = v_of)));
-    end if;
+    return private.own_lot(p_order, p_actor);
   end if;
-  select l.* into v_lot from public.lots l where l.id = v_lot.id for share;
-  perform private.refuse_unusable(v_lot);
+  v_lot := private.find_lot(p_order.product_sku, p_lot);
+  select p.order_id into v_of from public.production_lots p where p.lot_id = v_lot.id;
+  if v_of is distinct from p_order.id then
+    perform private.fail(409, 'lot.other_order', format('Lot %s is not a lot of order %s.', v_lot.code, p_order.code), jsonb_build_object(
+      'lot', v_lot.code, 'expected', p_order.code, 'actual', (select o.code from public.production_orders o where o.id = v_of)));
+  end if;
   return v_lot;
 end $$;
 comment on function private.lot_of_order is
-$$The lot a count of this order goes to: the named one, else its own. Errors: lot.unknown (404), lot.other_order (409), lot.on_hold (423),
-lot.removed (409). Locks: the lot, shared.$$;
+$$The lot a count of this order goes to: the named one, else its own. The caller locks it (share_lots). Errors: lot.unknown (404), lot.other_order (409).$$;
 
-create function private.check_material(p_order public.production_orders, p_materials jsonb, p_sku text, p_lot text)
-returns public.lots language plpgsql set search_path = '' as $$
+create function private.lot_of_material(p_order public.production_orders, p_materials jsonb, p_sku text, p_lot text)
+returns public.lots language plpgsql stable set search_path = '' as $$
 declare
   v_expected text[] := array(select m.item ->> 'sku' from jsonb_array_elements(coalesce(p_materials, '[]')) m (item) order by 1);
   v_lot public.lots;
   v_sku text := p_sku;
-  v_balance public.production_lots;
 begin
   if v_expected = '{}' then
     v_expected := private.order_skus(p_order.id);
@@ -756,21 +769,21 @@ begin
     perform private.fail(409, 'production.wrong_material', format('%s does not belong here. Order %s takes %s.', coalesce(v_lot.code, v_sku, 'That'), p_order.code,
       array_to_string(v_expected, ', ')), jsonb_build_object('expected', v_expected, 'actual', v_sku, 'lot', v_lot.code));
   end if;
-  if v_lot.id is not null then
-    select l.* into v_lot from public.lots l where l.id = v_lot.id for share;
-    perform private.refuse_unusable(v_lot);
-    select p.* into v_balance from public.production_lots p where p.lot_id = v_lot.id;
-    if v_balance.is_counted and v_balance.remaining = 0 then
-      perform private.fail(409, 'lot.used_up', format('Nothing is left of lot %s of %s. Use another one.', v_lot.code, v_lot.sku),
-        jsonb_build_object('lot', v_lot.code, 'sku', v_lot.sku));
-    end if;
-  end if;
   return v_lot;
 end $$;
-comment on function private.check_material is
-$$May this material (item or lot) go into the order here? p_materials [{sku}] of the step; none: any part of the order. Answers the lot, a null row for
-an item without. Errors: production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409),
-item.unknown (404). Locks: the lot, shared.$$;
+comment on function private.lot_of_material is
+$$Does this material (item or lot) belong into the order here? p_materials [{sku}] of the step; none: any part of the order. Answers the lot, a null row for
+an item without; the caller locks it (share_lots), then asks refuse_used_up. Errors: production.wrong_material (409), lot.unknown (404), lot.ambiguous (409),
+item.unknown (404).$$;
+
+create function private.refuse_used_up(p_lot public.lots)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  if exists (select from public.production_lots p where p.lot_id = p_lot.id and p.is_counted and p.remaining = 0) then
+    perform private.fail(409, 'lot.used_up', format('Nothing is left of lot %s of %s. Use another one.', p_lot.code, p_lot.sku),
+      jsonb_build_object('lot', p_lot.code, 'sku', p_lot.sku));
+  end if;
+end $$;
 
 -- Counts of pieces move the lots of their order ------------------------------------------------------------------------
 
@@ -1173,9 +1186,12 @@ returns bigint language plpgsql set search_path = '' as $$
 declare
   v_lot public.lots := private.lot_of_order(p_order, p_lot, p_actor);
 begin
+  perform private.share_lots(array[v_lot.id], v_lot.id);
   perform 1 from public.production_lots l where l.lot_id = v_lot.id for update;
   return v_lot.id;
 end $$;
+comment on function private.lock_own_lot is
+  'The lot that pieces are counted into. Errors: those of lot_of_order; lot.on_hold (423), lot.removed (409). Locks: the lot, then its balance.';
 
 -- May it be done here and now? ----------------------------------------------------------------------------------------
 
@@ -1187,7 +1203,7 @@ begin
   elsif p_order.status in ('CLOSED', 'CANCELLED') then
     return private.floor_refusal(409, 'production.closed', format('The order %s is %s.', p_order.code, lower(p_order.status)),
       jsonb_build_object('code', p_order.code, 'status', p_order.status, 'expected', 'open', 'actual', p_order.status));
-  elsif not exists (select from public.production_order_progress p where p.order_id = p_order.id) then
+  elsif not p_order.is_routed then
     return private.floor_refusal(409, 'production.not_released', format('The order %s is not released yet. Ask a planner.', p_order.code),
       jsonb_build_object('code', p_order.code));
   end if;
@@ -1210,6 +1226,29 @@ begin
       'since', p_centre.disabled_at));
   end if;
   return null;
+end $$;
+
+create function private.refuse_idle_centre(p_order public.production_orders, p_step public.production_order_steps)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_centre public.work_centres;
+begin
+  select w.* into v_centre from public.work_centres w
+   where w.code = p_step.work_centre or p_step.work_centre is null and w.step = p_step.step and w.site = p_order.site
+   order by w.is_enabled and w.is_active desc, w.code limit 1 for share;
+  perform private.refuse(private.centre_problem(p_order, v_centre, v_centre.code));
+end $$;
+comment on function private.refuse_idle_centre is
+$$Pieces are reported and nobody said where: then it is the work centre of the routing, else any that does the step. Errors: work_centre.disabled (409) when that
+one is, or all of them are, out of use. Locks: the work centre, shared.$$;
+
+create function private.refuse_paused(p_order public.production_orders, p_step public.production_order_steps)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  if p_step.status = 'PAUSED' then
+    perform private.fail(409, 'production.step_paused', format('%s of %s is paused. Start it again first.', p_step.step, p_order.code),
+      jsonb_build_object('sequence', p_step.sequence, 'reason', p_step.pause_reason));
+  end if;
 end $$;
 
 create function private.may_use_centre(p_step public.production_order_steps, p_centre text)
@@ -1587,7 +1626,7 @@ begin
    where p.order_id = p_order_id returning p.executed_good into v_after;
   perform private.set_routed_status(v_order);
   if v_after <> v_before and private.root_of(p_order_id) <> p_order_id
-     and exists (select from public.production_order_progress p where p.order_id = private.root_of(p_order_id)) then
+     and (select o.is_routed from public.production_orders o where o.id = private.root_of(p_order_id)) then
     perform private.derive_order(private.root_of(p_order_id), p_actor);
   end if;
 end $$;
@@ -1621,14 +1660,13 @@ end $$;
 create function private.tg_production_orders__routed()
 returns trigger language plpgsql set search_path = '' as $$
 begin
-  if exists (select from public.production_order_progress p where p.order_id = new.id) and new.status <> private.routed_status(new) then
-    perform private.fail(409, 'production.routed', format('%s is made step by step: its state follows from what is reported there.', new.code),
-      jsonb_build_object('code', new.code, 'expected', private.routed_status(new), 'actual', new.status));
+  if new.status <> private.routed_status(new) then
+    perform private.refuse_routed(new);
   end if;
   return new;
 end $$;
 create trigger _200_routed before update of status on public.production_orders
-  for each row when (old.status <> new.status and new.status <> 'CANCELLED') execute function private.tg_production_orders__routed();
+  for each row when (new.is_routed and old.status <> new.status and new.status <> 'CANCELLED') execute function private.tg_production_orders__routed();
 
 create function private.tg_production_orders__quantity()
 returns trigger language plpgsql security definer set search_path = '' as $$
@@ -1792,7 +1830,7 @@ comment on function private.take_position is 'Errors: work_centre.full (409). Lo
 -- so that nobody takes them from a running order.
 
 create function private.copy_routing(p_order public.production_orders, p_routing_id bigint, p_actor uuid)
-returns void language plpgsql set search_path = '' as $$
+returns public.production_orders language plpgsql set search_path = '' as $$
 begin
   insert into public.production_order_progress (order_id, routing_id, released_by)
   values (p_order.id, p_routing_id, nullif(p_actor, '00000000-0000-0000-0000-000000000000'));
@@ -1811,6 +1849,8 @@ begin
       (select coalesce(jsonb_agg(jsonb_build_object('line', l.line, 'sku', l.sku, 'quantity', trim_scale(l.quantity)) order by l.sku), '[]')
         from lines l where l.goes_in_at = s.sequence), s.setup_min, s.run_min, s.instructions, p_order.quantity
     from steps s order by s.sequence;
+  update public.production_orders o set is_routed = true where o.id = p_order.id returning o.* into p_order;
+  return p_order;
 end $$;
 
 create function private.set_quantity(p_material jsonb, p_before numeric, p_after numeric)
@@ -1937,6 +1977,8 @@ returns public.production_orders language plpgsql set search_path = '' as $$
 declare
   v_root bigint := private.root_of(p_order_id);
 begin
+  -- Its first lot, should the command make it, comes into the genealogy, which is locked before any row.
+  perform private.begin_genealogy() where not exists (select from public.production_lots p where p.order_id = p_order_id);
   perform 1 from public.production_orders o where o.id = v_root for update;
   -- A second statement: who made the open replenishment held the root, so only now it is seen for sure.
   perform 1 from public.production_orders o
@@ -1944,7 +1986,28 @@ begin
     order by o.id for update;
   return (select o from public.production_orders o where o.id = p_order_id);
 end $$;
-comment on function private.lock_family is 'An order whose losses may be replenished. Locks: the root, then its open replenishments and the order, by id.';
+comment on function private.lock_family is
+$$An order whose losses may be replenished. Locks: the genealogy (shared) while the order has no lot; the root, then its open replenishments and the order,
+by id.$$;
+
+create or replace function private.lock_production(p_order_id bigint)
+returns public.production_orders language plpgsql set search_path = '' as $$
+declare
+  v_order public.production_orders := private.lock_family(p_order_id);
+  v_again bigint[] := array(
+    select o.id from public.replenishments r join public.production_orders o on o.id = r.order_id
+     where r.root_id = p_order_id and o.status not in ('CLOSED', 'CANCELLED') order by o.id for update of o);
+begin
+  perform private.lock_stock(array(
+    select u from unnest(private.stock_of_order(v_order)) u
+    union
+    select s from unnest(v_again) a cross join lateral unnest(private.order_skus(a)) s
+    order by 1));
+  return v_order;
+end $$;
+comment on function private.lock_production is
+$$An order that is changed, cancelled or shipped. Locks: its family (lock_family) and what is made again for it and not closed, by id: it follows the priority of
+its root; then all items of all these, by SKU.$$;
 
 create function private.replenishment_released(p_order_id bigint)
 returns void language plpgsql set search_path = '' as $$
@@ -1957,11 +2020,36 @@ create function private.tg_production_orders__replenishment()
 returns trigger language plpgsql set search_path = '' as $$
 begin
   perform private.replenishment_released(new.id);
+  if new.status = 'CANCELLED' then
+    perform private.ask_for_rest(new, 0, format('%s was cancelled: %s', new.code, coalesce(new.cancel_reason, '-')), (private.identify()).actor_id);
+  end if;
   return null;
 end $$;
 create trigger _500_replenishment after update of status on public.production_orders
   for each row when (new.status in ('CLOSED', 'CANCELLED') and new.type = 'REPLENISHMENT')
   execute function private.tg_production_orders__replenishment();
+
+create function private.tg_production_orders__priority()
+returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_again public.production_orders;
+begin
+  for v_again in
+    update public.production_orders o set priority = new.priority
+      from public.replenishments r
+     where r.root_id = new.id and o.id = r.order_id and o.status not in ('CLOSED', 'CANCELLED') and o.priority <> new.priority returning o.*
+  loop
+    perform private.write_production_lines(v_again);
+    perform private.allocate(private.order_skus(v_again.id), jsonb_build_object('event', 'production.changed', 'ref', v_again.code));
+    perform private.emit('production_order', v_again.code, 'production.changed', (private.identify()).actor_id, jsonb_build_object('root', new.code,
+      'after', jsonb_build_object('priority', new.priority), 'version', v_again.version), v_again.store, v_again.site);
+  end loop;
+  return null;
+end $$;
+comment on function private.tg_production_orders__priority is
+  'What is made again is as urgent as its root, whichever way that changes, and its parts are promised anew. Locked by the caller (lock_production).';
+create trigger _500_priority after update of priority on public.production_orders
+  for each row when (old.priority <> new.priority) execute function private.tg_production_orders__priority();
 
 -- How many are needed ------------------------------------------------------------------------------------------------
 
@@ -2041,6 +2129,20 @@ returns numeric language plpgsql stable set search_path = '' as $$
 begin
   return (private.setting('production.replenish_' || p_name, p_order.store, p_order.site) #>> '{}')::numeric;
 end $$;
+
+create function private.to_replenish(p_root public.production_orders, p_sku text, p_is_forced boolean default false)
+returns numeric language plpgsql stable set search_path = '' as $$
+declare
+  v_need numeric := private.replenishment_need(p_root, p_sku);
+  v_lot numeric := private.replenish_setting(p_root, 'lot');
+begin
+  return case
+    when v_need <= case when p_is_forced then 0
+      else greatest(private.replenish_setting(p_root, 'min'), private.replenish_setting(p_root, 'percent') * p_root.quantity / 100) end then null
+    when v_lot > 0 then ceil(v_need / v_lot) * v_lot else v_need end;
+end $$;
+comment on function private.to_replenish is
+  'How many would be made again now, in whole lots; null for none, or (unless it is forced) for fewer than the settings want a replenishment for.';
 
 -- Making and topping up ------------------------------------------------------------------------------------------------
 
@@ -2137,7 +2239,6 @@ returns jsonb language plpgsql set search_path = '' as $$
 declare
   v_root public.production_orders := (select o from public.production_orders o where o.id = p_root_id);
   v_need numeric;
-  v_lot numeric := private.replenish_setting(v_root, 'lot');
   v_generation integer := private.generation_after(p_source.id, p_sku);
   v_why text;
   v_order public.production_orders;
@@ -2147,13 +2248,10 @@ begin
      or not private.setting('production.replenish_auto', v_root.store, v_root.site)::boolean and p_approval.id is null and p_trigger <> 'SHORTAGE' then
     return null;
   end if;
-  v_need := private.replenishment_need(v_root, p_sku);
-  if v_need <= (case when p_approval.id is null and p_trigger <> 'SHORTAGE'
-      then greatest(private.replenish_setting(v_root, 'min'), private.replenish_setting(v_root, 'percent') * v_root.quantity / 100) else 0 end) then
+  v_need := private.to_replenish(v_root, p_sku, p_approval.id is not null or p_trigger = 'SHORTAGE');
+  if v_need is null then
     return null;
-  end if;
-  v_need := case when v_lot > 0 then ceil(v_need / v_lot) * v_lot else v_need end;
-  if p_approval.id is null then
+  elsif p_approval.id is null then
     v_why := private.beyond_caps(v_root, p_sku, v_need, v_generation);
   end if;
   if v_why is not null then
@@ -2193,6 +2291,38 @@ begin
     'details', jsonb_build_object('approval', v_approval.id, 'root', p_root.code, 'quantity', trim_scale(p_quantity)));
 end $$;
 comment on function private.ask_to_replenish is 'The one pending approval for the root says how much is needed now. Answers a notice.';
+
+create function private.still_missing(p_order public.production_orders)
+returns numeric language plpgsql stable set search_path = '' as $$
+declare
+  v_root public.production_orders;
+begin
+  select t.* into v_root from public.replenishments r join public.production_orders t on t.id = r.root_id where r.order_id = p_order.id;
+  return case when v_root.status not in ('CLOSED', 'CANCELLED') then coalesce(private.to_replenish(v_root, p_order.product_sku), 0) end;
+end $$;
+comment on function private.still_missing is 'Of a replenishment: what its open root needs of the same product beyond all that is coming. Null: no replenishment.';
+
+create function private.ask_for_rest(p_order public.production_orders, p_before numeric, p_why text, p_actor uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+declare
+  v_root public.production_orders := (select o from public.production_orders o where o.id = private.root_of(p_order.id));
+  v_rest numeric := private.still_missing(p_order);
+  v_event bigint;
+begin
+  if coalesce(v_rest <= p_before, true) then
+    return null;
+  end if;
+  v_event := private.emit('production_order', v_root.code, 'production.still_missing', p_actor, jsonb_build_object('sku', p_order.product_sku,
+    'source', p_order.code, 'quantity', trim_scale(v_rest), 'reason', p_why, 'version', v_root.version), v_root.store, v_root.site);
+  if p_order.product_sku = v_root.product_sku then
+    return private.ask_to_replenish(v_root, p_order, v_rest, 'STOPPED', v_event, p_actor, p_why);
+  end if;
+  return jsonb_build_object('code', 'production.still_missing', 'message', format('%s of %s are still missing for %s.', trim_scale(v_rest),
+    p_order.product_sku, v_root.code), 'details', jsonb_build_object('root', v_root.code, 'sku', p_order.product_sku, 'quantity', trim_scale(v_rest)));
+end $$;
+comment on function private.ask_for_rest is
+$$A person stopped a replenishment before all of it was made (p_before: still_missing before that): it is not made again by itself, somebody else has to allow
+it. A component is told only: the root asks for it again at its next release. Answers a notice, or null. The family is locked by the caller.$$;
 
 create function private.withdraw_replenishment(p_root_id bigint, p_need numeric, p_actor uuid)
 returns void language plpgsql set search_path = '' as $$
@@ -2294,15 +2424,20 @@ declare
      where o.status in ('CLOSED', 'CANCELLED') and o.updated_at <= p_now and (
        exists (select 1 from public.replenishments r where r.root_id = o.id and r.is_open)
        or exists (select 1 from public.approvals a where a.order_id = o.id and a.operation = 'replenishment' and a.status = 'PENDING'))
-     order by o.id limit 100);
+     order by o.id limit 100 for update of o skip locked);
+  v_open bigint[] := array(
+    select o.id from public.replenishments r join public.production_orders o on o.id = r.order_id
+     where r.root_id = any (v_roots) and r.is_open order by o.id for update of o skip locked);
 begin
-  perform private.lock_family(u.id) from unnest(v_roots) with ordinality u (id, n) order by u.n;
+  v_roots := array(select u from unnest(v_roots) u where not exists (select from public.replenishments r
+    where r.root_id = u and r.is_open and r.order_id <> all (v_open)) order by u);
   perform private.lock_stock(array(select distinct s.sku from public.production_orders o cross join lateral unnest(private.stock_of_order(o)) s (sku)
     where o.id = any (v_roots)));   -- once, after all orders
   perform private.drop_replenishments(u.id, null) from unnest(v_roots) with ordinality u (id, n) order by u.n;
 end $$;
 comment on function private.drop_needless_replenishments is
-'By the clock: of roots that were cancelled or shipped. Not in their own command, which holds stock already and must not wait for another order.';
+$$By the clock: of roots that were cancelled or shipped. Many families at once, so it waits for no order: where somebody is at work now, the next minute will do.
+Locks: the roots and their open replenishments, SKIP LOCKED; then their items, by SKU.$$;
 
 -- sql/M12_production/sets.sql
 
@@ -2807,6 +2942,9 @@ begin
     union
     select u from public.production_order_progress p join public.production_orders o on o.id = p.order_id
      cross join lateral unnest(private.stock_of_order(o)) u where o.id in (select r.order_id from unnest(p_rows) r)
+    union
+    select u from public.replenishments g cross join lateral unnest(private.order_skus(g.order_id)) u
+     where g.root_id in (select r.order_id from unnest(p_rows) r)
     order by 1);
 end $$;
 comment on function private.erp_skus is 'All items that the rows can promise or give back.';
@@ -2916,6 +3054,25 @@ begin
 end $$;
 comment on function private.emit_imports is 'An event for each order that the import touched; of more than 100 rows, those who listen are told once.';
 
+create function private.lock_families(p_ids bigint[])
+returns void language plpgsql set search_path = '' as $$
+begin
+  for i in 1..2 loop   -- again: what was made again while we waited for its root; nobody holds that and waits for us
+    perform 1 from public.production_orders o
+      where o.id in (
+        select u from unnest(p_ids) u
+        union
+        select r.root_id from public.replenishments r where r.order_id = any (p_ids)
+        union
+        select g.order_id from public.replenishments g join public.production_orders m on m.id = g.order_id and m.status not in ('CLOSED', 'CANCELLED')
+         where g.root_id in (select coalesce(r.root_id, u) from unnest(p_ids) u left join public.replenishments r on r.order_id = u))
+      order by o.id for update;
+  end loop;
+end $$;
+comment on function private.lock_families is
+$$Many orders at once, each with its root and what is made again for it. Locks: all of them by id; a root is older than its replenishments, so that is the order of
+lock_family too.$$;
+
 create function private.apply_erp_rows(p_system text, p_rows jsonb, p_actor uuid)
 returns private.erp_row[] language plpgsql set search_path = '' as $$
 declare
@@ -2923,7 +3080,7 @@ declare
   v_skus text[];
   v_ids bigint[];
 begin
-  perform 1 from public.production_orders o where o.id in (select r.order_id from unnest(v_rows) r) order by o.id for update;
+  perform private.lock_families(array(select r.order_id from unnest(v_rows) r where r.order_id is not null));
   v_skus := private.erp_skus(array(select r from unnest(v_rows) r where r.result is null));
   perform private.lock_stock(v_skus);
   v_rows := private.judge_erp_rows(p_system, v_rows);
@@ -2935,7 +3092,7 @@ begin
   return v_rows;
 end $$;
 comment on function private.apply_erp_rows is
-  'Reads, compares and writes all rows; rows with errors are left out. Locks: the orders by id, then their items by SKU.';
+  'Reads, compares and writes all rows; rows with errors are left out. Locks: the orders and their families by id, then their items by SKU.';
 
 create function private.erp_report(p_rows private.erp_row[])
 returns jsonb language plpgsql stable set search_path = '' as $$
@@ -2984,12 +3141,12 @@ begin
     return private.finish_floor(v_command, false);
   end if;
   perform private.refuse_closed(v_order);
-  v_is_new := not exists (select from public.production_order_progress p where p.order_id = v_order.id);
+  v_is_new := not v_order.is_routed;
   if v_is_new and v_routing is null then
     perform private.fail(409, 'production.no_routing', format('Nobody has said how %s is made. Add a routing first.', coalesce(v_order.product_sku, p_code)),
       jsonb_build_object('code', p_code, 'sku', v_order.product_sku));
   elsif v_is_new then
-    perform private.copy_routing(v_order, v_routing, v_actor);
+    v_order := private.copy_routing(v_order, v_routing, v_actor);
   end if;
   v_released := private.release_steps(v_order, v_actor);
   if v_is_new or v_released.changed then
@@ -3020,11 +3177,11 @@ begin
   return public.update_production_order(p_code, p_priority => p_priority, p_request_id => p_request_id);
 end $$;
 comment on function public.change_priority is
-$$Critical, rush or normal: what is made first, and who gets scarce parts first; they are promised anew at once.
+$$Critical, rush or normal: what is made first, and who gets scarce parts first; they are promised anew at once. What is made again for the order follows.
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409), production.priority (422), request.reused (422).
 Idempotency: by p_request_id; the same priority again answers changed = false.
-Locks: the order row, then its items, by SKU.$$;
+Locks: the order with what is made again for it, by id; then their items, by SKU.$$;
 
 create function public.close_order(p_code text, p_reason text, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
@@ -3033,7 +3190,9 @@ declare
   v_actor uuid := v_command.actor;
   v_order public.production_orders := v_command.order_row;
   v_in_process numeric;
+  v_missing numeric := private.still_missing(v_order);
   v_event bigint;
+  v_notice jsonb;
 begin
   if v_command.answer is not null or v_order.status = 'CLOSED' then
     return private.finish_floor(v_command, false);
@@ -3051,10 +3210,12 @@ begin
   perform private.set_routed_status(v_order);
   perform private.drop_replenishments(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.closed', v_actor, null, null, jsonb_build_object('reason', p_reason));
-  return private.finish_floor(v_command, true, v_event);
+  v_notice := private.ask_for_rest(v_order, v_missing, format('%s was closed: %s', p_code, p_reason), v_actor);
+  return private.finish_floor(v_command, true, v_event, case when v_notice is not null then jsonb_build_array(v_notice) end);
 end $$;
 comment on function public.close_order is
 $$The order ends although not all of it was made. Parts that were not used are in stock again; what was to be made again for it and is not released is off.
+Of a replenishment: what its root still needs is asked of a person (notices).
 Permission: production.plan at its site and in its store.
 Errors: production.unknown (404), production.closed (409) when cancelled, production.not_released (409), production.in_process (409),
 stock.reason_required (422), request.too_long (422), request.reused (422).
@@ -3093,6 +3254,9 @@ begin
   perform private.derive_order(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.reopened', v_actor, null, null, jsonb_build_object('reason', p_reason, 'quantity', p_quantity));
   v_notice := private.replenish(private.root_of(v_order.id), v_order, v_order.product_sku, 'REOPENED', v_event, v_actor);
+  perform private.withdraw_replenishment(t.id, private.replenishment_need(t, r.sku), v_actor)   -- asked for when it was closed
+     from public.replenishments r join public.production_orders t on t.id = r.root_id and t.product_sku = r.sku
+    where r.order_id = v_order.id and v_notice is null;
   return private.finish_floor(v_command, true, v_event, case when v_notice is not null then jsonb_build_array(v_notice) end);
 end $$;
 comment on function public.reopen_order is
@@ -3271,10 +3435,7 @@ begin
   perform private.check_length('p_photo', p_photo, 500);
   v_report := private.pieces_of_report(row(p_good, p_scrap, p_rework, p_reason, p_cause, p_defect_position, jsonb_build_object('photo', p_photo, 'notes', p_notes)),
     p_counter_start, p_counter_end, p_pieces_per_cycle);
-  if (v_command.step).status = 'PAUSED' then
-    perform private.fail(409, 'production.step_paused', format('%s of %s is paused. Start it again first.', (v_command.step).step, p_code),
-      jsonb_build_object('sequence', (v_command.step).sequence, 'reason', (v_command.step).pause_reason));
-  end if;
+  perform private.refuse_paused(v_command.order_row, v_command.step);
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
   if p_counter_end is not null then
     perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
@@ -3372,14 +3533,17 @@ declare
     jsonb_build_array(p_code, p_sequence, p_good, p_reason));
   v_order public.production_orders := v_command.order_row;
   v_step public.production_order_steps := v_command.step;
+  v_missing numeric;
+  v_notice jsonb;
 begin
   if v_command.answer is not null or v_step.status = 'COMPLETED' then
     return private.finish_floor(v_command, false);
   end if;
   if p_good is not null then
+    perform private.refuse_paused(v_order, v_step);
+    perform private.refuse_idle_centre(v_order, v_step);
+    v_command.centre := (select w from public.work_centres w where w.code = v_step.work_centre);
     v_command.lot_id := private.lock_own_lot(v_order, null, v_command.actor);
-    select w into v_command.centre from public.work_centres w where w.code = v_step.work_centre for share;
-    perform private.refuse(private.centre_problem(v_order, v_command.centre, v_step.work_centre));
     perform private.report_pieces(private.without_request(v_command),
       private.pieces_of_report(row(p_good, 0, 0, null, null, null, '{}'), null, null, null), 'person');
     select s.* into v_step from public.production_order_steps s where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
@@ -3387,20 +3551,24 @@ begin
   if v_step.status <> 'COMPLETED' then
     perform private.refuse_open_step(v_order, v_step);
     perform private.check_reason(p_reason);
+    v_missing := private.still_missing(v_order);
     perform private.end_step(v_command, trim(p_reason));
+    v_notice := private.ask_for_rest(v_order, v_missing, format('%s was ended early: %s', p_code, p_reason), v_command.actor);
   end if;
   return private.finish_floor(v_command, true, (select max(e.id) from public.events e
-    where e.stream = 'production_order' and e.stream_id = v_order.code and e.event = 'production.step_completed'));
+    where e.stream = 'production_order' and e.stream_id = v_order.code and e.event = 'production.step_completed'),
+    case when v_notice is not null then jsonb_build_array(v_notice) end);
 end $$;
 comment on function public.complete_step is
 $$The step is done. It is by itself once all that can come to it has come and is good or lost; p_good reports the rest as good first. The first step may
-end before all was started (p_reason): no more of it is made, and what is there for it is free again. Undone like a report.
+end before all was started (p_reason): no more of it is made, what is there for it is free again, and of a replenishment what its root still needs is asked
+of a person (notices). Undone like a report. Paused, the step has to go on before pieces are reported.
 Permission: production.run at its site and in its store.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
-production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
+work_centre.disabled, production.step_paused, production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
 request.reused (422).
 Idempotency: by p_request_id; completed before, it answers changed = false.
-Locks: the root, its open replenishments and the order, by id; with p_good its lot; the items of the order.$$;
+Locks: the root, its open replenishments and the order, by id; with p_good its work centre (shared) and lot; the items of the order.$$;
 
 create function private.end_step(p_command private.floor_command, p_reason text)
 returns void language plpgsql set search_path = '' as $$
@@ -3598,12 +3766,16 @@ declare
   v_hint text;
   v_message text;
   v_read record;
+  v_own public.lots;
+  v_used public.lots;
 begin
-  perform private.lock_own_lot(p_command.order_row, p_lot, p_command.actor);
+  v_own := private.lot_of_order(p_command.order_row, p_lot, p_command.actor);
   select m.sku, m.lot into v_read from private.gs1_material(p_gs1) m;
   if num_nonnulls(p_material, p_material_lot, v_read.sku, v_read.lot) > 0 then
-    perform private.check_material(p_command.order_row, (p_command.step).materials, coalesce(p_material, v_read.sku), coalesce(p_material_lot, v_read.lot));
+    v_used := private.lot_of_material(p_command.order_row, (p_command.step).materials, coalesce(p_material, v_read.sku), coalesce(p_material_lot, v_read.lot));
   end if;
+  perform private.share_lots(array[v_own.id, v_used.id], v_own.id);
+  perform private.refuse_used_up(v_used);
   return null;
 exception when others then
   get stacked diagnostics v_message = message_text, v_hint = pg_exception_hint, v_detail = pg_exception_detail;
@@ -3659,6 +3831,15 @@ begin
 end $$;
 comment on function private.answer_step_scan is 'A refusal returns normally, so that its event commits, and still is an HTTP error.';
 
+create function private.check_scan(p_code text, p_work_centre text, p_lot text, p_material text, p_material_lot text, p_gs1 jsonb)
+returns void language plpgsql immutable set search_path = '' as $$
+begin
+  perform private.check_length(t.field, t.said, t.most)
+     from (values ('p_code', p_code, 200), ('p_work_centre', p_work_centre, 200), ('p_lot', p_lot, 200), ('p_material', p_material, 200),
+       ('p_material_lot', p_material_lot, 200), ('p_gs1', p_gs1::text, 10000)) as t (field, said, most);
+end $$;
+comment on function private.check_scan is 'What is scanned is remembered in an event: no code is that long. Errors: request.too_long (422).';
+
 create function public.scan_step(
   p_code text, p_work_centre text, p_sequence integer default null, p_lot text default null, p_material text default null,
   p_material_lot text default null, p_gs1 jsonb default null, p_request_id uuid default null)
@@ -3672,6 +3853,7 @@ begin
   v_command.order_row := (select o from public.production_orders o where o.code = v_code);
   v_command.actor := private.authorize('production.run', (v_command.order_row).store, coalesce((v_command.order_row).site,
     (select w.site from public.work_centres w where w.code = p_work_centre)));
+  perform private.check_scan(p_code, p_work_centre, p_lot, p_material, p_material_lot, p_gs1);
   v_command.answer := private.replay(v_command.actor, p_request_id, 'scan_step', jsonb_build_array(p_code, p_work_centre, p_sequence, p_lot, p_material,
     p_material_lot, p_gs1));
   if v_command.answer is not null then
@@ -3699,7 +3881,7 @@ Errors (answered with their HTTP status and remembered as event production.scan_
 production.closed, production.not_released (409), work_centre.unknown (404), work_centre.other_site, work_centre.disabled (409), production.no_step (404),
 production.which_step (422), production.wrong_step, production.wrong_work_centre, production.previous_step, production.parts_missing,
 production.step_completed, work_centre.full (409), lot.unknown (404), lot.other_order, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
-production.wrong_material (409), item.unknown (404), gs1.unreadable (422), gs1.unknown_item (404), gs1.ambiguous (409); raised: request.reused (422).
+production.wrong_material (409), item.unknown (404), gs1.unreadable (422), gs1.unknown_item (404), gs1.ambiguous (409); raised: request.too_long (422), request.reused (422).
 Idempotency: by p_request_id: a repeat answers the first event.
 Locks: the root, its open replenishments and the order; the work centre, shared; the lots, shared; the items of the order.$$;
 
@@ -4085,6 +4267,9 @@ begin
   perform private.check_quantity('p_quantity', p_quantity);
   select q.* into v_source from public.quality_records q where q.id = p_record;   -- as it is under the lock
   perform private.check_record_source(p_record, v_source, v_order.id);
+  if p_work_centre is null and p_record is null then   -- what lies aside already is decided anywhere
+    perform private.refuse_idle_centre(v_order, v_command.step);
+  end if;
   v_command.lot_id := private.lock_own_lot(v_order, coalesce(p_lot, (select l.code from public.lots l where l.id = v_source.lot_id)), v_command.actor);
   perform private.lock_order_stock(v_order);
   v_written := private.write_quality(v_command.actor, v_order, (v_command.step).sequence, p_disposition, p_quantity, p_reason, p_cause,
@@ -4102,7 +4287,7 @@ comment on function public.record_quality is
 $$Pieces of an order that are not simply good. p_disposition rework (to specification again), repair (usable, not to specification), use_as_is,
 scrap, return (to who supplied it), hold (decided later). p_from process (found while they are made) or good (counted good before). p_record
 names an open rework, repair or hold instead: its pieces are decided now, accept when they are good. p_sequence: the step, or p_work_centre
-finds it. Pieces in process that nobody started are started by it. p_reason from get_quality_reasons, p_cause in words, p_defect_position on the piece, p_photo its path in storage.
+finds it; without it the work centre of the routing, or one that does the step, has to be in use. Pieces in process that nobody started are started by it. p_reason from get_quality_reasons, p_cause in words, p_defect_position on the piece, p_photo its path in storage.
 Scrap and return are made again: see notices. Rework, repair and use_as_is are never scrap.
 Permission: production.quality at the site and in the store; production.concede for use_as_is, repair, return and what is on hold.
 Errors: those of begin_floor: production.unknown (404), production.closed (409), production.not_released (409), work_centre.unknown (404), work_centre.other_site (409), work_centre.disabled (409), production.no_step (404), production.which_step (422), production.wrong_step (409), production.wrong_work_centre (409); production.more_than_input (409), production.step_completed (409), production.more_than_in_process (409), production.used_further (409), quality.disposition (422), quality.from (422), quality.too_many (409), quality.reason_required (422), quality.reason_unknown (422), quality.record_unknown (404), quality.decided (409), lot.unknown (404), lot.other_order (409), lot.removed (409), lot.on_hold (423), stock.short (409), stock.quantity (422), request.too_long (422), request.reused (422).
@@ -4780,13 +4965,8 @@ end $$;
 
 create function private.lock_lots(p_ids bigint[])
 returns void language plpgsql set search_path = '' as $$
-declare
-  v_lot public.lots;
 begin
-  perform 1 from public.lots l where l.id = any (p_ids) order by l.id for share;
-  for v_lot in select l.* from public.lots l where l.id = any (p_ids) order by l.id loop
-    perform private.refuse_unusable(v_lot);
-  end loop;
+  perform private.share_lots(p_ids);
   insert into public.production_lots (lot_id) select u from unnest(p_ids) u order by u on conflict on constraint production_lots_pkey do nothing;
   perform 1 from public.production_lots p where p.lot_id = any (p_ids) order by p.lot_id for update;
 end $$;
@@ -5064,13 +5244,16 @@ begin
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
   perform private.lock_lots(array[v_lot.id, v_into.id]);
   v_balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
+  if v_balance.order_id is distinct from v_order.id then
+    perform private.refuse_used_up(v_lot);
+  end if;
   if v_balance.order_id = v_order.id then
     perform private.link_lots(v_lot, v_into, p_quantity);   -- rework within the order may come back to where it was
   else
     perform private.link('lot', v_lot.code, 'lot', v_into.code, p_quantity, v_lot.sku, v_into.sku);
   end if;
   if v_balance.order_id <> v_order.id and p_quantity > v_balance.good
-     and exists (select from public.production_order_progress p where p.order_id = v_balance.order_id) then
+     and (select o.is_routed from public.production_orders o where o.id = v_balance.order_id) then
     perform private.fail(409, 'lot.in_process', format('Only finished pieces of lot %s can be used: %s.', v_lot.code, trim_scale(v_balance.good)),
       jsonb_build_object('lot', v_lot.code, 'good', trim_scale(v_balance.good), 'actual', trim_scale(p_quantity)));
   end if;
@@ -5094,7 +5277,7 @@ Permission: production.lots at the order's site and in its store, and where the 
 taken from the shelf.
 Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
-Locks: the genealogy (shared), the order (shared), the lots by id, then the item.$$;
+Locks: the genealogy (shared), the order, the lots by id, then the item.$$;
 
 create function private.book_use(p_activity public.trace_activities, p_from public.production_lots, p_into bigint, p_quantity numeric)
 returns bigint language plpgsql set search_path = '' as $$
@@ -5125,7 +5308,7 @@ returns public.production_orders language plpgsql set search_path = '' as $$
 declare
   v_order public.production_orders;
 begin
-  select o.* into v_order from public.production_orders o where o.id = p_order.id for share;
+  select o.* into v_order from public.production_orders o where o.id = p_order.id for update;   -- alone: its lot may have to be made
   if v_order.id is null then
     perform private.fail(404, 'production.unknown', 'There is no production order ' || coalesce(p_code, '') || '.', jsonb_build_object('code', p_code));
   end if;
@@ -5136,10 +5319,10 @@ begin
   end if;
   return v_order;
 end $$;
-comment on function private.order_taking_material is 'Errors: production.unknown (404), production.closed (409), production.no_step (404). Locks: the order, shared.';
+comment on function private.order_taking_material is 'Errors: production.unknown (404), production.closed (409), production.no_step (404). Locks: the order.';
 
 create function private.material_lot(p_order public.production_orders, p_sequence integer, p_sku text, p_code text)
-returns public.lots language plpgsql set search_path = '' as $$
+returns public.lots language plpgsql stable set search_path = '' as $$
 declare
   v_own public.lots;
 begin
@@ -5148,7 +5331,7 @@ begin
   if v_own.id is not null then
     return v_own;
   end if;
-  return private.check_material(p_order,
+  return private.lot_of_material(p_order,
     (select s.materials from public.production_order_steps s where s.order_id = p_order.id and s.sequence = p_sequence), p_sku, p_code);
 end $$;
 
@@ -5379,14 +5562,36 @@ begin
 end $$;
 comment on function private.trace_events is 'The newest events of several things, newest first. p_streams: stream/stream_id of each.';
 
+create function private.orders_read(p_ids bigint[])
+returns bigint[] language plpgsql stable set search_path = '' as $$
+declare
+  v_sites text[] := private.readable_sites('production.read');
+  v_stores text[] := private.readable_stores('production.read');
+begin
+  return array(
+    select o.id from public.production_orders o
+     where o.id = any (p_ids) and o.site = any (v_sites) and (o.store is null or o.store = any (v_stores)) order by o.id);
+end $$;
+comment on function private.orders_read is 'Which of these orders the caller may read: as get_production_order decides it, by site and store.';
+
+create function private.orders_of_lots(p_lots bigint[])
+returns bigint[] language plpgsql stable set search_path = '' as $$
+begin
+  return private.orders_read(array(select distinct p.order_id from public.production_lots p where p.lot_id = any (p_lots) and p.order_id is not null));
+end $$;
+comment on function private.orders_of_lots is 'The orders that make these lots, as far as the caller may read them.';
+
 create function private.streams_of_lots(p_lots bigint[])
 returns text[] language plpgsql stable set search_path = '' as $$
+declare
+  v_orders bigint[] := private.orders_of_lots(p_lots);
 begin
   return array(
     select 'lot/' || l.sku || ' ' || l.code from public.lots l where l.id = any (p_lots)
     union
-    select 'production_order/' || o.code from public.production_lots p join public.production_orders o on o.id = p.order_id where p.lot_id = any (p_lots));
+    select 'production_order/' || o.code from public.production_orders o where o.id = any (v_orders));
 end $$;
+comment on function private.streams_of_lots is 'Of the lots, and of the orders that make them as far as the caller may read those.';
 
 create function private.lot_genealogy(p_starts bigint[], p_with_removed boolean, p_limit integer)
 returns public.lot_genealogy language plpgsql stable set search_path = '' as $$
@@ -5408,6 +5613,12 @@ comment on function private.lot_genealogy is 'Both sides of the nodes, at most p
 
 create function private.lot_activities(p_lot_id bigint, p_limit integer)
 returns jsonb language plpgsql stable set search_path = '' as $$
+declare
+  v_ids bigint[] := array(
+    select i.activity_id from public.trace_inputs i where i.lot_id = p_lot_id
+    union
+    select u.activity_id from public.trace_outputs u where u.lot_id = p_lot_id order by 1 desc limit p_limit);
+  v_orders bigint[] := private.orders_read(array(select distinct a.order_id from public.trace_activities a where a.id = any (v_ids) and a.order_id is not null));
 begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'kind', a.kind, 'at', a.at, 'order', o.code, 'sequence', a.sequence, 'note', a.note,
@@ -5417,9 +5628,8 @@ begin
           from public.trace_inputs i join public.lots l on l.id = i.lot_id where i.activity_id = a.id),
         'outputs', (select coalesce(jsonb_agg(jsonb_build_object('lot', l.code, 'sku', l.sku, 'quantity', trim_scale(u.quantity)) order by l.sku, l.code), '[]')
           from public.trace_outputs u join public.lots l on l.id = u.lot_id where u.activity_id = a.id)) order by a.id desc), '[]')
-      from (select i.activity_id as id from public.trace_inputs i where i.lot_id = p_lot_id
-            union select u.activity_id from public.trace_outputs u where u.lot_id = p_lot_id order by 1 desc limit p_limit) x
-      join public.trace_activities a on a.id = x.id left join public.production_orders o on o.id = a.order_id);
+      from public.trace_activities a left join public.production_orders o on o.id = a.order_id and o.id = any (v_orders)
+     where a.id = any (v_ids));
 end $$;
 
 create function private.mass_balance(p_lot_id bigint)
@@ -5450,24 +5660,27 @@ declare
   v_limit integer := least(greatest(coalesce(p_limit, 200), 1), 1000);
   v_detail public.lot_detail;
   v_lot public.lots;
+  v_orders bigint[];
 begin
   perform private.authorize('units.read');
   v_lot := private.find_lot(p_sku, p_code);
+  v_orders := private.orders_of_lots(array[v_lot.id]);
   v_detail.lot := v_lot;
   v_detail.balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
-  v_detail.order_code := (select o.code from public.production_orders o where o.id = (v_detail.balance).order_id);
+  v_detail.order_code := (select o.code from public.production_orders o where o.id = any (v_orders));
   v_detail.mass := private.mass_balance(v_lot.id);
   v_detail.genealogy := private.lot_genealogy(array(select n.id from public.trace_nodes n where n.kind = 'lot' and n.sku = v_lot.sku and n.key = v_lot.code),
     coalesce(p_with_removed, false), v_limit);
   v_detail.activities := private.lot_activities(v_lot.id, v_limit);
-  v_detail.quality := array(select q from public.quality_records q where q.lot_id = v_lot.id order by q.id desc limit v_limit);
+  v_detail.quality := array(select q from public.quality_records q where q.lot_id = v_lot.id and q.order_id = any (v_orders)
+    order by q.id desc limit v_limit);
   v_detail.events := array(select e from private.trace_events(private.streams_of_lots(array[v_lot.id]), null, 100) e);
   return v_detail;
 end $$;
 comment on function public.get_lot is
 $$One lot: on hold or not, how much there is with its mass balance, what it is made of and went into (for a graph), what was done with it, its newest
 events. Removed lots too. p_limit 1–1000 entries of each kind; p_with_removed: also through what was taken out again.
-Permission: units.read.
+Permission: units.read; the order that makes it, its events and quality records for those who may read that order.
 Errors: lot.unknown (404), lot.ambiguous (409).
 Idempotency: a read.
 Locks: none.$$;
@@ -5514,7 +5727,7 @@ begin
 end $$;
 comment on function public.get_lot_timeline is
 $$What happened to a lot and to the order that makes it, newest first. p_before: the id of the last row seen, for older ones. p_limit 1–500.
-Permission: units.read.
+Permission: units.read; of the order for those who may read it.
 Errors: lot.unknown (404), lot.ambiguous (409).
 Idempotency: a read.
 Locks: none.$$;
@@ -5639,7 +5852,7 @@ begin
   v_trace.subject := p_subject;
   v_trace.unit_sn := (select u.sn from public.units u where u.sn = private.serial_of(p_subject));
   v_trace.ticket_id := (select (private.order_of_label(p_subject)).id);
-  v_trace.production_order := (select o.code from public.production_orders o where o.code = p_subject);
+  v_trace.production_order := (select o.code from public.production_orders o where o.code = p_subject and o.id = any (private.orders_read(array[o.id])));
   v_lots := array(select l from public.lots l where lower(l.code) = lower(p_subject) or l.sku || ' ' || l.code = p_subject order by l.id limit 50);
   v_trace.kind := case when v_trace.unit_sn is not null then 'unit' when v_trace.ticket_id is not null then 'ticket'
     when v_trace.production_order is not null then 'production_order' when v_lots <> '{}' then 'lot'
@@ -5658,8 +5871,10 @@ begin
     select l.id from private.trace(v_starts, false) t (node) join public.trace_nodes n on n.id = t.node and n.kind = 'lot'
       join public.lots l on l.sku = n.sku and l.code = n.key order by 1 limit 200));
   v_trace.production_order := coalesce(v_trace.production_order, (
-    select o.code from public.units u join public.production_orders o on o.id = u.production_order_id where u.sn = v_trace.unit_sn), (
-    select o.code from unnest(v_trace.lots) l join public.production_orders o on o.id = (l.balance).order_id order by o.id desc limit 1));
+    select o.code from public.units u join public.production_orders o on o.id = u.production_order_id
+     where u.sn = v_trace.unit_sn and o.id = any (private.orders_read(array[o.id]))), (
+    select o.code from unnest(private.orders_of_lots(array(select (l.lot).id from unnest(v_trace.lots) l))) u join public.production_orders o on o.id = u
+     order by o.id desc limit 1));
   return v_trace;
 end $$;
 
@@ -5673,6 +5888,9 @@ begin
   select b.label, b.subject into v_found from private.label_behind(coalesce(p_label, '')) b;
   v_trace := private.subject_of_label(v_found.subject);
   v_trace.label := v_found.label;
+  if v_trace.kind is null then   -- no lot of it is known either: refused like the order itself
+    perform private.authorize('production.read', o.store, o.site) from public.production_orders o where o.code = v_trace.subject;
+  end if;
   if v_trace.kind is null and v_trace.label is null then
     perform private.fail(404, 'trace.unknown', 'Nothing is known of ' || coalesce(p_label, '') || ': no label, unit, ticket, lot or order.',
       jsonb_build_object('label', p_label));
@@ -5691,8 +5909,8 @@ end $$;
 comment on function public.trace_label is
 $$From a label to its order, its lots and what happened to them. p_label: the id of the label (print job, or job-n for one of several), or what is printed on
 it: the serial of a unit, a ticket, a lot, a production order, a box.
-Permission: units.read; of a ticket orders.read in its store.
-Errors: trace.unknown (404), auth.other_store (403).
+Permission: units.read; of a ticket orders.read in its store; of a production order production.read at its site and in its store, else it is left out.
+Errors: trace.unknown (404), auth.other_store, auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 grant execute on function public.trace_production_order, public.get_production_order_timeline, public.trace_label to authenticated, service_role;
@@ -6114,7 +6332,8 @@ create policy select_store on public.quality_records for select to authenticated
 create policy select_store on public.production_discrepancies for select to authenticated
   using (exists (select from public.production_orders o where o.id = order_id));   -- whoever sees the order
 create policy select_store on public.approvals for select to authenticated
-  using ((select private.may('production.read')) and (order_id is null or exists (select from public.production_orders o where o.id = order_id)));
+  using ((select private.readable_sites('production.read')) @> array[site]
+    and (order_id is null or exists (select from public.production_orders o where o.id = order_id)));
 create policy select_store on public.replenishments for select to authenticated
   using (exists (select from public.production_orders o where o.id = order_id));   -- whoever sees the order
 create policy select_store on public.replenishment_links for select to authenticated

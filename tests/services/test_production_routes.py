@@ -95,6 +95,29 @@ def test_an_order_through_its_steps(people: dict[str, httpx.Client], op: str) ->
     assert [e["event_type"] for e in told] == ["BARCODE_SCANNED"] + ["STEP_COMPLETED"] * 2
 
 
+def test_codes_with_a_slash(stack: Stack, plant: str, people: dict[str, httpx.Client]) -> None:
+    """Codes of other systems hold slashes: every route of an order and its lot takes them."""
+    op = f"WO/26/{uuid.uuid4().hex[:6]}"
+    with stack.rpc() as rpc:
+        rpc.call(
+            "create_production_order",
+            **{"p_product_sku": plant, "p_quantity": 2, "p_site": "main", "p_code": op},
+        )
+    released = people["PCP"].post(f"/api/v1/ops/{op}/release", json={})
+    assert released.status_code == 200, released.text
+    started = act(people["OPERATOR"], op, 10, "start", work_centre="saw-9")
+    assert started.status_code == 200, started.text
+    for path in ("ops", "traceability/ops"):
+        page = people["OPERATOR"].get(f"/api/v1/{path}/{op}")
+        assert page.json()["order_row"]["code"] == op, page.text
+    for path in (f"ops/{op}/timeline", f"lots/{op}/timeline"):
+        told = people["OPERATOR"].get(f"/api/v1/traceability/{path}")
+        assert "production.released" in [row["event"] for row in told.json()], told.text
+    lot = people["OPERATOR"].get(f"/api/v1/traceability/lots/{op}").json()
+    label = people["OPERATOR"].get(f"/api/v1/traceability/labels/{op}").json()
+    assert (lot["order_code"], label["production_order"]) == (op, op)
+
+
 def test_the_list_is_filtered_and_sorted(people: dict[str, httpx.Client], op: str) -> None:
     planner = people["PCP"]
     act(people["OPERATOR"], op, 10, "quality", disposition="scrap", quantity=1, reason="KNOT")

@@ -106,7 +106,7 @@ def test_what_does_not_fit_is_400_and_says_where(
 
 def test_every_route_calls_an_rpc_with_arguments_it_has(db: psycopg.Connection) -> None:
     for route in ROUTES:
-        names = [n for n in route.path.replace("}", "{").split("{")[1::2]]
+        names = [n for n in route.written.replace("}", "{").split("{")[1::2]]
         wanted = {route.argument(n.strip("!*")) for n in (*names, *route.query, *route.body)}
         row = db.execute(
             "select coalesce(proargnames[1:pronargs], '{}') from pg_proc"
@@ -122,7 +122,7 @@ def test_openapi_and_headers(stack: Stack) -> None:
     spec: dict[str, Any] = answer.json()
     assert spec["openapi"].startswith("3.1")
     assert spec["info"]["title"] == "Takt"
-    assert {route.path for route in ROUTES} <= set(spec["paths"])
+    assert {route.written for route in ROUTES} <= set(spec["paths"])
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "server" not in answer.headers
 

@@ -115,6 +115,7 @@ def test_private_functions_are_granted_only_to_policies(db: psycopg.Connection) 
         "may_read_photo",
         "may_upload_photo",
         "readable_printers",
+        "readable_sites",
         "readable_stores",
         "reads_every_store",
     )

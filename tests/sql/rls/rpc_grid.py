@@ -293,7 +293,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "save_item_gtin": ("inventory.manage",),
     "scan_gs1": ("orders.scan",),
     "split_lot": ("production.lots",),
-    "trace_label": ("units.read", "orders.read"),
+    "trace_label": ("units.read", "orders.read", "production.read"),
     "trace_production_order": ("production.read",),
     "undo_lot_activity": ("production.lots", "inventory.move"),
 }

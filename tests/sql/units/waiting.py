@@ -16,6 +16,7 @@ def blocked_by(db: psycopg.Connection, later: Future[Any]) -> None:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         assert not later.done(), f"it did not wait: {later.result()}"
+        db.execute("select pg_catalog.pg_stat_clear_snapshot()")  # kept within a transaction
         waiting = db.execute(
             "select 1 from pg_catalog.pg_stat_activity"
             " where pg_backend_pid() = any (pg_blocking_pids(pid))"
