@@ -154,6 +154,7 @@
 \ir M12_production/api_approvals.sql
 \ir M12_production/api_quality.sql
 \ir M12_production/api_quality_read.sql
+\ir M12_production/api_routings.sql
 \ir M12_production/api_read.sql
 \ir M12_production/api_read_order.sql
 \ir M12_production/api_lots.sql
@@ -161,6 +162,7 @@
 \ir M12_production/api_trace.sql
 \ir M12_production/api_trace_orders.sql
 \ir M12_production/gs1.sql
+\ir M12_production/api_label.sql
 \ir M12_production/api_import.sql
 \ir M12_production/execution_events.sql
 \ir M12_production/seed.sql

@@ -12,6 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.devices import Enrolment
+from services.api.files import PATH as TABLES_PATH
+from services.api.files import QUERY as TABLES_QUERY
+from services.api.files import Files
 from services.api.observe import Health, Observed
 from services.api.recall import PATH as RECALL_PATH
 from services.api.recall import QUERY as RECALL_QUERY
@@ -53,7 +56,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     _add_own_routes(app, Receiver(rpc, settings), Enrolment(rpc, auth, settings))
     add_routes(app, ROUTES, http, settings)
     _add_recall(app, RecallExport(http, settings))
-    _add_stock_import(app, StockImport(http, settings))
+    _add_files(app, Files(http, settings), settings)
     Health(rpc).add_routes(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -111,21 +114,31 @@ def _add_recall(app: FastAPI, recall: RecallExport) -> None:
     )
 
 
-def _add_stock_import(app: FastAPI, stock: StockImport) -> None:
+def _add_files(app: FastAPI, files: Files, settings: ApiSettings) -> None:
+    """Bodies that are files: CSV, or an .xlsx workbook."""
+    stock = StockImport(files, settings)
+
+    async def read_file(request: Request) -> Response:
+        return await files.read_file(request)
+
     async def import_file(request: Request) -> Response:
         return await stock.import_file(request)
 
     text = {"schema": {"type": "string"}}
     binary = {"schema": {"type": "string", "format": "binary"}}
-    app.add_api_route(
-        IMPORT_PATH,
-        import_file,
-        methods=["POST"],
-        operation_id="import_stock_file",
-        response_model=None,
-        summary="Items or stock from a CSV file or an .xlsx workbook: tried, or done",
-        openapi_extra={
-            "parameters": [{"name": name, "in": "query", **text} for name in IMPORT_QUERY],
-            "requestBody": {"content": {"application/octet-stream": binary}},
-        },
-    )
+    for path, endpoint, name, query, summary in (
+        (TABLES_PATH, read_file, "read_table", TABLES_QUERY, "The rows of a file"),
+        (IMPORT_PATH, import_file, "import_stock_file", IMPORT_QUERY, "Stock: tried, or done"),
+    ):
+        app.add_api_route(
+            path,
+            endpoint,
+            methods=["POST"],
+            operation_id=name,
+            response_model=None,
+            summary=f"{summary}, from a CSV file or an .xlsx workbook",
+            openapi_extra={
+                "parameters": [{"name": key, "in": "query", **text} for key in query],
+                "requestBody": {"content": {"application/octet-stream": binary}},
+            },
+        )

@@ -1,8 +1,16 @@
-"""Limits on what a stranger may send: bytes per body."""
+"""Limits on what a stranger may send: bytes per body, requests a minute."""
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
+
+import jwt
 from starlette.requests import Request
+
+from takt.limits import TokenBucket
+
+_MOST_TOKENS = 10_000
 
 
 class TooLarge(Exception):
@@ -31,3 +39,57 @@ async def read_limited(request: Request, limit: int) -> bytes:
             raise TooLarge(endless=not announced)
         parts.append(chunk)
     return b"".join(parts)
+
+
+class CallerLimit:
+    """So many requests a minute for each signed-in caller, and for each address of all others.
+
+    Who signs a token is the database's to judge: a caller counts as signed in from the first
+    request that it answered on, and no longer once it takes the token no more.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._bucket = TokenBucket(per_minute, per_minute)
+        self._subjects: OrderedDict[str, str] = OrderedDict()
+
+    def take(self, request: Request) -> float:
+        """0 when the request may go on, otherwise the seconds to wait."""
+        return self._bucket.take(self._payer(request))
+
+    def learn(self, request: Request, status: int) -> None:
+        """What the database answered. Its first yes to a token gives back what it cost others."""
+        token = _digest(request)
+        if status == 401:
+            self._subjects.pop(token, None)
+        if not 200 <= status < 300 or token in self._subjects:
+            return
+        if subject := _subject(request):
+            self._bucket.refund(self._payer(request))
+            self._subjects[token] = subject
+            self._bucket.take(self._payer(request))
+        if len(self._subjects) > _MOST_TOKENS:
+            self._subjects.popitem(last=False)
+
+    def _payer(self, request: Request) -> str:
+        token = _digest(request)
+        if token in self._subjects:
+            self._subjects.move_to_end(token)
+            return f"subject {self._subjects[token]}"
+        return f"address {request.client.host if request.client else '-'}"
+
+
+def _digest(request: Request) -> str:
+    return hashlib.sha256(_bearer(request).encode()).hexdigest()
+
+
+def _bearer(request: Request) -> str:
+    return request.headers.get("authorization", "")[len("Bearer ") :].strip()
+
+
+def _subject(request: Request) -> str:
+    """Whom the token names; empty for a key. Not proven: ask only when the database took it."""
+    try:
+        claims = jwt.decode(_bearer(request), options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return ""
+    return str(claims.get("sub") or "")

@@ -16,11 +16,10 @@ from starlette.responses import JSONResponse, Response
 
 from services.api import gs1
 from services.api.answers import problem, refusal, unavailable
-from services.api.limits import TooLarge, read_limited
+from services.api.limits import CallerLimit, TooLarge, read_limited
 from services.api.routes import Route
 from services.api.settings import ApiSettings
 from takt.errors import from_response, unreachable
-from takt.limits import TokenBucket
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -46,7 +45,7 @@ def add_routes(
     app: FastAPI, table: tuple[Route, ...], http: httpx.AsyncClient, settings: ApiSettings
 ) -> None:
     """Register every line of the table."""
-    limit = TokenBucket(settings.rate_per_minute, settings.rate_per_minute)
+    limit = CallerLimit(settings.rate_per_minute)
     seen: Counter[str] = Counter()
     for route in table:
         seen[route.rpc] += 1
@@ -64,12 +63,14 @@ def add_routes(
         )
 
 
-def _limited(endpoint: Endpoint, limit: TokenBucket) -> Endpoint:
+def _limited(endpoint: Endpoint, limit: CallerLimit) -> Endpoint:
     async def limited(request: Request) -> Response:
-        if wait := limit.take(request.client.host if request.client else "-"):
-            text = "Too many requests from this address. Wait a moment."
+        if wait := limit.take(request):
+            text = "Too many requests in one minute. Wait a moment."
             return problem(429, "request.too_many", text, retry_after=wait)
-        return await endpoint(request)
+        answer = await endpoint(request)
+        limit.learn(request, answer.status_code)
+        return answer
 
     return limited
 

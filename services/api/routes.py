@@ -44,7 +44,7 @@ class Route:
 
     @property
     def limited(self) -> bool:
-        """So many requests a minute per address; machines that poll the old routes are spared."""
+        """So many requests a minute; machines that poll the old routes are spared."""
         return self.path.startswith(("/api/v1/", "/scans"))
 
 
@@ -112,6 +112,15 @@ PRODUCTION: tuple[Route, ...] = (
         "An order: its steps with their counts, lots, replenishments, events",
         rename=_OP,
     ),
+    Route(
+        "POST",
+        "/api/v1/ops/import",
+        "import_production_orders",
+        "Orders of another system, tried or done, with a report per row",
+        body=("!system", "!rows", "dry_run", "request_id"),
+    ),
+    _op("label", "print_order_label", "Its label, or that of a lot", "lot", "station", "printer"),
+    _read("routings", "get_routings", "How items are made", "search", *_PAGE),
     _op("release", "release_order", "To the floor, as far as parts allow"),
     _op("priority", "change_priority", "What is made first", "!priority"),
     _op("close", "close_order", "It ends before all is made", "!reason"),

@@ -6,84 +6,52 @@ without `apply=true` every error of every row is told and nothing is changed.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
-import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.api.answers import problem, refusal
-from services.api.limits import TooLarge, read_limited
+from services.api.answers import problem
+from services.api.files import Files, answered, unknown
 from services.api.rest import caller_headers
 from services.api.settings import ApiSettings
-from takt.errors import RpcError, from_response, unreachable
-from takt.tables import TableError, kind_of, read_table
+from takt.tables import kind_of
 
 PATH = "/api/v1/stock/import"
 QUERY = ("name", "kind", "apply")
-_LIMIT = 2 * 1024 * 1024
-_AT_ONCE = 2
-_SECONDS = httpx.Timeout(90, connect=5)
 
 
 class StockImport:
-    """Few files at once: a workbook is much larger unpacked."""
+    """A file of the stock, tried or done."""
 
-    def __init__(self, http: httpx.AsyncClient, settings: ApiSettings) -> None:
-        self._http = http
+    def __init__(self, files: Files, settings: ApiSettings) -> None:
+        self._files = files
         self._settings = settings
-        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def import_file(self, request: Request) -> Response:
         """The answer of import_items or import_stock, with `kind` and the `lines` of its rows."""
         headers = caller_headers(request, self._settings)
         if headers is None:
             return problem(401, "auth.required", "Sign in first.")
-        asked = dict(request.query_params)
-        key = request.headers.get("idempotency-key")
-        if wrong := _misfit(asked, key):
+        if wrong := _misfit(request.query_params, request.headers.get("idempotency-key")):
             return problem(400, "request.malformed", wrong)
-        try:
-            await self._call("whoami", {}, headers)  # a stranger's file is not even read
-            content = await read_limited(request, _LIMIT)
-            async with self._turn:
-                table = await asyncio.to_thread(read_table, asked.get("name", "file"), content)
-            kind = asked.get("kind") or kind_of(table.rows)
-            arguments = {"p_rows": table.rows, "p_dry_run": asked.get("apply") != "true"}
-            if key:
-                arguments["p_request_id"] = key
-            answer = await self._call(f"import_{kind}", arguments, headers)
-        except TooLarge as error:
-            text = "The file may have at most 2 MB. Split it."
-            refused = problem(413, "request.too_large", text)
-            refused.headers.update(error.headers)
-            return refused
-        except TableError as error:
-            return problem(422, "import.file", f"{error}.")
-        except RpcError as error:
-            return refusal(error)
-        return JSONResponse({**answer, "kind": kind, "lines": table.lines})
+        return await answered(self._import(request, headers))
 
-    async def _call(
-        self, rpc: str, arguments: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> Any:
-        try:
-            answer = await self._http.post(
-                f"rpc/{rpc}", json=arguments, headers=headers, timeout=_SECONDS
-            )
-        except httpx.TransportError as gone:
-            raise unreachable(gone) from gone
-        if not answer.is_success:
-            raise from_response(answer)
-        return answer.json()
+    async def _import(self, request: Request, headers: Mapping[str, str]) -> Response:
+        asked = request.query_params
+        table = await self._files.table(request, headers)
+        kind = asked.get("kind") or kind_of(table.rows)
+        arguments = {"p_rows": table.rows, "p_dry_run": asked.get("apply") != "true"}
+        if key := request.headers.get("idempotency-key"):
+            arguments["p_request_id"] = key
+        answer = await self._files.call(f"import_{kind}", arguments, headers)
+        return JSONResponse({**answer, "kind": kind, "lines": table.lines})
 
 
 def _misfit(asked: Mapping[str, str], key: str | None) -> str | None:
-    if unknown := sorted(set(asked) - set(QUERY)):
-        return f"Unknown: {', '.join(unknown)}. Accepted: {', '.join(QUERY)}."
+    if wrong := unknown(asked, QUERY):
+        return wrong
     if asked.get("kind", "items") not in ("items", "stock"):
         return "kind is items or stock."
     if asked.get("apply", "false") not in ("true", "false"):

@@ -27,6 +27,7 @@ AGENT = "print_agent"
 _ROUTES = {
     "order_ticket": ("prn-1", "prn-3"),
     "box": ("prn-3", "prn-1"),
+    "production_order": ("prn-3", "prn-1"),
     "unit_device": ("prn-2",),
     "item": ("prn-2",),
     "packing_slip_code": ("prn-2",),

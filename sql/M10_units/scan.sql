@@ -1,6 +1,6 @@
 -- A scan at any station may be a unit.
 
-create or replace function private.resolve_other(p_code text)
+create function private.resolve_unit(p_code text)
 returns public.scan_result language plpgsql stable set search_path = '' as $$
 declare
   v_unit public.units;
@@ -13,7 +13,14 @@ begin
     jsonb_build_object('scanned', p_code, 'sn', v_unit.sn, 'status', v_unit.status, 'variant_code', v_unit.variant_code, 'site', v_unit.site,
       'stream', 'unit', 'stream_id', v_unit.sn, 'target', jsonb_build_object('page', 'unit', 'sn', v_unit.sn)), null, null, null, null)::public.scan_result;
 end $$;
-comment on function private.resolve_other is 'What a code means that names no ticket: the unit with this serial, to somebody who may see it; else null.';
+comment on function private.resolve_unit is 'The unit with this serial, to somebody who may see it; else null.';
+
+create or replace function private.resolve_other(p_code text)
+returns public.scan_result language plpgsql stable set search_path = '' as $$
+begin
+  return private.resolve_unit(p_code);
+end $$;
+comment on function private.resolve_other is 'What a code means that names no ticket: a unit; null = nothing known. M12_production replaces it.';
 
 create function private.tg_events__unit_scan()
 returns trigger language plpgsql security definer set search_path = '' as $$

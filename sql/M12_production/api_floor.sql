@@ -57,7 +57,7 @@ begin
   if v_command.answer is not null or v_step.status = 'PAUSED' then
     return private.finish_floor(v_command, false);
   elsif v_step.status <> 'IN_PROGRESS' then
-    perform private.fail(409, 'production.not_running', format('%s of %s does not run: it is %s.', v_step.step, p_code, lower(replace(v_step.status, '_', ' '))),
+    perform private.fail(409, 'production.not_running', format('%s of %s does not run: it is %s.', private.step_title(v_step.step), p_code, lower(replace(v_step.status, '_', ' '))),
       jsonb_build_object('sequence', p_sequence, 'expected', 'IN_PROGRESS', 'actual', v_step.status));
   end if;
   perform private.check_length('p_reason', p_reason, 500);
@@ -140,6 +140,15 @@ end $$;
 comment on function private.report_pieces is
   'One report: what was good is counted, what was not is a quality record each, in one transaction. Pieces that nobody started start now.';
 
+create function private.keep_photo(p_command private.floor_command, p_photo text)
+returns void language plpgsql set search_path = '' as $$
+begin
+  if p_photo is not null then
+    perform private.attach_photo(p_photo, 'production_order', (p_command.order_row).code, (p_command.order_row).site, p_command.actor);
+  end if;
+end $$;
+comment on function private.keep_photo is 'The photo of a report belongs to its order for good. Errors: photo.unknown (404), photo.missing (409). Locks: the photo.';
+
 create function public.report_production(
   p_code text, p_work_centre text, p_good numeric default null, p_scrap numeric default 0, p_rework numeric default 0, p_reason text default null,
   p_cause text default null, p_defect_position text default null, p_counter_start numeric default null, p_counter_end numeric default null,
@@ -163,6 +172,7 @@ begin
     p_counter_start, p_counter_end, p_pieces_per_cycle);
   perform private.refuse_paused(v_command.order_row, v_command.step);
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
+  perform private.keep_photo(v_command, p_photo);
   if p_counter_end is not null then
     perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
   end if;
@@ -170,16 +180,17 @@ begin
 end $$;
 comment on function public.report_production is
 $$Good, scrap and rework in one go, in pieces; scrap and rework with a reason (and cause, position of the defect). p_counter_start and p_counter_end: what
-the counter of the machine showed; the difference times p_pieces_per_cycle is what was made, and without p_good the rest of it is good. p_photo: path of a
-photo in storage. The counter is the one that record_count calls counter: it counts on from p_counter_end, and nothing of it twice. Pieces that nobody started start now, as far as the step before gave good ones. Scrap is replenished as private.write_quality says (notices).
+the counter of the machine showed; the difference times p_pieces_per_cycle is what was made, and without p_good the rest of it is good. The counter is the
+one that record_count calls counter: it counts on from p_counter_end, and nothing of it twice. p_photo: path that start_photo gave (production_order), once
+the photo is there. Pieces that nobody started start now, as far as the step before gave good ones. Scrap is replenished as private.write_quality says (notices).
 Permission: production.run at its site and in its store.
 Errors: those of private.begin_floor; production.counter, production.nothing (422), production.counter_booked, work_centre.full, production.step_paused,
 production.previous_step, production.parts_missing, production.step_completed, production.more_than_input, production.more_than_in_process (409),
-those of private.write_quality (quality.reason_required, quality.reason_unknown (422), …), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), stock.short (409), request.too_long (422),
-request.reused (422).
+those of private.write_quality (quality.reason_required, quality.reason_unknown (422), …), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), stock.short (409), photo.unknown (404),
+photo.missing (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the positions of the work centre; the items of the
-order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the photo; the counter; the positions of the work centre; the
+items of the order.$$;
 
 create function private.no_centre()
 returns private.problem language sql immutable set search_path = '' as $$

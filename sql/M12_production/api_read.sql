@@ -26,7 +26,8 @@ begin
       v_outlook.why := private.parts_problem(p_order, p_step, v_missing);
     end if;
   elsif (v_outlook.why).status is null and p_step.in_process > 0 and p_step.waiting = 0 and v_outlook.can_start = 0 then
-    v_outlook.why := private.floor_refusal(409, 'production.only_rework', format('What is at %s of %s is in rework or held.', p_step.step, p_order.code),
+    v_outlook.why := private.floor_refusal(409, 'production.only_rework', format('What is at %s of %s is in rework or held.',
+      private.step_title(p_step.step), p_order.code),
       jsonb_build_object('rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
   end if;
   v_outlook.can_run := (v_outlook.why).status is null;

@@ -26,7 +26,7 @@ returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return (
     select coalesce(jsonb_agg(to_jsonb(p) || jsonb_build_object('code', l.code, 'sku', l.sku, 'kind', l.kind, 'held_at', l.held_at,
-        'hold_reason', l.hold_reason) order by l.id), '[]')
+        'hold_reason', l.hold_reason, 'label', private.label_state('production_order', l.sku || ' ' || l.code)) order by l.id), '[]')
       from public.production_lots p join public.lots l on l.id = p.lot_id where p.order_id = p_order_id);
 end $$;
 
@@ -56,6 +56,7 @@ begin
     'routing_version', (select r.version from public.routings r where r.id = (v_row.progress).routing_id),
     'parts', private.parts_json(v_order.id),
     'lots', private.lots_json(v_order.id),
+    'label', private.label_state('production_order', v_order.code),
     'discrepancies', (select coalesce(jsonb_agg(to_jsonb(d) order by d.id), '[]') from public.production_discrepancies d
       where d.order_id = v_order.id and d.resolved_at is null),
     'approvals', (select coalesce(jsonb_agg(to_jsonb(a) order by a.id), '[]') from public.approvals a where a.order_id = v_order.id and a.status = 'PENDING'),
@@ -65,7 +66,7 @@ end $$;
 comment on function public.get_production_order is
 $$One order with all that belongs to it: {order_row, product_title, fulfillment_status, progress, can_run, why, root, replenishments, routing_version,
 steps [the row, title, can_start, can_run, why, work_centres [{code, title, is_enabled}], first_pass_good], parts [{line, sku, title, needed, allocated,
-consumed, missing}], lots, discrepancies, approvals (pending), refs [{system, external_id, version, …}], events (newest first, p_events of them, at most 500)}.
+consumed, missing}], lots [with label], label {state, job_state, job_id} or null, discrepancies, approvals (pending), refs [{system, external_id, version, …}], events (newest first, p_events of them, at most 500)}.
 Permission: production.read at its site and in its store.
 Errors: production.unknown (404).
 Idempotency: a read.

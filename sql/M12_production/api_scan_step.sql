@@ -77,7 +77,7 @@ begin
       p_command.order_row, v_step, null)::public.step_scan;
   end if;
   v_can := private.can_start(v_step);
-  return row(true, true, 'ready', format('%s: %s. %s can start, %s are in process.', (p_command.order_row).code, v_step.step, trim_scale(v_can),
+  return row(true, true, 'ready', format('%s: %s. %s can start, %s are in process.', (p_command.order_row).code, private.step_title(v_step.step), trim_scale(v_can),
     trim_scale(v_step.in_process)), 200, null, null, jsonb_build_object('step', v_step.step, 'sequence', v_step.sequence), null,
     p_command.order_row, v_step, v_can)::public.step_scan;
 end $$;

@@ -6,10 +6,11 @@ declare
 begin
   if p_step.in_process > 0 then
     perform private.fail(409, 'production.in_process', format('%s pieces are in process at %s. Report them first, good or scrap.', trim_scale(p_step.in_process),
-      p_step.step), jsonb_build_object('code', p_order.code, 'sequence', p_step.sequence, 'in_process', trim_scale(p_step.in_process),
+      private.step_title(p_step.step)), jsonb_build_object('code', p_order.code, 'sequence', p_step.sequence, 'in_process', trim_scale(p_step.in_process),
       'rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
   elsif not p_step.is_first then
-    perform private.fail(409, 'production.step_open', format('%s waits for more from %s: %s came, %s were started.', p_step.step, v_before.step,
+    perform private.fail(409, 'production.step_open', format('%s waits for more from %s: %s came, %s were started.',
+      private.step_title(p_step.step), private.step_title(v_before.step),
       trim_scale(v_before.good), trim_scale(p_step.started)), jsonb_build_object('sequence', p_step.sequence, 'expected', v_before.step,
       'good', trim_scale(v_before.good), 'started', trim_scale(p_step.started)));
   end if;

@@ -12,7 +12,7 @@ begin
   if p_change.started > v_can and p_step.is_ended then
     perform private.refuse(private.step_done(p_order, p_step));
   elsif p_change.started > v_can then
-    perform private.fail(409, 'production.more_than_input', format('Only %s more can start at %s of %s.', trim_scale(v_can), p_step.step, p_order.code),
+    perform private.fail(409, 'production.more_than_input', format('Only %s more can start at %s of %s.', trim_scale(v_can), private.step_title(p_step.step), p_order.code),
       jsonb_build_object('sequence', p_step.sequence, 'expected', trim_scale(v_can), 'actual', trim_scale(p_change.started)));
   end if;
   select n.step, n.started into v_next from public.production_order_steps n
@@ -23,15 +23,15 @@ begin
     return;
   elsif p_change.reverses is not null then
     perform private.fail(409, 'undo.blocked', format('Something was done with these pieces of %s since%s. Undo that first.', p_order.code,
-      case when v_gone_on then ', at ' || v_next.step else '' end), jsonb_build_object('code', p_order.code, 'step', case when v_gone_on then v_next.step
+      case when v_gone_on then ', at ' || private.step_title(v_next.step) else '' end), jsonb_build_object('code', p_order.code, 'step', case when v_gone_on then v_next.step
       else p_step.step end));
   elsif v_gone_on then
     perform private.fail(409, 'production.used_further', format('%s good pieces of %s went on to %s already. Take them back there first.',
-      trim_scale(v_next.started), p_step.step, v_next.step), jsonb_build_object('step', v_next.step, 'expected', trim_scale(v_next.started),
+      trim_scale(v_next.started), private.step_title(p_step.step), private.step_title(v_next.step)), jsonb_build_object('step', v_next.step, 'expected', trim_scale(v_next.started),
       'actual', trim_scale(p_step.good + p_change.good)));
   end if;
   perform private.fail(409, 'production.more_than_in_process', format('There are not so many pieces at %s of %s: %s wait, %s are in rework, %s are held.',
-    p_step.step, p_order.code, trim_scale(p_step.waiting), trim_scale(p_step.rework_open), trim_scale(p_step.held_open)), jsonb_build_object('sequence',
+    private.step_title(p_step.step), p_order.code, trim_scale(p_step.waiting), trim_scale(p_step.rework_open), trim_scale(p_step.held_open)), jsonb_build_object('sequence',
     p_step.sequence, 'waiting', trim_scale(p_step.waiting), 'rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open),
     'good', trim_scale(p_step.good)));
 end $$;

@@ -90,6 +90,15 @@ comment on function private.gs1_material is
 $$The item, and the lot if it names one, of a GS1 code; of {sku, lot} what they say; of null nothing. Errors: gs1.unreadable (422), gs1.unknown_item (404),
 lot.unknown (404), gs1.ambiguous (409).$$;
 
+create function private.scanned_lot(p_lot public.lots, p_facts jsonb)
+returns public.scan_result language plpgsql stable set search_path = '' as $$
+begin
+  return row(true, false, 'lot', format('Lot %s of %s: %s.', p_lot.code, p_lot.sku, case when p_lot.held_at is null then 'free'
+      else 'on hold: ' || p_lot.hold_reason end), 200, null, null, p_facts || jsonb_build_object('stream', 'lot', 'stream_id',
+      p_lot.sku || ' ' || p_lot.code, 'sku', p_lot.sku, 'lot', p_lot.code, 'target', jsonb_build_object('page', 'lot', 'sku', p_lot.sku, 'lot', p_lot.code)),
+    null, null, null, null)::public.scan_result;
+end $$;
+
 create function private.resolve_gs1(p_gs1 jsonb)
 returns public.scan_result language plpgsql stable set search_path = '' as $$
 declare
@@ -106,10 +115,7 @@ begin
       'stream_id', (v_first.unit).sn, 'sn', (v_first.unit).sn, 'site', (v_first.unit).site, 'target', jsonb_build_object('page', 'unit', 'sn', (v_first.unit).sn)),
       null, null, null, null)::public.scan_result;
   elsif (v_first.lot).id is not null then
-    return row(true, false, 'lot', format('Lot %s of %s: %s.', (v_first.lot).code, (v_first.lot).sku, case when (v_first.lot).held_at is null then 'free'
-      else 'on hold: ' || (v_first.lot).hold_reason end), 200, null, null, v_facts || jsonb_build_object('stream', 'lot', 'stream_id',
-      (v_first.lot).sku || ' ' || (v_first.lot).code, 'sku', (v_first.lot).sku, 'lot', (v_first.lot).code, 'quantity', v_first.ais -> '37',
-      'target', jsonb_build_object('page', 'lot', 'sku', (v_first.lot).sku, 'lot', (v_first.lot).code)), null, null, null, null)::public.scan_result;
+    return private.scanned_lot(v_first.lot, v_facts || jsonb_build_object('quantity', v_first.ais -> '37'));
   elsif (v_first.box).code is not null then
     return row(true, false, 'box', 'Box ' || (v_first.box).code || '.', 200, null, null, v_facts || jsonb_build_object('stream', 'box', 'stream_id',
       (v_first.box).code, 'site', (v_first.box).site, 'target', jsonb_build_object('page', 'box', 'code', (v_first.box).code)), null, null, null, null)::public.scan_result;

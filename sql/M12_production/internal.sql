@@ -120,7 +120,7 @@ create function private.refuse_paused(p_order public.production_orders, p_step p
 returns void language plpgsql stable set search_path = '' as $$
 begin
   if p_step.status = 'PAUSED' then
-    perform private.fail(409, 'production.step_paused', format('%s of %s is paused. Start it again first.', p_step.step, p_order.code),
+    perform private.fail(409, 'production.step_paused', format('%s of %s is paused. Start it again first.', private.step_title(p_step.step), p_order.code),
       jsonb_build_object('sequence', p_step.sequence, 'reason', p_step.pause_reason));
   end if;
 end $$;
@@ -149,10 +149,11 @@ begin
   elsif p_step.order_id is null or p_step.step <> p_centre.step then
     v_open := array(select s.step from public.production_order_steps s where s.order_id = p_order.id
       and (s.sequence = p_sequence or p_sequence is null and s.status <> 'COMPLETED') order by s.sequence);
-    return private.floor_refusal(409, 'production.wrong_step', format('%s does %s; %s needs %s.', p_centre.title, p_centre.step, p_order.code,
-      coalesce(nullif(array_to_string(v_open, ', '), ''), 'nothing more')), jsonb_build_object('expected', v_open, 'actual', p_centre.step));
+    return private.floor_refusal(409, 'production.wrong_step', format('%s does %s; %s needs %s.', p_centre.title, private.step_title(p_centre.step), p_order.code,
+      coalesce((select string_agg(private.step_title(s.step), ', ' order by s.n) from unnest(v_open) with ordinality as s (step, n)), 'nothing more')), jsonb_build_object('expected', v_open, 'actual', p_centre.step));
   elsif not private.may_use_centre(p_step, p_centre.code) then
-    return private.floor_refusal(409, 'production.wrong_work_centre', format('%s of %s is made at %s, not at %s. Another place takes an approval.', p_step.step, p_order.code,
+    return private.floor_refusal(409, 'production.wrong_work_centre', format('%s of %s is made at %s, not at %s. Another place takes an approval.',
+      private.step_title(p_step.step), p_order.code,
       p_step.work_centre, p_centre.code), jsonb_build_object('expected', p_step.work_centre, 'actual', p_centre.code));
   end if;
   return null;
@@ -167,16 +168,16 @@ end $$;
 comment on function private.can_start is 'Pieces that may start at the step now: released (with their sets), and good at the step before.';
 
 create function private.step_done(p_order public.production_orders, p_step public.production_order_steps)
-returns private.problem language plpgsql immutable set search_path = '' as $$
+returns private.problem language plpgsql stable set search_path = '' as $$
 begin
-  return private.floor_refusal(409, 'production.step_completed', format('%s of %s is completed.', p_step.step, p_order.code),
+  return private.floor_refusal(409, 'production.step_completed', format('%s of %s is completed.', private.step_title(p_step.step), p_order.code),
     jsonb_build_object('sequence', p_step.sequence, 'step', p_step.step));
 end $$;
 
 create function private.parts_problem(p_order public.production_orders, p_step public.production_order_steps, p_missing jsonb)
-returns private.problem language plpgsql immutable set search_path = '' as $$
+returns private.problem language plpgsql stable set search_path = '' as $$
 begin
-  return private.floor_refusal(409, 'production.parts_missing', format('%s of %s waits for parts: %s.', p_step.step, p_order.code,
+  return private.floor_refusal(409, 'production.parts_missing', format('%s of %s waits for parts: %s.', private.step_title(p_step.step), p_order.code,
     coalesce((select string_agg(format('%s of %s', m ->> 'missing', m ->> 'sku'), ', ') from jsonb_array_elements(p_missing) m), 'nothing is released')),
     jsonb_build_object('sequence', p_step.sequence, 'missing', p_missing));
 end $$;
@@ -194,9 +195,10 @@ begin
   select b.* into v_before from public.production_order_steps b
     where b.order_id = p_step.order_id and b.sequence < p_step.sequence order by b.sequence desc limit 1;
   if v_before.good <= p_step.started then
-    return private.floor_refusal(409, 'production.previous_step', format('%s waits for good pieces from %s: %s.', p_step.step, v_before.step,
-      case when v_before.good = 0 then 'none came yet' else 'the ' || trim_scale(v_before.good) || ' that came are started' end), jsonb_build_object('expected', v_before.step, 'good', trim_scale(v_before.good), 'started', trim_scale(p_step.started),
-      'actual', p_step.step));
+    return private.floor_refusal(409, 'production.previous_step', format('%s waits for good pieces from %s: %s.',
+      private.step_title(p_step.step), private.step_title(v_before.step),
+      case when v_before.good = 0 then 'none came yet' else 'the ' || trim_scale(v_before.good) || ' that came are started' end), jsonb_build_object('expected', v_before.step,
+      'good', trim_scale(v_before.good), 'started', trim_scale(p_step.started), 'actual', p_step.step));
   end if;
   return private.parts_problem(p_order, p_step, (select w -> 'missing' from public.production_order_progress p, jsonb_array_elements(p.waits_for) w
     where p.order_id = p_order.id and (w ->> 'sequence')::integer = p_step.sequence));

@@ -43,7 +43,7 @@ begin
       join public.order_part_allocations l on l.production_order_id = p_order.id and l.line = (m.item ->> 'line')::integer
      where private.set_quantity(m.item, p_step.released, p_step.released + p_sets) > 0 order by l.sku
   loop
-    perform private.use_promised(v_part.id, v_part.quantity, p_order.site, 'production_order', p_order.code, 'For ' || p_step.step, p_actor);
+    perform private.use_promised(v_part.id, v_part.quantity, p_order.site, 'production_order', p_order.code, 'For ' || private.step_title(p_step.step), p_actor);
   end loop;
   update public.production_order_steps s set released = s.released + p_sets where s.order_id = p_step.order_id and s.sequence = p_step.sequence;
 end $$;
@@ -63,7 +63,7 @@ begin
     update public.order_part_allocations l set consumed = l.consumed - v_part.quantity
      where l.production_order_id = p_order.id and l.line = v_part.line;
     perform private.post_txn(v_part.sku, private.default_location(p_order.site), 'issue', v_part.quantity, 'production_order', p_order.code,
-      'Not used at ' || p_step.step, p_actor);
+      'Not used at ' || private.step_title(p_step.step), p_actor);
   end loop;
   update public.production_order_steps s set released = s.released - p_sets where s.order_id = p_step.order_id and s.sequence = p_step.sequence;
 end $$;

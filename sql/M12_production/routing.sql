@@ -101,6 +101,13 @@ begin
   end if;
 end $$;
 
+create function private.step_title(p_step text)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((select s.title from public.process_steps s where s.code = p_step), p_step);
+end $$;
+comment on function private.step_title is 'The kind of work as a person reads it; its code is for programs.';
+
 -- Routings -----------------------------------------------------------------------------------------------------------
 
 create type public.routing_change as (changed boolean, event_id bigint, routing public.routings, steps jsonb);
@@ -134,7 +141,7 @@ begin
     elsif v_step.work_centre is not null and v_step.centre is null then
       perform private.fail(404, 'work_centre.unknown', 'There is no work centre ' || v_step.work_centre || '.', jsonb_build_object('work_centre', v_step.work_centre));
     elsif v_step.centre_step <> v_step.step then
-      perform private.refuse_routing(format('%s does %s, not %s.', v_step.work_centre, v_step.centre_step, v_step.step),
+      perform private.refuse_routing(format('%s does %s, not %s.', v_step.work_centre, private.step_title(v_step.centre_step), private.step_title(v_step.step)),
         jsonb_build_object('expected', v_step.centre_step, 'actual', v_step.step, 'position', v_step.n));
     end if;
   end loop;

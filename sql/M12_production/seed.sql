@@ -10,3 +10,5 @@ select private.allow(p, d, r) from (values
   ('production.import', 'Import production orders', '{planner,manager,admin,service}'),
   ('production.lots', 'Split, merge and use lots', '{operator,technician,supervisor,planner,manager,admin,service}')
 ) as t (p, d, r);
+
+insert into private.photo_kinds (about, read_permission) values ('production_order', 'production.read');

@@ -11,6 +11,23 @@ drop trigger _500_cancelled on public.production_orders;
 drop trigger _500_replenishment on public.production_orders;
 drop trigger _500_priority on public.production_orders;
 drop trigger _910_execution on public.events;
+drop trigger _500_order_scan on public.events;
+
+create or replace function private.resolve_other(p_code text)
+returns public.scan_result language plpgsql stable set search_path = '' as $$
+begin
+  return private.resolve_unit(p_code);
+end $$;
+comment on function private.resolve_other is 'What a code means that names no ticket: a unit; null = nothing known. M12_production replaces it.';
+
+create or replace function private.label_data(p_subject text, p_given jsonb)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject))
+    || private.unit_label_data(p_subject);
+end $$;
+comment on function private.label_data is
+'What a label says: what the database knows about its order or its unit wins over what was given; code is the subject unless given.';
 
 create or replace function private.lock_production(p_order_id bigint)
 returns public.production_orders language plpgsql set search_path = '' as $$
@@ -54,6 +71,8 @@ drop function
   private.order_taking_material, private.orders_of_lots, private.orders_read, private.outlook, private.own_lot, private.part_to_move, private.parts_json,
   private.parts_problem, private.pending_of, private.pick_step, private.pieces_of_report, private.promise_parts,
   private.prospect, private.put_back_lot, private.quality_by_step, private.quality_deltas, private.quality_differences,
+  private.keep_photo, private.label_state, private.lot_of_label, private.production_label_data, private.resolve_lot, private.resolve_order,
+  private.routing_item, private.routing_steps_json, private.scanned_lot, private.step_title, private.subject_to_print,
   private.quality_orders, private.quality_pareto, private.raise_replenishment, private.raise_shortage, private.read_erp_rows,
   private.refuse, private.refuse_decided, private.refuse_idle_centre, private.refuse_open_step, private.refuse_paused,
   private.refuse_routing, private.refuse_unusable, private.refuse_used_up,
@@ -72,7 +91,7 @@ drop function
   public.get_lot_timeline, public.get_lots, public.get_production_board, public.get_production_order,
   public.get_production_order_timeline, public.get_quality, public.get_quality_reasons, public.get_quality_records,
   public.get_work_centre_queue, public.get_work_centres, public.import_production_order, public.import_production_orders,
-  public.merge_lots, public.pause_step, public.production_selfcheck, public.receive_lot, public.record_count,
+  public.get_routings, public.merge_lots, public.pause_step, public.print_order_label, public.production_selfcheck, public.receive_lot, public.record_count,
   public.record_quality, public.release_order, public.remove_lot, public.reopen_order, public.report_production,
   public.request_approval, public.save_item_gtin, public.save_process_step, public.save_quality_reason, public.save_routing,
   public.save_work_centre, public.scan_gs1, public.scan_step, public.split_lot, public.start_step, public.trace_label,
@@ -85,7 +104,7 @@ drop type
   public.execution_page, public.label_trace, public.lot_balance, public.lot_detail, public.lot_genealogy, public.lot_movement,
   public.lot_page, public.production_board, public.production_board_row, public.production_import, public.production_trace,
   public.quality_change, public.quality_reason_group, public.quality_record_page, public.quality_record_row,
-  public.routed_change, public.routing_change, public.step_scan, public.trace_event, public.work_centre_row;
+  public.routed_change, public.routing_change, public.routing_item, public.routing_page, public.step_scan, public.trace_event, public.work_centre_row;
 
 drop table
   public.approvals, public.item_gtins, public.piece_counters, public.piece_counts, public.process_steps,
@@ -95,12 +114,14 @@ drop table
   public.trace_outputs, public.work_centres;
 
 drop function
-  private.tg_events__execution, private.tg_piece_counts__append_only, private.tg_piece_counts__book_lot,
+  private.tg_events__execution, private.tg_events__order_scan, private.tg_piece_counts__append_only, private.tg_piece_counts__book_lot,
   private.tg_piece_counts__lot, private.tg_production_orders__cancelled, private.tg_production_orders__priority, private.tg_production_orders__quantity,
   private.tg_production_orders__replenishment, private.tg_production_orders__routed, private.tg_unit_components__lot_in_use;
 
 drop sequence private.command_seq;
 
+delete from private.photos where about = 'production_order';   -- the files stay in the bucket, and nobody reads them
+delete from private.photo_kinds where about = 'production_order';
 delete from private.scheduled_jobs where name in ('drop needless replenishments');
 delete from public.setting_definitions where key in (
   'production.replenish_auto', 'production.replenish_cap_percent', 'production.replenish_generations',

@@ -1028,7 +1028,8 @@ begin
   end if;
   return row(true, false, 'found', v_mine[1].id, 200, null, null, jsonb_build_object('scanned', v_code), null, null, null, v_mine[1])::public.scan_result;
 end $$;
-comment on function private.resolve_scan is 'What a code means to someone who works in p_stores: action found, ask, ignored or refused; unit for a serial. Changes nothing.';
+comment on function private.resolve_scan is
+  'What a code means to someone who works in p_stores: action found, ask, ignored or refused; unit, production_order or lot. Changes nothing.';
 
 create function private.scan_problem(p_order public.orders, p_scanned text, p_station text, p_expected text)
 returns public.scan_result language plpgsql stable set search_path = '' as $$
@@ -1137,7 +1138,8 @@ end $$;
 comment on function public.scan is
 $$A code was scanned: #B18617, bannos-18617, bannos-18617-A or 18617. The first scan in a stage starts it, the second completes it.
 A second scan within the setting scan.repeat_seconds is the same scan: same answer, changed = false. Several matches: action ask.
-The serial of a unit: action unit, with details {sn, status, variant_code, target}; p_expected_order refuses it.
+The serial of a unit, the code of a production order or of a lot: action unit, production_order or lot, with details {stream, stream_id, target, …}, or
+ask with candidates [{sku, lot}]; p_expected_order refuses them.
 p_station: a station's code; one with a stage takes only tickets of that stage. p_expected_order: the ticket the screen shows.
 Permission: orders.scan in the order's store.
 Errors (answered with their HTTP status and remembered as event scan.refused): scan.empty (400), scan.unknown (404), auth.other_store (403),
@@ -1160,7 +1162,7 @@ begin
   return private.resolve_scan(p_scan, private.readable_stores('orders.read'));
 end $$;
 comment on function public.get_order_for_scan is
-$$Look a code up without doing anything: action found with the ticket, ask with candidates, unit, ignored or refused.
+$$Look a code up without doing anything: action found with the ticket, ask with candidates, unit, production_order, lot, ignored or refused.
 Permission: orders.read in the order's store.
 Errors: in the answer: scan.empty, scan.unknown, auth.other_store.
 Idempotency: a read.

@@ -4178,6 +4178,16 @@ select private.seed_label_template('box', 'Box label', '100x60', 100, 60, '9c3bc
   {"kind": "code128", "name": "scan_bars", "x": 1, "y": 45.5, "w": 98, "h": 10.5, "align": "center", "module_mm": 0.25, "value": "{{code}}", "text": true}
 ]');
 
+select private.seed_label_template('production_order', 'Order and lot label', '100x60', 100, 60, 'ffe33bfe0e40cdea902bb1820d94cf16fa70c7b25f89a87cd6ca7ec04d58718d', '[
+  {"kind": "text", "name": "product", "x": 3, "y": 3, "w": 68, "h": 7, "lines": 2, "value": "{{product}}", "bold": true},
+  {"kind": "qr", "name": "scan_square", "x": 73, "y": 1, "w": 26, "align": "right", "module_mm": 0.75, "value": "{{code}}"},
+  {"kind": "text", "name": "sku", "x": 3, "y": 19, "w": 68, "h": 4.5, "value": "{{sku}}"},
+  {"kind": "box", "x": 3, "y": 28.4, "w": 94, "h": 0.3, "line_mm": 0.3},
+  {"kind": "text", "name": "quantity", "x": 3, "y": 31, "w": 46, "h": 8, "value": "{{quantity}}", "bold": true},
+  {"kind": "text", "name": "due", "x": 50, "y": 31, "w": 47, "h": 8, "align": "right", "value": "{{due}}"},
+  {"kind": "code128", "name": "scan_bars", "x": 1, "y": 43, "w": 98, "h": 12, "align": "center", "module_mm": 0.25, "value": "{{code}}", "text": true}
+]');
+
 select private.seed_label_template('unit_device', 'Unit label', '60x30', 60, 30, '68be03aaa413dfce84becf2666cc31e98f873362b9659984297701c71ad85240', '[
   {"kind": "datamatrix", "name": "scan_square", "x": 1, "y": 1, "w": 14.5, "module_mm": 0.63, "value": "{{code}}"},
   {"kind": "text", "name": "product", "x": 17, "y": 2, "w": 41, "h": 4.5, "value": "{{product}}", "bold": true},

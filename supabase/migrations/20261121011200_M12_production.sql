@@ -993,6 +993,13 @@ begin
   end if;
 end $$;
 
+create function private.step_title(p_step text)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((select s.title from public.process_steps s where s.code = p_step), p_step);
+end $$;
+comment on function private.step_title is 'The kind of work as a person reads it; its code is for programs.';
+
 -- Routings -----------------------------------------------------------------------------------------------------------
 
 create type public.routing_change as (changed boolean, event_id bigint, routing public.routings, steps jsonb);
@@ -1026,7 +1033,7 @@ begin
     elsif v_step.work_centre is not null and v_step.centre is null then
       perform private.fail(404, 'work_centre.unknown', 'There is no work centre ' || v_step.work_centre || '.', jsonb_build_object('work_centre', v_step.work_centre));
     elsif v_step.centre_step <> v_step.step then
-      perform private.refuse_routing(format('%s does %s, not %s.', v_step.work_centre, v_step.centre_step, v_step.step),
+      perform private.refuse_routing(format('%s does %s, not %s.', v_step.work_centre, private.step_title(v_step.centre_step), private.step_title(v_step.step)),
         jsonb_build_object('expected', v_step.centre_step, 'actual', v_step.step, 'position', v_step.n));
     end if;
   end loop;
@@ -1246,7 +1253,7 @@ create function private.refuse_paused(p_order public.production_orders, p_step p
 returns void language plpgsql stable set search_path = '' as $$
 begin
   if p_step.status = 'PAUSED' then
-    perform private.fail(409, 'production.step_paused', format('%s of %s is paused. Start it again first.', p_step.step, p_order.code),
+    perform private.fail(409, 'production.step_paused', format('%s of %s is paused. Start it again first.', private.step_title(p_step.step), p_order.code),
       jsonb_build_object('sequence', p_step.sequence, 'reason', p_step.pause_reason));
   end if;
 end $$;
@@ -1275,10 +1282,11 @@ begin
   elsif p_step.order_id is null or p_step.step <> p_centre.step then
     v_open := array(select s.step from public.production_order_steps s where s.order_id = p_order.id
       and (s.sequence = p_sequence or p_sequence is null and s.status <> 'COMPLETED') order by s.sequence);
-    return private.floor_refusal(409, 'production.wrong_step', format('%s does %s; %s needs %s.', p_centre.title, p_centre.step, p_order.code,
-      coalesce(nullif(array_to_string(v_open, ', '), ''), 'nothing more')), jsonb_build_object('expected', v_open, 'actual', p_centre.step));
+    return private.floor_refusal(409, 'production.wrong_step', format('%s does %s; %s needs %s.', p_centre.title, private.step_title(p_centre.step), p_order.code,
+      coalesce((select string_agg(private.step_title(s.step), ', ' order by s.n) from unnest(v_open) with ordinality as s (step, n)), 'nothing more')), jsonb_build_object('expected', v_open, 'actual', p_centre.step));
   elsif not private.may_use_centre(p_step, p_centre.code) then
-    return private.floor_refusal(409, 'production.wrong_work_centre', format('%s of %s is made at %s, not at %s. Another place takes an approval.', p_step.step, p_order.code,
+    return private.floor_refusal(409, 'production.wrong_work_centre', format('%s of %s is made at %s, not at %s. Another place takes an approval.',
+      private.step_title(p_step.step), p_order.code,
       p_step.work_centre, p_centre.code), jsonb_build_object('expected', p_step.work_centre, 'actual', p_centre.code));
   end if;
   return null;
@@ -1293,16 +1301,16 @@ end $$;
 comment on function private.can_start is 'Pieces that may start at the step now: released (with their sets), and good at the step before.';
 
 create function private.step_done(p_order public.production_orders, p_step public.production_order_steps)
-returns private.problem language plpgsql immutable set search_path = '' as $$
+returns private.problem language plpgsql stable set search_path = '' as $$
 begin
-  return private.floor_refusal(409, 'production.step_completed', format('%s of %s is completed.', p_step.step, p_order.code),
+  return private.floor_refusal(409, 'production.step_completed', format('%s of %s is completed.', private.step_title(p_step.step), p_order.code),
     jsonb_build_object('sequence', p_step.sequence, 'step', p_step.step));
 end $$;
 
 create function private.parts_problem(p_order public.production_orders, p_step public.production_order_steps, p_missing jsonb)
-returns private.problem language plpgsql immutable set search_path = '' as $$
+returns private.problem language plpgsql stable set search_path = '' as $$
 begin
-  return private.floor_refusal(409, 'production.parts_missing', format('%s of %s waits for parts: %s.', p_step.step, p_order.code,
+  return private.floor_refusal(409, 'production.parts_missing', format('%s of %s waits for parts: %s.', private.step_title(p_step.step), p_order.code,
     coalesce((select string_agg(format('%s of %s', m ->> 'missing', m ->> 'sku'), ', ') from jsonb_array_elements(p_missing) m), 'nothing is released')),
     jsonb_build_object('sequence', p_step.sequence, 'missing', p_missing));
 end $$;
@@ -1320,9 +1328,10 @@ begin
   select b.* into v_before from public.production_order_steps b
     where b.order_id = p_step.order_id and b.sequence < p_step.sequence order by b.sequence desc limit 1;
   if v_before.good <= p_step.started then
-    return private.floor_refusal(409, 'production.previous_step', format('%s waits for good pieces from %s: %s.', p_step.step, v_before.step,
-      case when v_before.good = 0 then 'none came yet' else 'the ' || trim_scale(v_before.good) || ' that came are started' end), jsonb_build_object('expected', v_before.step, 'good', trim_scale(v_before.good), 'started', trim_scale(p_step.started),
-      'actual', p_step.step));
+    return private.floor_refusal(409, 'production.previous_step', format('%s waits for good pieces from %s: %s.',
+      private.step_title(p_step.step), private.step_title(v_before.step),
+      case when v_before.good = 0 then 'none came yet' else 'the ' || trim_scale(v_before.good) || ' that came are started' end), jsonb_build_object('expected', v_before.step,
+      'good', trim_scale(v_before.good), 'started', trim_scale(p_step.started), 'actual', p_step.step));
   end if;
   return private.parts_problem(p_order, p_step, (select w -> 'missing' from public.production_order_progress p, jsonb_array_elements(p.waits_for) w
     where p.order_id = p_order.id and (w ->> 'sequence')::integer = p_step.sequence));
@@ -1436,7 +1445,7 @@ begin
   if p_change.started > v_can and p_step.is_ended then
     perform private.refuse(private.step_done(p_order, p_step));
   elsif p_change.started > v_can then
-    perform private.fail(409, 'production.more_than_input', format('Only %s more can start at %s of %s.', trim_scale(v_can), p_step.step, p_order.code),
+    perform private.fail(409, 'production.more_than_input', format('Only %s more can start at %s of %s.', trim_scale(v_can), private.step_title(p_step.step), p_order.code),
       jsonb_build_object('sequence', p_step.sequence, 'expected', trim_scale(v_can), 'actual', trim_scale(p_change.started)));
   end if;
   select n.step, n.started into v_next from public.production_order_steps n
@@ -1447,15 +1456,15 @@ begin
     return;
   elsif p_change.reverses is not null then
     perform private.fail(409, 'undo.blocked', format('Something was done with these pieces of %s since%s. Undo that first.', p_order.code,
-      case when v_gone_on then ', at ' || v_next.step else '' end), jsonb_build_object('code', p_order.code, 'step', case when v_gone_on then v_next.step
+      case when v_gone_on then ', at ' || private.step_title(v_next.step) else '' end), jsonb_build_object('code', p_order.code, 'step', case when v_gone_on then v_next.step
       else p_step.step end));
   elsif v_gone_on then
     perform private.fail(409, 'production.used_further', format('%s good pieces of %s went on to %s already. Take them back there first.',
-      trim_scale(v_next.started), p_step.step, v_next.step), jsonb_build_object('step', v_next.step, 'expected', trim_scale(v_next.started),
+      trim_scale(v_next.started), private.step_title(p_step.step), private.step_title(v_next.step)), jsonb_build_object('step', v_next.step, 'expected', trim_scale(v_next.started),
       'actual', trim_scale(p_step.good + p_change.good)));
   end if;
   perform private.fail(409, 'production.more_than_in_process', format('There are not so many pieces at %s of %s: %s wait, %s are in rework, %s are held.',
-    p_step.step, p_order.code, trim_scale(p_step.waiting), trim_scale(p_step.rework_open), trim_scale(p_step.held_open)), jsonb_build_object('sequence',
+    private.step_title(p_step.step), p_order.code, trim_scale(p_step.waiting), trim_scale(p_step.rework_open), trim_scale(p_step.held_open)), jsonb_build_object('sequence',
     p_step.sequence, 'waiting', trim_scale(p_step.waiting), 'rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open),
     'good', trim_scale(p_step.good)));
 end $$;
@@ -1871,7 +1880,7 @@ begin
       join public.order_part_allocations l on l.production_order_id = p_order.id and l.line = (m.item ->> 'line')::integer
      where private.set_quantity(m.item, p_step.released, p_step.released + p_sets) > 0 order by l.sku
   loop
-    perform private.use_promised(v_part.id, v_part.quantity, p_order.site, 'production_order', p_order.code, 'For ' || p_step.step, p_actor);
+    perform private.use_promised(v_part.id, v_part.quantity, p_order.site, 'production_order', p_order.code, 'For ' || private.step_title(p_step.step), p_actor);
   end loop;
   update public.production_order_steps s set released = s.released + p_sets where s.order_id = p_step.order_id and s.sequence = p_step.sequence;
 end $$;
@@ -1891,7 +1900,7 @@ begin
     update public.order_part_allocations l set consumed = l.consumed - v_part.quantity
      where l.production_order_id = p_order.id and l.line = v_part.line;
     perform private.post_txn(v_part.sku, private.default_location(p_order.site), 'issue', v_part.quantity, 'production_order', p_order.code,
-      'Not used at ' || p_step.step, p_actor);
+      'Not used at ' || private.step_title(p_step.step), p_actor);
   end loop;
   update public.production_order_steps s set released = s.released - p_sets where s.order_id = p_step.order_id and s.sequence = p_step.sequence;
 end $$;
@@ -3331,7 +3340,7 @@ begin
   if v_command.answer is not null or v_step.status = 'PAUSED' then
     return private.finish_floor(v_command, false);
   elsif v_step.status <> 'IN_PROGRESS' then
-    perform private.fail(409, 'production.not_running', format('%s of %s does not run: it is %s.', v_step.step, p_code, lower(replace(v_step.status, '_', ' '))),
+    perform private.fail(409, 'production.not_running', format('%s of %s does not run: it is %s.', private.step_title(v_step.step), p_code, lower(replace(v_step.status, '_', ' '))),
       jsonb_build_object('sequence', p_sequence, 'expected', 'IN_PROGRESS', 'actual', v_step.status));
   end if;
   perform private.check_length('p_reason', p_reason, 500);
@@ -3414,6 +3423,15 @@ end $$;
 comment on function private.report_pieces is
   'One report: what was good is counted, what was not is a quality record each, in one transaction. Pieces that nobody started start now.';
 
+create function private.keep_photo(p_command private.floor_command, p_photo text)
+returns void language plpgsql set search_path = '' as $$
+begin
+  if p_photo is not null then
+    perform private.attach_photo(p_photo, 'production_order', (p_command.order_row).code, (p_command.order_row).site, p_command.actor);
+  end if;
+end $$;
+comment on function private.keep_photo is 'The photo of a report belongs to its order for good. Errors: photo.unknown (404), photo.missing (409). Locks: the photo.';
+
 create function public.report_production(
   p_code text, p_work_centre text, p_good numeric default null, p_scrap numeric default 0, p_rework numeric default 0, p_reason text default null,
   p_cause text default null, p_defect_position text default null, p_counter_start numeric default null, p_counter_end numeric default null,
@@ -3437,6 +3455,7 @@ begin
     p_counter_start, p_counter_end, p_pieces_per_cycle);
   perform private.refuse_paused(v_command.order_row, v_command.step);
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
+  perform private.keep_photo(v_command, p_photo);
   if p_counter_end is not null then
     perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
   end if;
@@ -3444,16 +3463,17 @@ begin
 end $$;
 comment on function public.report_production is
 $$Good, scrap and rework in one go, in pieces; scrap and rework with a reason (and cause, position of the defect). p_counter_start and p_counter_end: what
-the counter of the machine showed; the difference times p_pieces_per_cycle is what was made, and without p_good the rest of it is good. p_photo: path of a
-photo in storage. The counter is the one that record_count calls counter: it counts on from p_counter_end, and nothing of it twice. Pieces that nobody started start now, as far as the step before gave good ones. Scrap is replenished as private.write_quality says (notices).
+the counter of the machine showed; the difference times p_pieces_per_cycle is what was made, and without p_good the rest of it is good. The counter is the
+one that record_count calls counter: it counts on from p_counter_end, and nothing of it twice. p_photo: path that start_photo gave (production_order), once
+the photo is there. Pieces that nobody started start now, as far as the step before gave good ones. Scrap is replenished as private.write_quality says (notices).
 Permission: production.run at its site and in its store.
 Errors: those of private.begin_floor; production.counter, production.nothing (422), production.counter_booked, work_centre.full, production.step_paused,
 production.previous_step, production.parts_missing, production.step_completed, production.more_than_input, production.more_than_in_process (409),
-those of private.write_quality (quality.reason_required, quality.reason_unknown (422), …), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), stock.short (409), request.too_long (422),
-request.reused (422).
+those of private.write_quality (quality.reason_required, quality.reason_unknown (422), …), lot.unknown (404), lot.other_order, lot.removed (409), lot.on_hold (423), stock.short (409), photo.unknown (404),
+photo.missing (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the positions of the work centre; the items of the
-order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the photo; the counter; the positions of the work centre; the
+items of the order.$$;
 
 create function private.no_centre()
 returns private.problem language sql immutable set search_path = '' as $$
@@ -3515,10 +3535,11 @@ declare
 begin
   if p_step.in_process > 0 then
     perform private.fail(409, 'production.in_process', format('%s pieces are in process at %s. Report them first, good or scrap.', trim_scale(p_step.in_process),
-      p_step.step), jsonb_build_object('code', p_order.code, 'sequence', p_step.sequence, 'in_process', trim_scale(p_step.in_process),
+      private.step_title(p_step.step)), jsonb_build_object('code', p_order.code, 'sequence', p_step.sequence, 'in_process', trim_scale(p_step.in_process),
       'rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
   elsif not p_step.is_first then
-    perform private.fail(409, 'production.step_open', format('%s waits for more from %s: %s came, %s were started.', p_step.step, v_before.step,
+    perform private.fail(409, 'production.step_open', format('%s waits for more from %s: %s came, %s were started.',
+      private.step_title(p_step.step), private.step_title(v_before.step),
       trim_scale(v_before.good), trim_scale(p_step.started)), jsonb_build_object('sequence', p_step.sequence, 'expected', v_before.step,
       'good', trim_scale(v_before.good), 'started', trim_scale(p_step.started)));
   end if;
@@ -3816,7 +3837,7 @@ begin
       p_command.order_row, v_step, null)::public.step_scan;
   end if;
   v_can := private.can_start(v_step);
-  return row(true, true, 'ready', format('%s: %s. %s can start, %s are in process.', (p_command.order_row).code, v_step.step, trim_scale(v_can),
+  return row(true, true, 'ready', format('%s: %s. %s can start, %s are in process.', (p_command.order_row).code, private.step_title(v_step.step), trim_scale(v_can),
     trim_scale(v_step.in_process)), 200, null, null, jsonb_build_object('step', v_step.step, 'sequence', v_step.sequence), null,
     p_command.order_row, v_step, v_can)::public.step_scan;
 end $$;
@@ -4271,6 +4292,7 @@ begin
     perform private.refuse_idle_centre(v_order, v_command.step);
   end if;
   v_command.lot_id := private.lock_own_lot(v_order, coalesce(p_lot, (select l.code from public.lots l where l.id = v_source.lot_id)), v_command.actor);
+  perform private.keep_photo(v_command, p_photo);
   perform private.lock_order_stock(v_order);
   v_written := private.write_quality(v_command.actor, v_order, (v_command.step).sequence, p_disposition, p_quantity, p_reason, p_cause,
     p_defect_position, p_from, v_command.lot_id, p_notes, p_photo, coalesce(p_work_centre, (v_command.step).work_centre), p_record);
@@ -4287,12 +4309,13 @@ comment on function public.record_quality is
 $$Pieces of an order that are not simply good. p_disposition rework (to specification again), repair (usable, not to specification), use_as_is,
 scrap, return (to who supplied it), hold (decided later). p_from process (found while they are made) or good (counted good before). p_record
 names an open rework, repair or hold instead: its pieces are decided now, accept when they are good. p_sequence: the step, or p_work_centre
-finds it; without it the work centre of the routing, or one that does the step, has to be in use. Pieces in process that nobody started are started by it. p_reason from get_quality_reasons, p_cause in words, p_defect_position on the piece, p_photo its path in storage.
+finds it; without it the work centre of the routing, or one that does the step, has to be in use. Pieces in process that nobody started are started by it.
+p_reason from get_quality_reasons, p_cause in words, p_defect_position on the piece, p_photo the path that start_photo gave (production_order).
 Scrap and return are made again: see notices. Rework, repair and use_as_is are never scrap.
 Permission: production.quality at the site and in the store; production.concede for use_as_is, repair, return and what is on hold.
-Errors: those of begin_floor: production.unknown (404), production.closed (409), production.not_released (409), work_centre.unknown (404), work_centre.other_site (409), work_centre.disabled (409), production.no_step (404), production.which_step (422), production.wrong_step (409), production.wrong_work_centre (409); production.more_than_input (409), production.step_completed (409), production.more_than_in_process (409), production.used_further (409), quality.disposition (422), quality.from (422), quality.too_many (409), quality.reason_required (422), quality.reason_unknown (422), quality.record_unknown (404), quality.decided (409), lot.unknown (404), lot.other_order (409), lot.removed (409), lot.on_hold (423), stock.short (409), stock.quantity (422), request.too_long (422), request.reused (422).
+Errors: those of begin_floor: production.unknown (404), production.closed (409), production.not_released (409), work_centre.unknown (404), work_centre.other_site (409), work_centre.disabled (409), production.no_step (404), production.which_step (422), production.wrong_step (409), production.wrong_work_centre (409); production.more_than_input (409), production.step_completed (409), production.more_than_in_process (409), production.used_further (409), quality.disposition (422), quality.from (422), quality.too_many (409), quality.reason_required (422), quality.reason_unknown (422), quality.record_unknown (404), quality.decided (409), lot.unknown (404), lot.other_order (409), lot.removed (409), lot.on_hold (423), stock.short (409), stock.quantity (422), photo.unknown (404), photo.missing (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it every call records again.
-Locks: the root, its open replenishments and the order, by id; the work centre, shared; the lot; all items of the order, by SKU.$$;
+Locks: the root, its open replenishments and the order, by id; the work centre, shared; the lot; the photo; all items of the order, by SKU.$$;
 
 create function public.save_quality_reason(
   p_code text, p_title text default null, p_parent text default null, p_step text default null, p_disposition text default null,
@@ -4567,6 +4590,72 @@ Locks: none.$$;
 
 grant execute on function public.get_quality_reasons, public.get_quality_records, public.get_quality, public.get_approvals to authenticated, service_role;
 
+-- sql/M12_production/api_routings.sql
+
+create type public.routing_item as (sku text, title text, is_active boolean, active_version integer, versions jsonb);
+create type public.routing_page as (items public.routing_item[], next_cursor text, total bigint);
+comment on type public.routing_page is
+$$Items that have a routing, by SKU. active_version null: none is followed. versions, newest first: [{version, is_active, note, created_at, created_by_name,
+steps [{sequence, step, title, work_centre, work_centre_title, setup_min, run_min, materials [{sku, title}], instructions}]}]. next_cursor is null on the
+last page.$$;
+
+create function private.routing_steps_json(p_routing_id bigint)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select coalesce(jsonb_agg(to_jsonb(s) - 'routing_id' || jsonb_build_object('title', p.title, 'work_centre_title', w.title,
+        'setup_min', trim_scale(s.setup_min), 'run_min', trim_scale(s.run_min), 'materials', (
+          select coalesce(jsonb_agg(jsonb_build_object('sku', m.sku, 'title', i.title) order by m.n), '[]')
+            from unnest(s.materials) with ordinality as m (sku, n) join public.inventory_items i on i.sku = m.sku)) order by s.sequence), '[]')
+      from public.routing_steps s join public.process_steps p on p.code = s.step left join public.work_centres w on w.code = s.work_centre
+     where s.routing_id = p_routing_id);
+end $$;
+
+create function private.routing_item(p_sku text)
+returns public.routing_item language plpgsql stable set search_path = '' as $$
+declare
+  v_item public.routing_item;
+begin
+  select i.sku, i.title, i.is_active into v_item.sku, v_item.title, v_item.is_active from public.inventory_items i where i.sku = p_sku;
+  v_item.active_version := (select r.version from public.routings r where r.sku = p_sku and r.is_active);
+  v_item.versions := (
+    select jsonb_agg(jsonb_build_object('version', r.version, 'is_active', r.is_active, 'note', r.note, 'created_at', r.created_at,
+        'created_by_name', s.full_name, 'steps', private.routing_steps_json(r.id)) order by r.version desc)
+      from public.routings r left join public.staff_shared s on s.user_id = r.created_by where r.sku = p_sku);
+  return v_item;
+end $$;
+
+create function public.get_routings(
+  p_search text default null, p_cursor text default null, p_limit integer default 50, p_with_total boolean default false)
+returns public.routing_page language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_limit integer := least(greatest(coalesce(p_limit, 50), 1), 200);
+  v_search text := nullif(lower(trim(p_search)), '');
+  v_after text;
+  v_skus text[];
+  v_page public.routing_page;
+begin
+  perform private.authorize('production.read');
+  v_after := private.keys_of(p_cursor, 1) ->> 0;
+  v_skus := array(
+    select i.sku from public.inventory_items i
+     where exists (select from public.routings r where r.sku = i.sku)
+       and (v_search is null or position(v_search in lower(i.sku || ' ' || i.title)) > 0) order by i.sku);
+  v_page.total := case when p_with_total then cardinality(v_skus) end;
+  v_skus := array(select u from unnest(v_skus) u where v_after is null or u > v_after order by u limit v_limit + 1);
+  v_page.items := array(select private.routing_item(u) from unnest(v_skus[1:v_limit]) u order by u);
+  v_page.next_cursor := case when cardinality(v_skus) > v_limit then private.cursor_of(jsonb_build_array(v_skus[v_limit])) end;
+  return v_page;
+end $$;
+comment on function public.get_routings is
+$$How items are made: items with their routings, by SKU. p_search in SKU and title. p_limit 1–200; p_with_total counts all that fit the search.
+Permission: production.read.
+Errors: request.bad_cursor (400).
+Idempotency: a read.
+Locks: none.$$;
+
+grant execute on function public.get_routings to authenticated, service_role;
+
 -- sql/M12_production/api_read.sql
 
 -- What can run now, what waits, and why.
@@ -4597,7 +4686,8 @@ begin
       v_outlook.why := private.parts_problem(p_order, p_step, v_missing);
     end if;
   elsif (v_outlook.why).status is null and p_step.in_process > 0 and p_step.waiting = 0 and v_outlook.can_start = 0 then
-    v_outlook.why := private.floor_refusal(409, 'production.only_rework', format('What is at %s of %s is in rework or held.', p_step.step, p_order.code),
+    v_outlook.why := private.floor_refusal(409, 'production.only_rework', format('What is at %s of %s is in rework or held.',
+      private.step_title(p_step.step), p_order.code),
       jsonb_build_object('rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
   end if;
   v_outlook.can_run := (v_outlook.why).status is null;
@@ -4898,7 +4988,7 @@ returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return (
     select coalesce(jsonb_agg(to_jsonb(p) || jsonb_build_object('code', l.code, 'sku', l.sku, 'kind', l.kind, 'held_at', l.held_at,
-        'hold_reason', l.hold_reason) order by l.id), '[]')
+        'hold_reason', l.hold_reason, 'label', private.label_state('production_order', l.sku || ' ' || l.code)) order by l.id), '[]')
       from public.production_lots p join public.lots l on l.id = p.lot_id where p.order_id = p_order_id);
 end $$;
 
@@ -4928,6 +5018,7 @@ begin
     'routing_version', (select r.version from public.routings r where r.id = (v_row.progress).routing_id),
     'parts', private.parts_json(v_order.id),
     'lots', private.lots_json(v_order.id),
+    'label', private.label_state('production_order', v_order.code),
     'discrepancies', (select coalesce(jsonb_agg(to_jsonb(d) order by d.id), '[]') from public.production_discrepancies d
       where d.order_id = v_order.id and d.resolved_at is null),
     'approvals', (select coalesce(jsonb_agg(to_jsonb(a) order by a.id), '[]') from public.approvals a where a.order_id = v_order.id and a.status = 'PENDING'),
@@ -4937,7 +5028,7 @@ end $$;
 comment on function public.get_production_order is
 $$One order with all that belongs to it: {order_row, product_title, fulfillment_status, progress, can_run, why, root, replenishments, routing_version,
 steps [the row, title, can_start, can_run, why, work_centres [{code, title, is_enabled}], first_pass_good], parts [{line, sku, title, needed, allocated,
-consumed, missing}], lots, discrepancies, approvals (pending), refs [{system, external_id, version, …}], events (newest first, p_events of them, at most 500)}.
+consumed, missing}], lots [with label], label {state, job_state, job_id} or null, discrepancies, approvals (pending), refs [{system, external_id, version, …}], events (newest first, p_events of them, at most 500)}.
 Permission: production.read at its site and in its store.
 Errors: production.unknown (404).
 Idempotency: a read.
@@ -6009,6 +6100,15 @@ comment on function private.gs1_material is
 $$The item, and the lot if it names one, of a GS1 code; of {sku, lot} what they say; of null nothing. Errors: gs1.unreadable (422), gs1.unknown_item (404),
 lot.unknown (404), gs1.ambiguous (409).$$;
 
+create function private.scanned_lot(p_lot public.lots, p_facts jsonb)
+returns public.scan_result language plpgsql stable set search_path = '' as $$
+begin
+  return row(true, false, 'lot', format('Lot %s of %s: %s.', p_lot.code, p_lot.sku, case when p_lot.held_at is null then 'free'
+      else 'on hold: ' || p_lot.hold_reason end), 200, null, null, p_facts || jsonb_build_object('stream', 'lot', 'stream_id',
+      p_lot.sku || ' ' || p_lot.code, 'sku', p_lot.sku, 'lot', p_lot.code, 'target', jsonb_build_object('page', 'lot', 'sku', p_lot.sku, 'lot', p_lot.code)),
+    null, null, null, null)::public.scan_result;
+end $$;
+
 create function private.resolve_gs1(p_gs1 jsonb)
 returns public.scan_result language plpgsql stable set search_path = '' as $$
 declare
@@ -6025,10 +6125,7 @@ begin
       'stream_id', (v_first.unit).sn, 'sn', (v_first.unit).sn, 'site', (v_first.unit).site, 'target', jsonb_build_object('page', 'unit', 'sn', (v_first.unit).sn)),
       null, null, null, null)::public.scan_result;
   elsif (v_first.lot).id is not null then
-    return row(true, false, 'lot', format('Lot %s of %s: %s.', (v_first.lot).code, (v_first.lot).sku, case when (v_first.lot).held_at is null then 'free'
-      else 'on hold: ' || (v_first.lot).hold_reason end), 200, null, null, v_facts || jsonb_build_object('stream', 'lot', 'stream_id',
-      (v_first.lot).sku || ' ' || (v_first.lot).code, 'sku', (v_first.lot).sku, 'lot', (v_first.lot).code, 'quantity', v_first.ais -> '37',
-      'target', jsonb_build_object('page', 'lot', 'sku', (v_first.lot).sku, 'lot', (v_first.lot).code)), null, null, null, null)::public.scan_result;
+    return private.scanned_lot(v_first.lot, v_facts || jsonb_build_object('quantity', v_first.ais -> '37'));
   elsif (v_first.box).code is not null then
     return row(true, false, 'box', 'Box ' || (v_first.box).code || '.', 200, null, null, v_facts || jsonb_build_object('stream', 'box', 'stream_id',
       (v_first.box).code, 'site', (v_first.box).site, 'target', jsonb_build_object('page', 'box', 'code', (v_first.box).code)), null, null, null, null)::public.scan_result;
@@ -6104,6 +6201,184 @@ Errors: item.gtin (422), item.unknown (404), request.reused (422).
 Idempotency: by p_request_id; a repeat changes nothing.
 Locks: the GTIN.$$;
 grant execute on function public.scan_gs1, public.save_item_gtin to authenticated, service_role;
+
+-- sql/M12_production/api_label.sql
+
+-- What the label of an order or of a lot says, and what its code means at any station.
+
+create function private.lot_of_label(p_subject text)
+returns public.lots language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select l from generate_series(2, length(p_subject) - 1) n
+      join public.lots l on l.sku = left(p_subject, n - 1) and lower(l.code) = lower(substr(p_subject, n + 1))
+     where substr(p_subject, n, 1) = ' ' order by l.id limit 1);
+end $$;
+comment on function private.lot_of_label is 'The lot that a label stands for, by its item and its code with a space between: a code alone can be of several lots. Null: none.';
+
+create function private.production_label_data(p_subject text)
+returns jsonb language plpgsql stable set search_path = '' as $$
+declare
+  v_lot public.lots;
+  v_data jsonb := (
+    select jsonb_build_object('code', o.code, 'product', coalesce(i.title, ''), 'sku', coalesce(o.product_sku, ''),
+        'quantity', concat_ws(' ', trim_scale(o.quantity), i.uom), 'due', coalesce(to_char(o.due_date, 'YYYY-MM-DD'), ''))
+      from public.production_orders o left join public.inventory_items i on i.sku = o.product_sku where o.code = p_subject);
+begin
+  if v_data is null then
+    v_lot := private.lot_of_label(p_subject);
+    v_data := (
+      select jsonb_build_object('code', v_lot.code, 'product', i.title, 'sku', i.sku, 'quantity', '', 'due', '')   -- how much there is changes
+        from public.inventory_items i where i.sku = v_lot.sku);
+  end if;
+  return coalesce(v_data, '{}');
+end $$;
+comment on function private.production_label_data is
+'What the database knows for the label of a production order or of a lot: {code, product, sku, quantity, due}; {} when it is neither.';
+
+create or replace function private.label_data(p_subject text, p_given jsonb)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject))
+    || private.production_label_data(p_subject) || private.unit_label_data(p_subject);
+end $$;
+comment on function private.label_data is
+'What a label says: what the database knows about its order, lot or unit wins over what was given; code is the subject unless given.';
+
+create function private.label_state(p_label_type text, p_subject text)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select jsonb_build_object('state', l.state, 'job_state', j.state, 'job_id', l.job_id)
+      from public.print_job_labels l join public.print_jobs j on j.id = l.job_id
+     where l.subject = p_subject and l.purpose = p_label_type order by l.print_no desc limit 1);
+end $$;
+comment on function private.label_state is 'The newest label of this kind: {state, job_state, job_id}; null when none was asked for.';
+
+create function private.subject_to_print(p_order public.production_orders, p_lot text)
+returns text language plpgsql stable set search_path = '' as $$
+declare
+  v_lot public.lots;
+begin
+  if p_lot is null then
+    return p_order.code;
+  end if;
+  select l.* into v_lot from public.production_lots p join public.lots l on l.id = p.lot_id
+   where p.order_id = p_order.id and lower(l.code) = lower(p_lot);
+  if v_lot.id is null then
+    perform private.fail(404, 'lot.unknown', format('%s has no lot %s.', p_order.code, p_lot), jsonb_build_object('lot', p_lot, 'code', p_order.code));
+  end if;
+  return v_lot.sku || ' ' || v_lot.code;
+end $$;
+
+create function public.print_order_label(
+  p_code text, p_lot text default null, p_station text default null, p_printer text default null, p_request_id uuid default null)
+returns public.print_answer language plpgsql security definer set search_path = '' as $$
+declare
+  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
+  v_actor uuid := private.authorize('printing.request', v_order.store, v_order.site);
+  v_stored jsonb;
+  v_subject text;
+  v_demand private.print_demand;
+  v_answer public.print_answer;
+begin
+  if v_order.id is null then
+    perform private.refuse(private.order_problem(v_order, p_code));
+  end if;
+  v_stored := private.replay(v_actor, p_request_id, 'print_order_label', jsonb_build_array(p_code, p_lot, p_station, p_printer));
+  if v_stored is not null then
+    return jsonb_populate_record(null::public.print_answer, v_stored);
+  end if;
+  v_subject := private.subject_to_print(v_order, p_lot);
+  select d.* into v_demand from private.add_prints(row(v_order.site, v_order.store, (select s.code from public.stations s
+      where s.code = coalesce(p_station, private.station()) and s.site = v_order.site and s.is_active))::private.print_place,
+    row('production_order', 1, p_printer, null, 10)::private.print_wish, jsonb_build_array(jsonb_build_object('subject', v_subject)), v_actor) d;
+  v_answer := private.print_answer(v_demand.job_id, v_demand.is_new, null);
+  v_answer.message := case when v_demand.is_new then format('The label of %s goes to %s.', v_subject, v_answer.printer_name)
+    else format('The label of %s was asked for already (%s, %s). For one more use reprint.', v_subject, (v_answer.job).state, v_answer.printer_name) end;
+  perform private.remember(v_actor, p_request_id, to_jsonb(v_answer));
+  return v_answer;
+end $$;
+comment on function public.print_order_label is
+$$The label of a production order, once, or with p_lot that of one of its lots: its code, product, quantity and due date. One that was asked for before is not
+made again: changed = false with its job; more paper is a reprint. It comes out where the routes of the order's site say, for p_station (else the header
+x-takt-station), or on p_printer.
+Permission: printing.request at its site and in its store.
+Errors: production.unknown (404), lot.unknown (404), printer.unknown (404), label.unknown_template (404), label.no_template (412), print.no_printer (412),
+print.no_resolution (412), print.too_large (412), print.other_site (422), label.bad_data (422), label.does_not_fit (422), request.reused (422).
+Idempotency: by p_request_id, and by the order or the lot.
+Locks: one advisory lock for the label.$$;
+
+-- A scan at any station ----------------------------------------------------------------------------------------------
+
+create function private.resolve_order(p_code text)
+returns public.scan_result language plpgsql stable set search_path = '' as $$
+declare
+  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
+begin
+  if v_order.id is null or not private.may('production.read') or not private.works_at(private.identify(), v_order.site)
+     or v_order.store is not null and not private.readable_stores('production.read') @> array[v_order.store] then
+    return null;
+  end if;
+  return row(true, false, 'production_order', format('%s: %s of %s, %s.', v_order.code, trim_scale(v_order.quantity),
+      coalesce((select i.title from public.inventory_items i where i.sku = v_order.product_sku), v_order.product_sku, '?'),
+      case v_order.status when 'OPEN_NOT_STARTED' then 'not started' when 'OPEN_PARTIAL' then 'pieces are missing'
+        else lower(replace(v_order.status, '_', ' ')) end), 200, null, null, jsonb_build_object('scanned', p_code, 'status', v_order.status, 'site', v_order.site,
+      'stream', 'production_order', 'stream_id', v_order.code, 'target', jsonb_build_object('page', 'production_order', 'code', v_order.code)),
+    null, null, null, null)::public.scan_result;
+end $$;
+comment on function private.resolve_order is 'The production order with this code, to somebody who may see it; else null.';
+
+create function private.resolve_lot(p_code text)
+returns public.scan_result language plpgsql stable set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+  v_lots public.lots[];
+begin
+  if not private.may('units.read') then
+    return null;
+  end if;
+  v_lots := array(
+    select l from public.lots l
+      left join public.production_lots p on p.lot_id = l.id left join public.production_orders o on o.id = p.order_id
+     where lower(l.code) = lower(p_code) and (o.id is null or private.works_at(v_who, o.site)) order by l.id limit 50);
+  if cardinality(v_lots) = 0 then
+    return null;
+  elsif cardinality(v_lots) > 1 then
+    return row(true, false, 'ask', 'Several items have a lot of that code. Which one is it?', 200, null, 'lot.ambiguous', jsonb_build_object('scanned', p_code),
+      null, null, (select jsonb_agg(jsonb_build_object('sku', l.sku, 'lot', l.code) order by l.sku) from unnest(v_lots) l), null)::public.scan_result;
+  end if;
+  return private.scanned_lot(v_lots[1], jsonb_build_object('scanned', p_code));
+end $$;
+comment on function private.resolve_lot is 'The lot with this code, or the question which one it is, to somebody who may see it; else null.';
+
+create or replace function private.resolve_other(p_code text)
+returns public.scan_result language plpgsql stable set search_path = '' as $$
+declare
+  v_found public.scan_result := private.resolve_unit(p_code);
+begin
+  if v_found.ok is null then
+    v_found := private.resolve_order(p_code);
+  end if;
+  if v_found.ok is null then
+    v_found := private.resolve_lot(p_code);
+  end if;
+  return v_found;
+end $$;
+comment on function private.resolve_other is
+  'What a code means that names no ticket: the unit, the production order or the lot with it, to somebody who may see it; else null.';
+
+create function private.tg_events__order_scan()
+returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.settle_by_scan(new.stream_id, new.actor_id);
+  return null;
+end $$;
+comment on function private.tg_events__order_scan is 'The code of an order was read, so its label came out.';
+create trigger _500_order_scan after insert on public.events
+  for each row when (new.stream = 'production_order' and new.event = 'production_order.scanned') execute function private.tg_events__order_scan();
+
+grant execute on function public.print_order_label to authenticated, service_role;
 
 -- sql/M12_production/api_import.sql
 
@@ -6264,6 +6539,8 @@ select private.allow(p, d, r) from (values
   ('production.import', 'Import production orders', '{planner,manager,admin,service}'),
   ('production.lots', 'Split, merge and use lots', '{operator,technician,supervisor,planner,manager,admin,service}')
 ) as t (p, d, r);
+
+insert into private.photo_kinds (about, read_permission) values ('production_order', 'production.read');
 
 -- sql/M12_production/seed_quality.sql
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from fastapi import FastAPI
 
@@ -211,6 +212,21 @@ def test_the_quality_page(people: dict[str, httpx.Client], op: str) -> None:
     assert (figures["steps"][0]["fpy"], figures["totals"]["rework_open"]) == (0.9, 1)
 
 
+def test_orders_of_another_system_come_in(people: dict[str, httpx.Client], plant: str) -> None:
+    code = f"E-{uuid.uuid4().hex[:8]}"
+    rows = [{"external_id": code, "product_sku": plant, "quantity": "3", "site": "main"}]
+    said = {"system": "erp", "rows": [*rows, {"external_id": f"{code}-X"}]}
+    tried = people["PCP"].post("/api/v1/ops/import", json={**said, "dry_run": True}).json()
+    assert tried["counts"] == {"created": 1, "error": 1}
+    assert people["OPERATOR"].get(f"/api/v1/ops/{code}").status_code == 404
+    done = people["PCP"].post("/api/v1/ops/import", json=said).json()
+    assert [row["result"] for row in done["rows"]] == ["created", "error"]
+    assert people["OPERATOR"].get(f"/api/v1/ops/{code}").json()["order_row"]["quantity"] == 3
+    assert people["OPERATOR"].post("/api/v1/ops/import", json=said).status_code == 403
+    known = people["OPERATOR"].get("/api/v1/routings", params={"search": plant}).json()
+    assert [item["sku"] for item in known["items"]] == [plant]
+
+
 def test_a_hundred_requests_a_minute_per_address(stack: Stack) -> None:
     settings = ApiSettings(supabase_url=stack.url, supabase_secret_key=stack.secret_key)
     assert settings.rate_per_minute == 100, "by default"
@@ -230,3 +246,34 @@ async def _ask_too_often(app: FastAPI) -> None:
     theirs = httpx.ASGITransport(app, client=("127.0.0.2", 1))
     async with httpx.AsyncClient(transport=theirs, base_url="http://takt.test") as http:
         assert (await http.get("/api/v1/ops")).status_code == 401, "another address"
+
+
+def test_a_signed_in_station_is_not_starved_by_its_neighbours(stack: Stack) -> None:
+    settings = ApiSettings(
+        supabase_url=stack.url,
+        supabase_publishable_key=stack.publishable_key,
+        supabase_secret_key=stack.secret_key,
+        rate_per_minute=6,
+    )
+    signed_in = [token(stack, "operator") for _ in range(2)]
+    asyncio.run(_ask_beside_others(create_app(settings), *signed_in))
+
+
+async def _ask_beside_others(app: FastAPI, station: str, neighbour: str) -> None:
+    """Everybody sits behind one address."""
+    one = httpx.ASGITransport(app, client=("127.0.0.3", 1))
+    async with httpx.AsyncClient(transport=one, base_url="http://takt.test") as http:
+
+        async def ask(bearer: str | None, times: int = 1) -> list[int]:
+            headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+            return [
+                (await http.get("/api/v1/me", headers=headers)).status_code for _ in range(times)
+            ]
+
+        assert await ask(neighbour, 7) == [200] * 6 + [429], "so many for each person"
+        assert await ask(station, 1) == [200], "and the neighbour took none of ours"
+        forged = jwt.encode(jwt.decode(station, options={"verify_signature": False}), "x" * 32)
+        assert await ask(forged, 3) == [401] * 3, "a name that is not proven"
+        assert await ask(None, 4) == [401] * 3 + [429], "counts for the address, as strangers do"
+        assert await ask(forged) == [429]
+        assert await ask(station, 6) == [200] * 5 + [429], "and costs whom it names nothing"

@@ -83,3 +83,27 @@ def test_rights_are_the_callers_own_and_a_strangers_file_is_not_read(stack: Stac
     forged = {"authorization": "Bearer eyJhbGciOiJub25lIn0.e30.x"}
     answer = httpx.post(f"{stack.api}{PATH}", content=b"PK\x03\x04 a bomb", headers=forged)
     assert answer.status_code == 401
+
+
+def test_the_rows_of_a_file_are_read_for_who_maps_its_columns(planner: httpx.Client) -> None:
+    file = "Order;Artikel;Menge\n\nP-1;DESK;4\nP-2;;\n".encode("utf-16")
+    answer = planner.post("/api/v1/tables", content=file, params={"name": "erp.csv"})
+    assert answer.json() == {
+        "columns": ["Order", "Artikel", "Menge"],
+        "rows": [
+            {"Order": "P-1", "Artikel": "DESK", "Menge": "4"},
+            {"Order": "P-2", "Artikel": None, "Menge": None},
+        ],
+        "lines": [3, 4],
+    }
+    no_table = planner.post("/api/v1/tables", content=b"")
+    assert (no_table.status_code, no_table.json()["code"]) == (422, "import.file")
+    odd = planner.post("/api/v1/tables", content=b"a\n1\n", params={"apply": "true"})
+    assert (odd.status_code, odd.json()["code"]) == (400, "request.malformed")
+
+
+def test_a_strangers_table_is_not_read(stack: Stack) -> None:
+    assert httpx.post(f"{stack.url}/api/v1/tables", content=b"a\n1\n").status_code == 401
+    forged = {"authorization": "Bearer eyJhbGciOiJub25lIn0.e30.x"}
+    answer = httpx.post(f"{stack.api}/api/v1/tables", content=b"PK\x03\x04 bomb", headers=forged)
+    assert answer.status_code == 401

@@ -17,7 +17,7 @@ from takt.labels.picture import Picturer
 from takt.labels.proof import DPMM, prove
 from tests.support.rpc import Refused
 
-BUILT_IN = ("box", "item", "order_ticket", "packing_slip_code", "unit_device")
+BUILT_IN = ("box", "item", "order_ticket", "packing_slip_code", "production_order", "unit_device")
 DPIS = (203, 300, 600)
 
 # What label data has done to other systems; each may be printed or refused, never obeyed.

@@ -6,7 +6,7 @@ import { seePhoto, takePhoto } from "./photo";
 import { call, enter, launch, loseAnswers, open, type Person } from "./stack";
 
 const STAMP = Date.now() % 10_000_000;
-const [SKU, TITLE, FILE] = [`FOOT-${STAMP}`, `Foot ${STAMP}`, `foot_${STAMP}.3mf`];
+const [SKU, TITLE, FILE, BEFORE] = [`FOOT-${STAMP}`, `Foot ${STAMP}`, `foot_${STAMP}.3mf`, "/farm"];
 const [MACHINE, SERIAL, PRINTER] = [`e2e-${STAMP}`, `E2E${STAMP}`, `Printer ${STAMP}`];
 
 let browser: Browser;
@@ -53,12 +53,13 @@ const ship = (code: string) => call(planner.page, "ship_production_order", { p_c
 
 test("a print of an unknown file waits, is mapped, is booked in one tap, and an order is fulfilled before other eyes", async () => {
   const code = await produce(8);
-  await open(viewer.page, `/farm/orders?sku=${SKU}`);
+  await open(viewer.page, `${BEFORE}/orders?sku=${SKU}`); // a bookmark of before leads on
+  await viewer.page.waitForURL(`/print-farm/orders?sku=${SKU}`);
   await order(viewer.page, code, "unfulfilled").getByText("Prints still needed: 1").waitFor();
   plate = await bridge.report(SERIAL, FILE, { p_plate: 1 });
 
   const { page } = planner;
-  await open(page, "/farm/parts");
+  await open(page, "/print-farm/parts");
   const waiting = page.getByRole("list", { name: "Prints without a mapping" });
   await waiting.getByRole("button", { name: `Map this file: ${FILE}, plate 1` }).click();
   const dialog = page.getByRole("dialog");
@@ -71,7 +72,7 @@ test("a print of an unknown file waits, is mapped, is booked in one tap, and an 
   await order(viewer.page, code, "fulfilled").getByText("8 / 8").waitFor(); // nobody touched that browser
   expect(await stock()).toBe(8);
   await waiting.getByRole("listitem", { name: FILE }).waitFor({ state: "detached" });
-  await open(page, `/farm/parts?q=${SKU}`);
+  await open(page, `/print-farm/parts?q=${SKU}`);
   await page.getByRole("listitem", { name: TITLE }).getByText("Configured").waitFor();
   await ship(code);
 });
@@ -79,7 +80,7 @@ test("a print of an unknown file waits, is mapped, is booked in one tap, and an 
 test("a print by hand is logged in two taps from the schedule, once, though answers are lost and a glove taps twice", async () => {
   await produce(8, { p_priority: "rush" });
   const { page } = operator;
-  await open(page, "/farm");
+  await open(page, "/print-farm");
   const rush = page.getByRole("region", { name: "Rush" });
   await rush.getByText(TITLE).waitFor();
   await rush.getByRole("button", { name: `Log print: ${TITLE}` }).click();
@@ -92,7 +93,7 @@ test("a print by hand is logged in two taps from the schedule, once, though answ
 test("seven of eight come off the plate: the reason is asked, a photo kept, the stock follows, and back", async () => {
   await bridge.beat(SERIAL, {});
   const { page } = operator;
-  await open(page, "/farm/printers");
+  await open(page, "/print-farm/printers");
   const card = page.getByRole("region", { name: PRINTER });
   await card.getByRole("button", { name: `Clear the plate of ${PRINTER}` }).click();
   const dialog = page.getByRole("dialog");
@@ -106,7 +107,7 @@ test("seven of eight come off the plate: the reason is asked, a photo kept, the 
   await keep.click();
   await dialog.waitFor({ state: "detached" });
   expect(await stock()).toBe(7);
-  await viewer.page.goto(`/farm/prints?run=${plate}`);
+  await viewer.page.goto(`/print-farm/prints?run=${plate}`);
   await seePhoto(viewer.page, "The plate as it came out");
   await card.getByText("Free: start the next print.").waitFor();
   await page.getByRole("button", { name: "Undo" }).click();
@@ -116,20 +117,20 @@ test("seven of eight come off the plate: the reason is asked, a photo kept, the 
 test("why an order has what it has is said, and a better priority takes parts from the other", async () => {
   const [first, second] = [await produce(6), await produce(4)]; // after the rush order, which has all eight
   const { page } = planner;
-  await open(page, `/farm/orders?sku=${SKU}`);
+  await open(page, `/print-farm/orders?sku=${SKU}`);
   await page.getByRole("button", { name: `Why? ${second}` }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText("Orders before it still wait for 6.").waitFor();
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press("Escape");
 
-  await open(viewer.page, `/farm/orders?sku=${SKU}`);
+  await open(viewer.page, `/print-farm/orders?sku=${SKU}`);
   await order(viewer.page, second, "unfulfilled").waitFor();
   await page.getByLabel(`Priority of ${second}`).selectOption("critical");
   await order(page, second, "fulfilled").getByText("4 / 4").waitFor();
   await order(viewer.page, second, "fulfilled").getByText("Critical").waitFor();
   await order(viewer.page, first, "unfulfilled").waitFor();
-  await open(page, "/farm/schedule");
+  await open(page, "/print-farm/schedule");
   await page.getByRole("region", { name: "Rush" }).getByText(TITLE).waitFor(); // four of its eight are gone
 });
 
@@ -137,7 +138,7 @@ test("a doubtful print is decided by a person, and corrected later with a reason
   await bridge.report(SERIAL, FILE, { p_plate: 1, p_outcome: "unknown" });
   const before = await stock();
   const { page } = operator;
-  await open(page, "/farm/printers");
+  await open(page, "/print-farm/printers");
   const queue = page.getByRole("list", { name: "Prints to be looked at" });
   const item = queue.getByRole("listitem", { name: `${FILE}, plate 1` });
   await item.getByText("Nobody saw how it ended. Look at the plate: did it come out?").waitFor();
@@ -162,7 +163,7 @@ test("a doubtful print is decided by a person, and corrected later with a reason
 
 test("a printer at work is followed without asking", async () => {
   const { page } = viewer;
-  await open(page, "/farm/printers");
+  await open(page, "/print-farm/printers");
   const card = page.getByRole("region", { name: PRINTER });
   const at = (percent: number, layer: number) =>
     bridge.beat(SERIAL, {
@@ -187,7 +188,7 @@ test("a printer at work is followed without asking", async () => {
 
 test("a production order is taken, changed and cancelled on the page", async () => {
   const { page } = planner;
-  await open(page, `/farm/orders?sku=${SKU}`);
+  await open(page, `/print-farm/orders?sku=${SKU}`);
   await page.getByRole("button", { name: "New production order" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("What is to be made (SKU)").fill(SKU);
@@ -210,14 +211,14 @@ test("a production order is taken, changed and cancelled on the page", async () 
 
 test("parts and printers are kept by those who may", async () => {
   const { page } = planner;
-  await open(page, `/farm/parts?q=${SKU}`);
+  await open(page, `/print-farm/parts?q=${SKU}`);
   await page.getByRole("button", { name: `Edit ${TITLE}` }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Minutes of one print").fill("100");
   expect(await violations(page)).toEqual([]);
   await dialog.getByRole("button", { name: "Save" }).click();
   await page.getByRole("listitem", { name: TITLE }).getByText("8 per print, 1 h 40 min").waitFor();
-  await open(page, "/farm/printers");
+  await open(page, "/print-farm/printers");
   const card = page.getByRole("region", { name: PRINTER });
   await card.getByRole("button", { name: "Switch off here" }).click();
   await card.getByText("Switched off here: it is not planned for.").waitFor();
@@ -232,13 +233,13 @@ test("a viewer sees all of it and can do none of it; nothing complained", async 
   const { page } = viewer;
   const acts = /Log print|New production order|Ship|Change|New part|Map|Edit|Book|Clear the plate|Switch|Add a printer/;
   for (const part of ["schedule", "orders", "parts", "printers", "prints"]) {
-    await open(page, `/farm/${part}`);
+    await open(page, `/print-farm/${part}`);
     await page.getByRole("main").getByText(/./).first().waitFor();
     expect(await page.getByRole("main").getByRole("button", { name: acts }).count()).toBe(0);
   }
   const refused = await call<{ hint: string }>(page, "log_manual_print", { p_lines: [{ sku: SKU, quantity: 8 }] });
   expect(refused.hint).toBe("auth.forbidden");
-  await open(page, "/farm/prints");
+  await open(page, "/print-farm/prints");
   await page
     .getByRole("button", { name: new RegExp(FILE) })
     .first()

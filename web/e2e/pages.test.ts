@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-test("every page is accessible in both themes, and fits a tablet", { timeout: 300_000 }, async () => {
+test("every page is accessible in both themes, and fits a tablet", { timeout: 600_000 }, async () => {
   const { page } = admin;
   const broken: Record<string, string[]> = {};
   for (const shot of pages(order)) {

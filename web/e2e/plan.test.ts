@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { violations } from "./axe";
@@ -113,6 +114,135 @@ test("a lot shows what it went into, is held with it and released; split, and pu
   await page.getByRole("button", { name: "Undo" }).first().click();
   await says(page, "Taken back.");
   await graph.getByRole("link", { name: new RegExp(`${lot}-1`) }).waitFor({ state: "detached" });
+}, 120_000);
+
+test("the label of an order is asked for once, comes out, and its page has the ways to make another", async () => {
+  const code = await produce(1);
+  const { page } = planner;
+  await open(page, `/production/orders/${code}`);
+  await page.getByRole("button", { name: `Print the label of ${code}` }).click();
+  await says(page, `The label of ${code} goes to`);
+  const label = page.getByRole("link", { name: /^Label: / });
+  await label.and(page.getByText("Label: Printed")).waitFor({ timeout: 60_000 }); // live
+  expect(await page.getByRole("button", { name: `Print the label of ${code}` }).count()).toBe(0);
+  await label.click();
+  await page.waitForURL(/\/printing\/jobs\/\d+$/);
+  await page.getByRole("button", { name: "Print it again" }).waitFor();
+}, 120_000);
+
+test("a routing is shown as a flow, gets a new version, and an older one is put in force and taken back", async () => {
+  const { page } = planner;
+  await open(page, "/production/routings");
+  await page.getByRole("searchbox", { name: "Search" }).fill(TABLE);
+  const routing = page.getByRole("region", { name: TABLE });
+  await routing.getByText("Version 1, in force").waitFor();
+  await page.waitForURL((url) => url.searchParams.get("q") === TABLE);
+  const steps = routing.getByRole("list", { name: "Steps" }).getByRole("listitem");
+  await steps.first().getByText("1 min for each piece").waitFor();
+  expect(await violations(page)).toEqual([]);
+
+  await routing.getByRole("button", { name: `New version for ${TABLE}` }).click();
+  const dialog = page.getByRole("dialog");
+  const first = dialog.getByRole("group", { name: /^1\. Cutting/ });
+  await first.getByLabel("Each piece (minutes)").fill("2.5");
+  await first.getByLabel("Setting up (minutes)").fill("10");
+  await first.getByLabel("Work centre").selectOption(SAW);
+  await dialog.getByRole("button", { name: "Step 3: earlier" }).click();
+  await dialog.getByRole("group", { name: /^2\. Packing/ }).waitFor();
+  await dialog.getByRole("button", { name: "Step 2: later" }).click();
+  await dialog.getByLabel("What is new").fill("A slower blade");
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: "Keep" }).click();
+  await says(page, `${TABLE}: version 2 is in force.`);
+  await routing.getByText("A slower blade").waitFor();
+  await steps.first().getByText("2.5 min for each piece").waitFor();
+  await steps.first().getByText(SAW).waitFor();
+
+  await routing.getByRole("combobox", { name: `Version of ${TABLE}` }).selectOption("1");
+  await routing.getByRole("button", { name: `Follow it from now on: version 1 of ${TABLE}` }).click();
+  await says(page, `${TABLE}: version 1 is in force.`);
+  await steps.first().getByText("1 min for each piece").waitFor();
+  await page.getByRole("button", { name: "Undo" }).first().click();
+  await routing.getByText("A slower blade").waitFor();
+
+  await page.getByRole("button", { name: "New routing" }).click();
+  await dialog.getByLabel("What is made (SKU)").fill(`NO-${TABLE}`);
+  await dialog.getByLabel("Kind of work").selectOption({ index: 1 });
+  await dialog.getByRole("button", { name: "Keep" }).click();
+  await dialog.getByRole("alert").getByText(/NO-/).waitFor();
+}, 120_000);
+
+test("orders of another system: columns are named, tried, imported, and the refused rows handed back", async () => {
+  const { page } = planner;
+  const stem = `E-${TABLE}`;
+  const cells = [
+    ["Order No", "Artikel", "Menge", "Colour"],
+    [`${stem}-1`, TABLE, "3", "oak"],
+    [`${stem}-2`, TABLE, "none", "oak"],
+    [`${stem}-3`, TABLE, "5", "=ash"],
+  ];
+  const text = cells.map((row) => row.join("\t")).join("\n");
+  await open(page, "/production/import");
+  expect(await violations(page)).toEqual([]);
+  const paste = async () => {
+    await page.getByLabel(/^Cells with the names/).fill(text);
+    await page.getByRole("button", { name: "Read them" }).click();
+  };
+  await paste();
+  const columns = page.getByRole("group", { name: "What the columns mean" });
+  expect(await columns.getByLabel("Order No").inputValue()).toBe("external_id");
+  expect(await columns.getByLabel("Colour").inputValue()).toBe("");
+  await columns.getByLabel("Order No").selectOption("");
+  await page.getByText(/without it no order is known again/).waitFor();
+  expect(await page.getByRole("button", { name: "See what would happen" }).isDisabled()).toBe(true);
+  await columns.getByLabel("Order No").selectOption("external_id");
+  await columns.getByLabel("Colour").selectOption("notes");
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await page.getByText("3 rows were tried. Nothing is changed yet.").waitFor();
+  await page
+    .getByRole("list", { name: "Rows" })
+    .getByText(/quantity: none is not a number/)
+    .waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole("button", { name: "Import 2 rows" }).click();
+  await page.getByText("Done: 3 rows.").waitFor();
+  await page.getByRole("button", { name: "New: 2" }).waitFor();
+  expect((await read(`${stem}-1`)).order_row.status).toBe("OPEN_NOT_STARTED");
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Save the 1 refused row" }).click(),
+  ]);
+  const saved = readFileSync(await file.path(), "utf8");
+  expect(saved.split("\r\n").slice(0, 2).join("\n")).toMatch(
+    /^\ufeffOrder No,Artikel,Menge,Colour,Why\nE-.+-2,.+,none,oak,.*quantity: none is not/,
+  );
+
+  await page.getByRole("button", { name: "Another file" }).click();
+  await paste();
+  await columns.getByLabel("Colour").selectOption("notes");
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await page.getByRole("button", { name: "As it was: 2" }).waitFor();
+}, 120_000);
+
+test("a long file goes in batches; where the network ends, it goes on from there", async () => {
+  const { page } = planner;
+  const rows = Array.from({ length: 1100 }, (_, n) => `M-${TABLE}-${n},${TABLE},2`);
+  const buffer = Buffer.from(["external_id,product_sku,quantity", ...rows].join("\n"));
+  await open(page, "/production/import");
+  await page.getByLabel(/^Choose a CSV file/).setInputFiles({ name: "erp.csv", mimeType: "text/csv", buffer });
+  const address = "**/rest/v1/rpc/import_production_orders";
+  let sent = 0;
+  await page.route(address, (route) => {
+    sent += 1;
+    return sent === 2 ? route.abort("connectionreset") : route.continue();
+  });
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await page.getByText("500 of 1,100 rows").waitFor();
+  await page.getByRole("button", { name: "Go on from here" }).click();
+  await page.getByText("1,100 rows were tried. Nothing is changed yet.").waitFor();
+  await page.getByRole("button", { name: "New: 1,100" }).waitFor();
+  expect(sent).toBe(4);
+  await page.unroute(address);
 }, 120_000);
 
 test("nothing complains, and nobody else is asked", () => {

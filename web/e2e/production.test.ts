@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { violations } from "./axe";
-import { ask, BENCH, begin, end, manager, operator, PACK, planner, produce, read, SAW } from "./routed";
+import { seePhoto, takePhoto } from "./photo";
+import { ask, BENCH, begin, end, LEG, manager, operator, PACK, PANEL, planner, produce, read, SAW } from "./routed";
 import { open, wedge } from "./stack";
 import { says } from "./workshop";
 
@@ -117,20 +118,48 @@ test("a lot is scanned before it goes in; rework comes back good; a report in fi
     .getByRole("button", { name: /Too large/ })
     .click();
   await says(page, "Rework: 1");
-  const open = page.getByRole("region", { name: "Being reworked or on hold" });
-  await open.getByRole("button", { name: "Good now" }).click();
+  const waiting = page.getByRole("region", { name: "Being reworked or on hold" });
+  await waiting.getByRole("button", { name: "Good now" }).click();
   await says(page, "Good: 1 of 4.");
-  await open.waitFor({ state: "detached" });
+  await waiting.waitFor({ state: "detached" });
 
   await page.getByRole("button", { name: "Report in figures" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Good").fill("2");
   await dialog.getByLabel("Scrap").fill("1");
   await dialog.getByRole("combobox", { name: "Reason" }).selectOption("BROKEN");
+  await takePhoto(operator, dialog, dialog.getByRole("button", { name: "Report", exact: true }));
   expect(await violations(page)).toEqual([]);
-  await dialog.getByRole("button", { name: "Report" }).click();
+  await dialog.getByRole("button", { name: "Report", exact: true }).click();
   await says(page, "Reported: 2 good, 1 scrap, 0 rework");
   await page.getByText(/Done here\. Next/).waitFor();
+
+  await open(planner.page, `/production/orders/${code}`);
+  const lost = planner.page.getByRole("list", { name: "Not good" }).getByRole("listitem").filter({ hasText: "Broken" });
+  await lost.getByRole("button", { name: "Show the photo" }).click();
+  await seePhoto(planner.page, "What was not good");
+}, 120_000);
+
+test("a scan of an order or a lot on any page leads to it; the same code of several lots is asked about", async () => {
+  const code = await produce(1);
+  const lot = `S-${code}`;
+  const { page } = operator;
+  await ask(operator, "receive_lot", { p_sku: PANEL, p_code: lot, p_quantity: 1 });
+  await open(page, "/board");
+  await wedge(page, code, 5);
+  await page.getByRole("link", { name: "Open the order" }).click();
+  await page.getByRole("heading", { name: code, exact: true }).waitFor();
+  await open(page, "/board");
+  await wedge(page, lot, 5);
+  await page.getByRole("link", { name: `Open lot ${lot} of ${PANEL}` }).click();
+  await page.getByRole("heading", { name: lot, exact: true }).waitFor();
+  await ask(operator, "receive_lot", { p_sku: LEG, p_code: lot, p_quantity: 1 });
+  await open(page, "/board");
+  await wedge(page, lot, 5);
+  await page.getByText("Several items have a lot of that code. Which one is it?").first().waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole("link", { name: `Open lot ${lot} of ${LEG}` }).click();
+  await page.getByText(LEG, { exact: true }).first().waitFor();
 }, 120_000);
 
 test("a work centre is taken out of use by two people, and the station says so at once", async () => {

@@ -77,6 +77,18 @@ async function workCentre(page: Page): Promise<void> {
   await page.getByRole("region", { name: "Not good" }).getByRole("button").first().waitFor();
 }
 
+/** Pasted orders of another system, tried: one that is fine, one that is not. */
+async function mapOrders(page: Page): Promise<void> {
+  const made = await call<{ items: { sku: string }[] }>(page, "get_routings", { p_limit: 1 });
+  const sku = made.items[0]?.sku ?? "";
+  const rows = [`ERP-7\t${sku}\t12\t2026-12-18\tHall 2`, `ERP-8\t${sku}-X\t4\t18.12.2026\tHall 2`];
+  const lines = ["Order No\tArticle\tQuantity\tDue date\tHall", ...rows];
+  await page.getByLabel(/^Cells with the names/).fill(lines.join("\n"));
+  await page.getByRole("button", { name: "Read them" }).click();
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await page.getByText("2 rows were tried.").waitFor();
+}
+
 async function openFirst(page: Page): Promise<void> {
   await page.getByRole("region", { name: "Units" }).getByRole("listitem").first().getByRole("link").click();
   await page.getByRole("list", { name: "Lights of the gate" }).waitFor();
@@ -113,11 +125,11 @@ export function pages(order: string): Shot[] {
     { name: "printing-jobs", path: "/printing/jobs", ready: "section" },
     { name: "printing-templates", path: "/printing/templates", ready: "section li" },
     { name: "printing-template", path: "/printing/templates/order_ticket", ready: "figure img" },
-    { name: "farm", path: "/farm", ready: "nav" },
-    { name: "farm-orders", path: "/farm/orders", ready: "ol" },
-    { name: "farm-parts", path: "/farm/parts", ready: "section" },
-    { name: "farm-printers", path: "/farm/printers", ready: "section" },
-    { name: "farm-prints", path: "/farm/prints", ready: "section" },
+    { name: "farm", path: "/print-farm", ready: "nav" },
+    { name: "farm-orders", path: "/print-farm/orders", ready: "ol" },
+    { name: "farm-parts", path: "/print-farm/parts", ready: "section" },
+    { name: "farm-printers", path: "/print-farm/printers", ready: "section" },
+    { name: "farm-prints", path: "/print-farm/prints", ready: "section" },
     { name: "stock", path: "/stock", ready: "section a" },
     { name: "stock-item", path: "/stock/item?sku=SPONGE-RED", ready: "section ol li" },
     { name: "stock-alarms", path: "/stock/alarms", ready: "section li" },
@@ -146,6 +158,8 @@ export function pages(order: string): Shot[] {
     { name: "production-order", path: "/production/orders/FU-1002", ready: "ol li" },
     { name: "production-lot", path: "/production/lots/OAK-2611-1", ready: "svg path" },
     { name: "production-centres", path: "/production/centres", ready: "section li" },
+    { name: "production-routings", path: "/production/routings", ready: "section ol li" },
+    { name: "production-import", path: "/production/import", ready: "section", prepare: mapOrders },
     { name: "production-approvals", path: "/production/approvals", ready: "li section" },
     { name: "production-quality", path: "/production/quality", ready: "table" },
     { name: "admin-staff", path: "/admin/staff", ready: "section li" },

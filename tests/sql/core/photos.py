@@ -20,8 +20,8 @@ def upload(
         db.execute("insert into storage.objects (bucket_id, name) values (%s, %s)", (bucket, path))
 
 
-def photo(db: psycopg.Connection, who: str = "operator") -> str:
+def photo(db: psycopg.Connection, who: str = "operator", about: str = "print_run") -> str:
     """The path of a photo that has arrived."""
-    path = start(db, who)
+    path = start(db, who, about)
     upload(db, path, who)
     return path

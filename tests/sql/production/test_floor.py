@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.sql.core import photos
 from tests.sql.inventory.stock import refused
 from tests.support.production import (
     ASSEMBLE,
@@ -19,7 +20,7 @@ from tests.support.production import (
     report,
     step,
 )
-from tests.support.rpc import Refused, call
+from tests.support.rpc import Refused, acting_as, call
 
 
 def counters(db: psycopg.Connection, code: str, sequence: int = CUT) -> tuple[Any, ...]:
@@ -82,9 +83,8 @@ def test_a_step_without_good_pieces_before_it(plant: psycopg.Connection) -> None
 
 def test_good_scrap_and_rework_in_one_go(plant: psycopg.Connection) -> None:
     code = order(plant, 10)
-    answer = report(
-        plant, code, CUT, 6, scrap=1, rework=2, reason="KNOT", cause="Damp", photo="a/b"
-    )
+    path = photos.photo(plant, about="production_order")
+    answer = report(plant, code, CUT, 6, scrap=1, rework=2, reason="KNOT", cause="Damp", photo=path)
     assert (answer["step"]["good"], answer["step"]["scrap"], answer["step"]["rework_open"]) == (
         6,
         1,
@@ -95,8 +95,48 @@ def test_good_scrap_and_rework_in_one_go(plant: psycopg.Connection) -> None:
     kept = plant.execute(
         "select disposition, quantity, reason, cause, photo from public.quality_records order by id"
     ).fetchall()
-    assert kept == [("scrap", 1, "KNOT", "Damp", "a/b"), ("rework", 2, "KNOT", "Damp", "a/b")]
-    assert plant.execute("select photo from public.piece_counts order by id").fetchone() == ("a/b",)
+    assert kept == [("scrap", 1, "KNOT", "Damp", path), ("rework", 2, "KNOT", "Damp", path)]
+    assert plant.execute("select photo from public.piece_counts order by id").fetchone() == (path,)
+
+
+def test_a_photo_is_of_this_order_and_has_arrived(plant: psycopg.Connection) -> None:
+    code, other = order(plant, 10), order(plant, 10)
+    said = {"p_work_centre": "saw-1", "p_scrap": 1, "p_reason": "KNOT"}
+    path = photos.start(plant, about="production_order")
+    early = refused(plant, "operator", "report_production", p_code=code, p_photo=path, **said)
+    assert (early.status, early.code) == (409, "photo.missing")
+    photos.upload(plant, path)
+    report(plant, code, CUT, scrap=1, reason="KNOT", photo=path)
+    for wrong, whose in ((path, other), (photos.photo(plant), code), ("a/b", code)):
+        no = refused(plant, "operator", "report_production", p_code=whose, p_photo=wrong, **said)
+        assert (no.status, no.code) == (404, "photo.unknown")
+    found = {"p_disposition": "scrap", "p_quantity": 1, "p_reason": "KNOT", "p_photo": "a/b"}
+    no = refused(plant, "operator", "record_quality", p_code=code, p_work_centre="saw-1", **found)
+    assert no.code == "photo.unknown"
+    with acting_as(plant, "viewer"):
+        seen = plant.execute("select name from storage.objects where bucket_id = 'photos'")
+        assert (path,) in seen.fetchall(), "who may see orders sees what was wrong"
+
+
+def test_sentences_name_the_work_not_its_code(plant: psycopg.Connection) -> None:
+    for name, title in (("CUT", "Cutting to size"), ("ASSEMBLE", "Assembly"), ("PACK", "Packing")):
+        call(plant, "planner", "save_process_step", p_code=name, p_title=title)
+    code = order(plant, 2)
+    at = {"p_code": code, "p_work_centre": "bench-1"}
+    early = refused(plant, "operator", "start_step", **at)
+    assert early.message == "Assembly waits for good pieces from Cutting to size: none came yet."
+    assert early.detail["expected"] == "CUT", "programs read the code"
+    wrong = refused(plant, "operator", "start_step", **at, p_sequence=CUT)
+    assert wrong.message == f"bench-1 does Assembly; {code} needs Cutting to size."
+    ready = call(plant, "operator", "scan_step", p_code=code, p_work_centre="saw-1")
+    assert ready["message"].startswith(f"{code}: Cutting to size.")
+    report(plant, code, CUT, 2)
+    done = refused(plant, "operator", "start_step", p_code=code, p_work_centre="saw-1")
+    assert done.message == f"Cutting to size of {code} is completed."
+    used = plant.execute(
+        "select distinct reason from public.inventory_txn where ref_id = %s", (code,)
+    )
+    assert ("For Cutting to size",) in used.fetchall()
 
 
 def test_counter_readings(plant: psycopg.Connection) -> None:

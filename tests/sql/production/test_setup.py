@@ -103,3 +103,37 @@ def test_parts_that_no_step_names(plant: psycopg.Connection) -> None:
         " where materials <> '[]' order by order_id"
     ).fetchall()
     assert found == [("ASSEMBLE", 2), ("CUT", 2)]
+
+
+def test_how_items_are_made_is_read_with_every_version(plant: psycopg.Connection) -> None:
+    call(plant, "planner", "save_process_step", p_code="CUT", p_title="Cutting to size")
+    steps: list[Any] = [{"step": "CUT", "work_centre": "saw-1", "run_min": 1.5}, "PACK"]
+    routing(plant, *steps, p_note="Without legs", p_activate=False)
+    page = call(plant, "viewer", "get_routings", p_with_total=True)
+    assert ([item["sku"] for item in page["items"]], page["total"]) == (["TABLE"], 1)
+    item = page["items"][0]
+    assert (item["title"], item["active_version"]) == ("Table", 1)
+    assert [(v["version"], v["is_active"]) for v in item["versions"]] == [(2, False), (1, True)]
+    newest = item["versions"][0]
+    assert (newest["note"], len(newest["steps"])) == ("Without legs", 2)
+    first = newest["steps"][0]
+    assert (first["title"], first["work_centre_title"], first["run_min"]) == (
+        "Cutting to size",
+        "saw-1",
+        1.5,
+    )
+    assert item["versions"][1]["steps"][1]["materials"] == [{"sku": "LEG", "title": "Leg"}]
+
+
+def test_routings_come_in_pages(plant: psycopg.Connection) -> None:
+    for sku in ("LEG", "PANEL"):
+        rows = Jsonb([{"step": "CUT"}])
+        call(plant, "planner", "save_routing", p_sku=sku, p_steps=rows)
+    first = call(plant, "viewer", "get_routings", p_limit=2)
+    assert ([i["sku"] for i in first["items"]], first["total"]) == (["LEG", "PANEL"], None)
+    rest = call(plant, "viewer", "get_routings", p_limit=2, p_cursor=first["next_cursor"])
+    assert ([i["sku"] for i in rest["items"]], rest["next_cursor"]) == (["TABLE"], None)
+    found = call(plant, "viewer", "get_routings", p_search="pan")
+    assert [i["sku"] for i in found["items"]] == ["PANEL"]
+    cursor = refused(plant, "viewer", "get_routings", p_cursor="nonsense")
+    assert (cursor.status, cursor.code) == (400, "request.bad_cursor")

@@ -6305,6 +6305,16 @@ export type Database = {
           title: string;
         }[];
       };
+      get_routings: {
+        Args: { p_cursor?: string; p_limit?: number; p_search?: string; p_with_total?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["routing_page"];
+        SetofOptions: {
+          from: "*";
+          to: "routing_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_schedule: {
         Args: { p_site?: string };
         Returns: Database["public"]["CompositeTypes"]["schedule_row"][];
@@ -6853,6 +6863,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "print_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      print_order_label: {
+        Args: { p_code: string; p_lot?: string; p_printer?: string; p_request_id?: string; p_station?: string };
+        Returns: Database["public"]["CompositeTypes"]["print_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "print_answer";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -9552,6 +9572,18 @@ export type Database = {
         event_id: number | null;
         routing: Database["public"]["Tables"]["routings"]["Row"] | null;
         steps: Json | null;
+      };
+      routing_item: {
+        sku: string | null;
+        title: string | null;
+        is_active: boolean | null;
+        active_version: number | null;
+        versions: Json | null;
+      };
+      routing_page: {
+        items: Database["public"]["CompositeTypes"]["routing_item"][] | null;
+        next_cursor: string | null;
+        total: number | null;
       };
       rules_preview: {
         units: number | null;

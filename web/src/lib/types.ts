@@ -48,10 +48,26 @@ export interface Candidate {
   due_date: string | null;
 }
 
+/** A lot of an item, where several have one of that code. */
+export interface LotCandidate {
+  sku: string;
+  lot: string;
+}
+
 export interface ScanResult {
   ok: boolean;
   changed: boolean;
-  action: "started" | "completed" | "nothing" | "found" | "unit" | "ask" | "ignored" | "refused";
+  action:
+    | "started"
+    | "completed"
+    | "nothing"
+    | "found"
+    | "unit"
+    | "production_order"
+    | "lot"
+    | "ask"
+    | "ignored"
+    | "refused";
   message: string;
   status: number;
   code: string | null;
@@ -59,7 +75,7 @@ export interface ScanResult {
   details: Record<string, Json | undefined>;
   offer: string | null;
   event_id: number | null;
-  candidates: Candidate[] | null;
+  candidates: (Candidate | LotCandidate)[] | null;
   order_row: Order | null;
 }
 

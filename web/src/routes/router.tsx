@@ -56,6 +56,15 @@ const productionPage = <P extends string>(path: P, component: RouteComponent) =>
   createRoute({ getParentRoute: () => shell, path, component, validateSearch: productionSearch });
 const page = <P extends string>(path: P, component: RouteComponent) =>
   createRoute({ getParentRoute: () => shell, path, component });
+/** An address of before, kept for bookmarks. */
+const moved = (path: string, to: "/print-farm" | "/print-farm/$part") =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    beforeLoad: ({ params }) => {
+      throw redirect({ to, params, search: true, replace: true } as never);
+    },
+  });
 
 const routes = root.addChildren([
   createRoute({
@@ -65,6 +74,8 @@ const routes = root.addChildren([
       if (session.get().status === "in") throw redirect({ to: landing() });
     },
   }),
+  moved("farm", "/print-farm"),
+  moved("farm/$part", "/print-farm/$part"),
   createRoute({
     getParentRoute: () => root,
     path: "/monitor",
@@ -123,11 +134,11 @@ const routes = root.addChildren([
       lazyRouteComponent(() => import("@/features/printing/template"), "TemplatePage"),
     ),
     farmPage(
-      "/farm",
+      "/print-farm",
       lazyRouteComponent(() => import("@/features/farm/page"), "FarmPage"),
     ),
     farmPage(
-      "/farm/$part",
+      "/print-farm/$part",
       lazyRouteComponent(() => import("@/features/farm/page"), "FarmPage"),
     ),
     stockPage(
@@ -201,6 +212,14 @@ const routes = root.addChildren([
     productionPage(
       "/production/centres",
       lazyRouteComponent(() => import("@/features/production/centres"), "CentresPage"),
+    ),
+    productionPage(
+      "/production/routings",
+      lazyRouteComponent(() => import("@/features/production/routings"), "RoutingsPage"),
+    ),
+    productionPage(
+      "/production/import",
+      lazyRouteComponent(() => import("@/features/production/import"), "ImportPage"),
     ),
     productionPage(
       "/production/approvals",

@@ -90,6 +90,30 @@ export function PhotoInput({ photo }: { photo: ReturnType<typeof usePhoto> }) {
   );
 }
 
+/** Why a button has to wait: it names this line by `id`. */
+export function PhotoWait({ photo, id }: { photo: ReturnType<typeof usePhoto>; id: string }) {
+  if (!photo.isPending) return null;
+  return (
+    <p id={id} className="text-sm text-soft">
+      <Trans>It can be kept when the photo is there, or left out.</Trans>
+    </p>
+  );
+}
+
+/** A photo that is loaded when somebody wants to see it. */
+export function PhotoOnDemand({ path, alt }: { path: string; alt: string }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <div>
+      <Button aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+        <Camera aria-hidden className="size-5" />{" "}
+        {isOpen ? <Trans>Hide the photo</Trans> : <Trans>Show the photo</Trans>}
+      </Button>
+      {isOpen && <Photo path={path} alt={alt} />}
+    </div>
+  );
+}
+
 /** A photo that is kept, by its path in the bucket; only for those who may see it. */
 export function Photo({ path, alt }: { path: string; alt: string }) {
   const [isGone, setGone] = useState(false); // its row was restored from a backup, its file was not

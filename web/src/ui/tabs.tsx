@@ -10,13 +10,15 @@ type Own =
   | "/recall"
   | "/production"
   | "/production/centres"
+  | "/production/routings"
+  | "/production/import"
   | "/production/approvals"
   | "/production/quality";
 
 /** The parts of a page, each with its own address: that of the part, else `to` with the parameter `part`. */
 export function Tabs(props: {
   label: string;
-  to?: "/admin/$part" | "/printing/$part" | "/stock/$part" | "/farm/$part" | "/station/$part";
+  to?: "/admin/$part" | "/printing/$part" | "/stock/$part" | "/print-farm/$part" | "/station/$part";
   parts: { key: string; label: string; to?: Own }[];
   current: string | undefined;
 }) {

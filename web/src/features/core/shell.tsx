@@ -52,7 +52,7 @@ function useItems(): Item[] {
     { to: "/scan", label: t`Scan`, icon: ScanBarcode },
     { to: "/dashboard", label: t`Dashboard`, icon: ChartColumn },
     { to: "/printing", label: t`Labels`, icon: Printer, shown: may(who, "printing.read") },
-    { to: "/farm", label: t`Print farm`, icon: Printer3d, shown: may(who, "farm.read") },
+    { to: "/print-farm", label: t`Print farm`, icon: Printer3d, shown: may(who, "farm.read") },
     { to: "/stock", label: t`Stock`, icon: Boxes, shown: may(who, "inventory.read") },
     { to: "/units", label: t`Units`, icon: Microchip, shown: may(who, "units.read") },
     { to: "/production", label: t`Production`, icon: Factory, shown: may(who, "production.read") },

@@ -30,7 +30,7 @@ export function FarmPage() {
       tools={
         <>
           <SiteChoice />
-          <Tabs label={t`Print farm`} to="/farm/$part" parts={parts} current={current?.key} />
+          <Tabs label={t`Print farm`} to="/print-farm/$part" parts={parts} current={current?.key} />
         </>
       }
     >

@@ -4,7 +4,7 @@ import { formatInstant } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Button, LinkButton } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
-import { PhotoInput, usePhoto } from "@/ui/photo";
+import { PhotoInput, PhotoWait, usePhoto } from "@/ui/photo";
 import { Empty, Pending } from "@/ui/states";
 import { farm, undoRun } from "./act";
 import { type Counted, GoodOf, RejectReason } from "./good-of";
@@ -78,14 +78,10 @@ function Plate({ row, onClose }: { row: RunRow; onClose: () => void }) {
         </p>
       )}
       <PhotoInput photo={photo} />
-      {photo.isPending && (
-        <p id="plate-photo" className="text-sm text-soft">
-          <Trans>The plate can be kept when the photo is there, or left out.</Trans>
-        </p>
-      )}
+      <PhotoWait photo={photo} id="plate-photo" />
       <div className="flex flex-wrap gap-2">
         {isOpen && (
-          <LinkButton to="/farm/$part" params={{ part: "prints" }} search={{ run: run.id }} onClick={onClose}>
+          <LinkButton to="/print-farm/$part" params={{ part: "prints" }} search={{ run: run.id }} onClick={onClose}>
             <Trans>Decide about it</Trans>
           </LinkButton>
         )}

@@ -31,12 +31,12 @@ export function ReviewQueue() {
                 </p>
               </div>
               {run.status === "unmapped" ? (
-                <LinkButton to="/farm/$part" params={{ part: "parts" }} aria-label={t`Name its parts: ${name}`}>
+                <LinkButton to="/print-farm/$part" params={{ part: "parts" }} aria-label={t`Name its parts: ${name}`}>
                   <Trans>Name its parts</Trans>
                 </LinkButton>
               ) : (
                 <LinkButton
-                  to="/farm/$part"
+                  to="/print-farm/$part"
                   params={{ part: "prints" }}
                   search={{ run: run.id }}
                   aria-label={t`Decide: ${name}`}

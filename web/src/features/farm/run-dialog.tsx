@@ -72,7 +72,7 @@ function Known({ row }: { row: RunRow }) {
           {orders.map((one) => (
             <Link
               key={`${one.code}-${one.sku}`}
-              to="/farm/$part"
+              to="/print-farm/$part"
               params={{ part: "orders" }}
               search={{ code: one.code }}
               className="inline-flex min-h-12 items-center underline"

@@ -94,7 +94,7 @@ function Forecast({ row }: { row: ScheduleRow }) {
         </Badge>
       )}
       {!row.has_file && (
-        <Link to="/farm/$part" params={{ part: "parts" }} search={{ q: row.sku }} className="min-h-12 py-2">
+        <Link to="/print-farm/$part" params={{ part: "parts" }} search={{ q: row.sku }} className="min-h-12 py-2">
           <Badge tone="warn" icon={<FileQuestionMark aria-hidden />}>
             <Trans>No file mapped yet</Trans>
           </Badge>
@@ -110,7 +110,7 @@ function Waiting({ row }: { row: ScheduleRow }) {
   if (first.length === 0) return null;
   return (
     <Link
-      to="/farm/$part"
+      to="/print-farm/$part"
       params={{ part: "orders" }}
       search={{ sku: row.sku }}
       className="inline-flex min-h-12 flex-wrap items-center gap-x-2 rounded-lg text-sm underline hover:bg-sunk"

@@ -57,7 +57,7 @@ function Item({ row, onMap }: { row: RunRow; onMap: (file: Mapped) => void }) {
     <li aria-label={name} className="flex flex-wrap items-center gap-3 py-3">
       <div className="min-w-0 flex-1">
         <Link
-          to="/farm/$part"
+          to="/print-farm/$part"
           params={{ part: "prints" }}
           search={{ run: run.id }}
           className="inline-flex min-h-12 items-center font-semibold underline [overflow-wrap:anywhere]"

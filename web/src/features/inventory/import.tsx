@@ -1,5 +1,5 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
-import { FileUp, Undo2 } from "lucide-react";
+import { Undo2 } from "lucide-react";
 import { useState } from "react";
 import { useStaffName, useZone } from "@/features/core/queries";
 import { may, session } from "@/lib/session";
@@ -7,6 +7,7 @@ import { useStore } from "@/lib/store";
 import { formatInstant } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
+import { FileDrop } from "@/ui/file-drop";
 import { Panel } from "@/ui/page";
 import { Empty, Pending } from "@/ui/states";
 import { giveStock } from "./act";
@@ -38,31 +39,7 @@ export function ImportPart() {
 function FilePanel({ onOpen }: { onOpen: (file: File) => void }) {
   return (
     <Panel title={<Trans>Import a file</Trans>}>
-      <label
-        className="flex min-h-28 cursor-pointer flex-col items-center justify-center gap-2 rounded-xl border-2 border-dashed
-          border-edge p-4 text-center focus-within:outline-3 focus-within:outline-accent hover:bg-sunk"
-        onDragOver={(event) => event.preventDefault()}
-        onDrop={(event) => {
-          event.preventDefault();
-          const [file] = event.dataTransfer.files;
-          if (file) onOpen(file);
-        }}
-      >
-        <FileUp aria-hidden />
-        <span className="font-semibold">
-          <Trans>Choose a CSV file or a workbook, or drop it here</Trans>
-        </span>
-        <input
-          type="file"
-          accept=".csv,.tsv,.txt,.xlsx"
-          className="sr-only"
-          onChange={(event) => {
-            const [file] = event.target.files ?? [];
-            if (file) onOpen(file);
-            event.target.value = ""; // the same file, mended, may be chosen again
-          }}
-        />
-      </label>
+      <FileDrop onOpen={onOpen} />
       <dl className="mt-3 grid gap-x-4 gap-y-1 text-sm sm:grid-cols-[auto_1fr]">
         <dt className="font-semibold">
           <Trans>Columns for items</Trans>

@@ -82,7 +82,7 @@ function Stock({ item }: { item: Item }) {
       )}
       {item.reserved > 0 && (
         <Link
-          to="/farm/$part"
+          to="/print-farm/$part"
           params={{ part: "orders" }}
           search={{ sku: item.sku }}
           className="mt-2 inline-flex min-h-12 items-center rounded-lg px-2 underline hover:bg-sunk"

@@ -106,13 +106,13 @@ function Reference({ move }: { move: Movement }) {
     return <Link to="/stock/$part" params={{ part: "import" }} className={LINK}>{t`Import ${ref_id}`}</Link>;
   if (ref_stream === "production_order")
     return (
-      <Link to="/farm/$part" params={{ part: "orders" }} search={{ code: ref_id }} className={LINK}>
+      <Link to="/print-farm/$part" params={{ part: "orders" }} search={{ code: ref_id }} className={LINK}>
         {t`Production order ${ref_id}`}
       </Link>
     );
   if (ref_stream === "print_run")
     return (
-      <Link to="/farm/$part" params={{ part: "prints" }} search={{ run: Number(ref_id) }} className={LINK}>
+      <Link to="/print-farm/$part" params={{ part: "prints" }} search={{ run: Number(ref_id) }} className={LINK}>
         {t`Print ${ref_id}`}
       </Link>
     );

@@ -110,6 +110,7 @@ export function useRequirements(sku: string) {
   return useQuery({
     queryKey: ["requirements", sku],
     queryFn: () => rpc<Requirement[]>("get_requirements", { p_sku: sku }),
+    enabled: sku !== "",
   });
 }
 

@@ -11,6 +11,7 @@ const TYPES: Record<string, MessageDescriptor> = {
   order_ticket: msg`Order ticket`,
   box: msg`Box label`,
   unit_device: msg`Unit label`,
+  production_order: msg`Order and lot label`,
   item: msg`Item and bin label`,
   packing_slip_code: msg`Packing slip code`,
 };

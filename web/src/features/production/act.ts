@@ -2,7 +2,7 @@ import type { RpcArgs, RpcName } from "@/lib/rpc";
 import { give } from "@/ui/give";
 
 /** Whatever is done on the floor: orders, their lots, what is made again, and what waits for a decision. */
-export const STREAMS = ["production_order", "approval", "work_centre", "lot"];
+export const STREAMS = ["production_order", "approval", "work_centre", "lot", "routing"];
 
 /** A command of production; `said`: what to say when it is done. The answer, or undefined when it was refused. */
 export function produce<T, N extends RpcName = RpcName>(

@@ -19,8 +19,10 @@ export function ProductionFrame({ current, children }: { current: string; childr
   const parts = [
     { key: "orders", label: t`Orders`, to: "/production" as const },
     { key: "centres", label: t`Work centres`, to: "/production/centres" as const },
+    { key: "routings", label: t`Routings`, to: "/production/routings" as const },
     { key: "approvals", label: t`Approvals`, to: "/production/approvals" as const },
     { key: "quality", label: t`Quality`, to: "/production/quality" as const },
+    ...(may(who, "production.import") ? [{ key: "import", label: t`Import`, to: "/production/import" as const }] : []),
   ];
   if (!may(who, "production.read"))
     return <Page title={t`Production`}>{t`Your role does not allow this. Ask a supervisor.`}</Page>;

@@ -7,10 +7,11 @@ import { formatInstant, formatNumber } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/page";
+import { PhotoOnDemand } from "@/ui/photo";
 import { undoActivity } from "./lot-act";
 import type { LotActivity, LotDetail, LotPart, Mass } from "./lot-types";
 import { activityName } from "./lot-words";
-import { useSiteZone } from "./queries";
+import { useRecords, useSiteZone } from "./queries";
 import type { QualityRecord } from "./types";
 import { dispositionName } from "./words";
 
@@ -143,21 +144,45 @@ function Parts({ of }: { of: LotPart[] }) {
   ));
 }
 
-/** Pieces of it that were not good. */
+/** Pieces of a lot that were not good. */
 export function LotQuality({ records }: { records: QualityRecord[] }) {
+  return <NotGood of={records.map((record) => ({ record }))} />;
+}
+
+/** Pieces of an order that were not good, newest first. */
+export function OrderQuality({ code }: { code: string }) {
+  const records = useRecords({ p_code: code });
+  return (
+    <>
+      <NotGood of={records.data ?? []} />
+      {records.hasNextPage && (
+        <Button disabled={records.isFetchingNextPage} onClick={() => void records.fetchNextPage()}>
+          <Trans>Show more</Trans>
+        </Button>
+      )}
+    </>
+  );
+}
+
+function NotGood({ of }: { of: { record: QualityRecord; reason_title?: string | null }[] }) {
   const { t } = useLingui();
   const zone = useSiteZone();
-  if (records.length === 0) return null;
+  if (of.length === 0) return null;
   return (
     <Panel title={<Trans>Not good</Trans>}>
       <ul aria-label={t`Not good`} className="flex flex-col divide-y divide-line">
-        {records.map((one) => (
-          <li key={one.id} className="py-2">
-            <p className="font-medium">
-              {formatNumber(Number(one.quantity))} × {dispositionName(one.disposition)}{" "}
-              <span className="font-normal text-soft">{[one.reason, one.cause].filter(Boolean).join(" · ")}</span>
-            </p>
-            <p className="text-sm text-soft">{formatInstant(one.recorded_at, zone)}</p>
+        {of.map(({ record: one, reason_title }) => (
+          <li key={one.id} className="flex flex-wrap items-center gap-x-3 py-2">
+            <div className="min-w-0 flex-1 basis-52">
+              <p className="font-medium">
+                {formatNumber(Number(one.quantity))} × {dispositionName(one.disposition)}{" "}
+                <span className="font-normal text-soft">
+                  {[reason_title ?? one.reason, one.cause, one.defect_position].filter(Boolean).join(" · ")}
+                </span>
+              </p>
+              <p className="text-sm text-soft">{formatInstant(one.recorded_at, zone)}</p>
+            </div>
+            {one.photo && <PhotoOnDemand path={one.photo} alt={t`What was not good`} />}
           </li>
         ))}
       </ul>

@@ -5,13 +5,15 @@ import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/page";
 import { Empty, Pending } from "@/ui/states";
-import { useOpenRecords } from "./queries";
+import { useOpenRecords, useProcessSteps } from "./queries";
 import { dispositionName } from "./words";
 
 /** Rework in process, and what is on hold: newest first, each with its order. */
 export function OpenPieces({ site }: { site: string | null }) {
   const { t } = useLingui();
   const records = useOpenRecords({ p_site: site });
+  const steps = useProcessSteps();
+  const stepTitle = (code: string) => steps.data?.find((one) => one.code === code)?.title ?? code;
   return (
     <Panel title={<Trans>In rework or on hold now</Trans>}>
       <Pending of={records} />
@@ -29,7 +31,7 @@ export function OpenPieces({ site }: { site: string | null }) {
               </Badge>
               <b className="font-mono">{code}</b>
               <span className="min-w-0 flex-1 basis-52">
-                {[product_sku, record.step, reason_title ?? record.reason, record.defect_position]
+                {[product_sku, stepTitle(record.step), reason_title ?? record.reason, record.defect_position]
                   .filter(Boolean)
                   .join(" · ")}
               </span>

@@ -5,9 +5,10 @@ import { formatNumber } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { History, type HistoryEvent } from "@/ui/history";
 import { Panel } from "@/ui/page";
+import { LabelButton } from "./label";
 import type { OrderLot, OrderPart } from "./plan-types";
 import { eventFacts, eventName } from "./plan-words";
-import { useSiteZone } from "./queries";
+import { useProcessSteps, useSiteZone } from "./queries";
 
 /** What it is made of, and whether it is there. */
 export function OrderParts({ parts }: { parts: OrderPart[] }) {
@@ -45,7 +46,7 @@ export function OrderParts({ parts }: { parts: OrderPart[] }) {
 }
 
 /** Its lots: what is left of them, and what is on hold. */
-export function OrderLots({ lots }: { lots: OrderLot[] }) {
+export function OrderLots({ lots, order }: { lots: OrderLot[]; order: string }) {
   if (lots.length === 0) return null;
   return (
     <Panel title={<Trans>Lots</Trans>}>
@@ -68,6 +69,7 @@ export function OrderLots({ lots }: { lots: OrderLot[] }) {
                 <Trans>On hold: {one.hold_reason}</Trans>
               </Badge>
             )}
+            {one.code !== order && <LabelButton code={order} lot={one.code} label={one.label} />}
           </li>
         ))}
       </ul>
@@ -77,5 +79,6 @@ export function OrderLots({ lots }: { lots: OrderLot[] }) {
 
 /** What happened to an order or a lot. */
 export function ProductionHistory({ events }: { events: HistoryEvent[] }) {
-  return <History events={events} zone={useSiteZone()} name={eventName} facts={eventFacts} />;
+  const steps = useProcessSteps().data ?? [];
+  return <History events={events} zone={useSiteZone()} name={eventName} facts={(event) => eventFacts(event, steps)} />;
 }

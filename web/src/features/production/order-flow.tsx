@@ -1,9 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { ChevronDown, ChevronRight } from "lucide-react";
 import { Badge } from "@/ui/badge";
 import { cx } from "@/ui/cx";
 import { Panel } from "@/ui/page";
 import { Counts } from "./counts";
+import { Flow } from "./flow";
 import type { StepDetail } from "./plan-types";
 import { stepState, stepTone } from "./words";
 
@@ -12,22 +12,7 @@ export function StepFlow({ steps }: { steps: StepDetail[] }) {
   const { t } = useLingui();
   return (
     <Panel title={<Trans>Steps</Trans>}>
-      <ol aria-label={t`Steps`} className="flex flex-col gap-1 lg:flex-row lg:flex-wrap">
-        {steps.map((one, index) => (
-          <li
-            key={one.sequence}
-            className="flex min-w-0 flex-col items-stretch gap-1 lg:max-w-80 lg:flex-1 lg:basis-60 lg:flex-row"
-          >
-            <Step of={one} />
-            {index < steps.length - 1 && (
-              <span aria-hidden className="self-center text-soft">
-                <ChevronRight className="max-lg:hidden" />
-                <ChevronDown className="lg:hidden" />
-              </span>
-            )}
-          </li>
-        ))}
-      </ol>
+      <Flow label={t`Steps`} of={steps} keyOf={(one) => one.sequence} show={(one) => <Step of={one} />} />
     </Panel>
   );
 }

@@ -6,6 +6,8 @@ import { LinkButton } from "@/ui/button";
 import { Page, Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
 import { Links } from "./board-entry";
+import { LabelButton } from "./label";
+import { OrderQuality } from "./lot-facts";
 import { OrderActions } from "./order-actions";
 import { OrderLots, OrderParts, ProductionHistory } from "./order-facts";
 import { StepFlow } from "./order-flow";
@@ -25,6 +27,7 @@ export function ProductionOrderPage() {
       tools={
         <>
           {order.data && <OrderActions detail={order.data} />}
+          {order.data && <LabelButton code={code} label={order.data.label} />}
           <LinkButton to="/production">
             <Trans>All orders</Trans>
           </LinkButton>
@@ -93,7 +96,8 @@ function Body({ detail }: { detail: OrderDetail }) {
       <div className="grid items-start gap-4 xl:grid-cols-2">
         <div className="flex min-w-0 flex-col gap-4">
           <OrderParts parts={detail.parts} />
-          <OrderLots lots={detail.lots} />
+          <OrderLots lots={detail.lots} order={order.code} />
+          <OrderQuality code={order.code} />
         </div>
         <ProductionHistory events={detail.events} />
       </div>

@@ -1,6 +1,7 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { rpc } from "@/lib/rpc";
 import type { BoardPage, OrderDetail } from "./plan-types";
+import type { RoutingPage } from "./routing-types";
 import type { ProductionSearch } from "./search";
 
 // What can run changes by other people's stock too.
@@ -29,6 +30,24 @@ export function useBoard(site: string | null, { q, status, kind, run, sort }: Pr
     refetchInterval: LOOK_AGAIN_MS,
     placeholderData: keepPreviousData,
     enabled: site !== null,
+  });
+}
+
+/** How items are made. */
+export function useRoutings(search: string | undefined) {
+  return useInfiniteQuery({
+    queryKey: ["routings", search],
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam }) =>
+      rpc<RoutingPage>("get_routings", {
+        p_search: search ?? null,
+        p_cursor: pageParam,
+        p_limit: PAGE,
+        p_with_total: pageParam === null,
+      }),
+    getNextPageParam: (page) => page.next_cursor,
+    select: (data) => ({ items: data.pages.flatMap((page) => page.items ?? []), total: data.pages[0]?.total ?? 0 }),
+    placeholderData: keepPreviousData,
   });
 }
 

@@ -58,6 +58,12 @@ export interface OrderPart {
   consumed: number;
   missing: number;
 }
+/** The newest label that was asked for. */
+export interface Label {
+  state: string;
+  job_state: string;
+  job_id: number;
+}
 export interface OrderLot {
   lot_id: number;
   code: string;
@@ -68,12 +74,14 @@ export interface OrderLot {
   received: number;
   good: number;
   remaining: number;
+  label: Label | null;
 }
 export interface OrderDetail extends Common {
   steps: StepDetail[];
   routing_version: number | null;
   parts: OrderPart[];
   lots: OrderLot[];
+  label: Label | null;
   approvals: ApprovalRow[];
   refs: { system: string; external_id: string; version: number }[];
   events: HistoryEvent[];

@@ -4,6 +4,7 @@ import { formatNumber } from "@/lib/time";
 import type { BadgeTone } from "@/ui/badge";
 import type { HistoryEvent } from "@/ui/history";
 import type { Why } from "./plan-types";
+import type { ProcessStep } from "./types";
 import { dispositionName } from "./words";
 
 const STATES: Record<string, [MessageDescriptor, BadgeTone]> = {
@@ -38,6 +39,7 @@ const EVENTS: Record<string, MessageDescriptor> = {
   "production.imported": msg`Came from the ERP`,
   "production.released": msg`Released to the floor`,
   "production.scanned": msg({ message: "Scanned", context: "a production order" }),
+  "production_order.scanned": msg({ message: "Scanned", context: "a production order" }),
   "production.scan_refused": msg`Scan refused`,
   "production.step_started": msg`Step started`,
   "production.step_paused": msg`Step paused`,
@@ -69,9 +71,9 @@ export const eventName = (event: string): string => {
 };
 
 /** The few words that say which step, how many, and why. */
-export function eventFacts({ payload }: HistoryEvent): string {
+export function eventFacts({ payload }: HistoryEvent, steps: ProcessStep[]): string {
   const known = [
-    payload.step,
+    steps.find((one) => one.code === payload.step)?.title ?? payload.step,
     payload.work_centre,
     typeof payload.disposition === "string" && dispositionName(payload.disposition),
     payload.quantity !== undefined && payload.quantity !== null && formatNumber(Number(payload.quantity)),

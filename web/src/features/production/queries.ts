@@ -58,6 +58,8 @@ export const centresQuery = queryOptions({
 });
 export const useCentres = () => useQuery(centresQuery);
 
+export const useCentre = (code: string | null) => useCentres().data?.find((one) => one.code === code);
+
 export function useProcessSteps() {
   return useQuery({
     queryKey: ["process-steps"],
@@ -104,19 +106,28 @@ export function useReasons(step: string | null) {
 
 const PAGE = 100;
 
-/** Quality records that wait for somebody: of an order at a step, or of a site. */
-export function useOpenRecords(of: { p_code?: string; p_step?: string; p_site?: string | null }) {
+interface RecordFilter {
+  p_code?: string;
+  p_step?: string;
+  p_site?: string | null;
+  p_is_open?: boolean;
+}
+
+/** Quality records of an order, at a step, or of a site. */
+export function useRecords(of: RecordFilter) {
   return useInfiniteQuery({
     queryKey: ["quality-records", of],
     initialPageParam: null as string | null,
-    queryFn: ({ pageParam }) =>
-      rpc<RecordPage>("get_quality_records", { ...of, p_is_open: true, p_cursor: pageParam, p_limit: PAGE }),
+    queryFn: ({ pageParam }) => rpc<RecordPage>("get_quality_records", { ...of, p_cursor: pageParam, p_limit: PAGE }),
     getNextPageParam: (page) => page.next_cursor,
     select: (data) => data.pages.flatMap((page) => page.records ?? []),
     refetchInterval: LOOK_AGAIN_MS,
     placeholderData: keepPreviousData,
   });
 }
+
+/** Those that wait for somebody. */
+export const useOpenRecords = (of: RecordFilter) => useRecords({ ...of, p_is_open: true });
 
 export function useApprovals(site: string | null, { show, type }: ProductionSearch) {
   return useInfiniteQuery({

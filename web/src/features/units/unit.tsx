@@ -87,7 +87,7 @@ function Facts({ detail }: { detail: UnitDetail }) {
     [
       t`Production order`,
       detail.production_order && (
-        <Link to="/farm/orders" search={{ code: detail.production_order } as never} className="underline">
+        <Link to="/print-farm/orders" search={{ code: detail.production_order } as never} className="underline">
           {detail.production_order}
         </Link>
       ),

@@ -16,6 +16,7 @@ export interface Defect {
   reason: string;
   cause: string | null;
   position: string | null;
+  photo: string | null;
 }
 /** Good, scrap and rework in one report. */
 export interface Report {
@@ -26,6 +27,7 @@ export interface Report {
   cause: string | null;
   position: string | null;
   notes: string | null;
+  photo: string | null;
 }
 
 /** How the step stands after a report: where the pieces go when nothing is left to do. */
@@ -92,6 +94,7 @@ export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
           p_cause: made.cause,
           p_defect_position: made.position,
           p_notes: made.notes,
+          p_photo: made.photo,
         },
         t`Reported: ${formatNumber(made.good)} good, ${formatNumber(made.scrap)} scrap, ${formatNumber(made.rework)} rework`,
       ),
@@ -121,6 +124,7 @@ export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
             p_reason: found.reason,
             p_cause: found.cause,
             p_defect_position: found.position,
+            p_photo: found.photo,
             p_lot: lot,
           },
           (data) => ({

@@ -46,14 +46,20 @@ export function Bench({ station, actions, on }: { station: Station; actions: Act
         <div className="mt-4 flex flex-col gap-4">
           {!done && <StartButton on={on} press={press} actions={actions} />}
           {!done && <CountButtons key={`${on.code} ${on.sequence}`} on={on} press={press} actions={actions} />}
-          {!done && <Defects on={on} press={press} actions={actions} />}
+          {!done && <Defects on={on} centre={station.centre} press={press} actions={actions} />}
           {station.material ? (
             <MaterialForm station={station} on={on} material={station.material} actions={actions} />
           ) : (
             !done && <Materials on={on} />
           )}
           <OpenRecords on={on} press={press} actions={actions} />
-          <More key={`more ${on.code} ${on.sequence}`} on={on} press={press} actions={actions} />
+          <More
+            key={`more ${on.code} ${on.sequence}`}
+            centre={station.centre}
+            on={on}
+            press={press}
+            actions={actions}
+          />
         </div>
       ) : (
         <p className="mt-4 text-soft">{t`Your role looks at production and does not report.`}</p>
@@ -128,7 +134,7 @@ function StartButton({ on, press, actions }: Part) {
 }
 
 /** Rarer things: figures for a whole shift, a pause, an early end, the way back. */
-function More({ on, press, actions }: Part) {
+function More({ on, press, actions, centre }: Part & { centre: string }) {
   const [open, setOpen] = useState<"report" | "pause" | "end" | null>(null);
   const close = () => setOpen(null);
   const done = on.status === "COMPLETED";
@@ -154,7 +160,7 @@ function More({ on, press, actions }: Part) {
           <Undo2 aria-hidden /> <Trans>Undo my last report</Trans>
         </Button>
       )}
-      {open === "report" && <ReportDialog on={on} press={press} actions={actions} onClose={close} />}
+      {open === "report" && <ReportDialog on={on} centre={centre} press={press} actions={actions} onClose={close} />}
       {open === "pause" && <PauseDialog on={on} press={press} actions={actions} onClose={close} />}
       {open === "end" && <EndDialog on={on} press={press} actions={actions} onClose={close} />}
     </div>

@@ -7,8 +7,9 @@ import { formatNumber } from "@/lib/time";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Input } from "@/ui/field";
+import { PhotoInput, PhotoWait, usePhoto } from "@/ui/photo";
 import { Pending } from "@/ui/states";
-import { useReasons } from "../queries";
+import { useCentre, useReasons } from "../queries";
 import type { Reason, ReasonFamily, Work } from "../types";
 import { dispositionMeaning, dispositionName, needsConcession } from "../words";
 import type { Actions } from "./actions";
@@ -17,13 +18,14 @@ import type { Station } from "./work";
 
 interface Props {
   on: Work;
+  centre: string;
   press: Station["press"];
   actions: Actions;
 }
 const CHOICES = ["scrap", "rework", "hold", "repair", "use_as_is", "return"];
 
 /** Two taps: what is wrong, then exactly what. The reason proposes what becomes of the piece. */
-export function Defects({ on, press, actions }: Props) {
+export function Defects({ on, centre, press, actions }: Props) {
   const { t } = useLingui();
   const reasons = useReasons(on.step);
   const open = useStore(failing);
@@ -49,6 +51,7 @@ export function Defects({ on, press, actions }: Props) {
         <ReasonDialog
           key={family.code}
           family={family}
+          centre={centre}
           onClose={() => failing.set(null)}
           onChoose={(found) => {
             failing.set(null);
@@ -78,6 +81,7 @@ function FamilyDialog({ families }: { families: ReasonFamily[] }) {
 
 function ReasonDialog(props: {
   family: ReasonFamily;
+  centre: string;
   onClose: () => void;
   onChoose: (found: Parameters<Actions["defect"]>[0]) => void;
 }) {
@@ -85,6 +89,7 @@ function ReasonDialog(props: {
   const { family } = props;
   const { who } = useStore(session);
   const concedes = may(who, "production.concede");
+  const photo = usePhoto("production_order", useCentre(props.centre)?.site ?? "");
   const [quantity, setQuantity] = useState(1);
   const [chosen, setChosen] = useState<string | null>(null);
   const [more, setMore] = useState({ cause: "", position: "" });
@@ -102,6 +107,8 @@ function ReasonDialog(props: {
             <Button
               key={one.code}
               className="min-h-20 flex-col items-start! justify-center! py-2 text-left"
+              disabled={photo.isPending}
+              aria-describedby={photo.isPending ? "defect-photo" : undefined}
               onClick={() =>
                 props.onChoose({
                   quantity,
@@ -109,6 +116,7 @@ function ReasonDialog(props: {
                   reason: one.code,
                   cause: more.cause.trim() || null,
                   position: more.position.trim() || null,
+                  photo: photo.path,
                 })
               }
             >
@@ -118,6 +126,10 @@ function ReasonDialog(props: {
               </span>
             </Button>
           ))}
+        </div>
+        <div className="flex flex-col gap-2">
+          <PhotoInput photo={photo} />
+          <PhotoWait photo={photo} id="defect-photo" />
         </div>
         <fieldset>
           <legend className="mb-1 text-sm font-medium text-soft">

@@ -3,16 +3,24 @@ import { type FormEvent, useState } from "react";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Input, Select, TextArea } from "@/ui/field";
-import { useReasons } from "../queries";
+import { PhotoInput, PhotoWait, usePhoto } from "@/ui/photo";
+import { useCentre, useReasons } from "../queries";
 import type { Work } from "../types";
 import type { Actions } from "./actions";
 import type { Station } from "./work";
 
 /** Good, scrap and rework of a while in one report; what is not good with its reason. */
-export function ReportDialog(props: { on: Work; press: Station["press"]; actions: Actions; onClose: () => void }) {
+export function ReportDialog(props: {
+  on: Work;
+  centre: string;
+  press: Station["press"];
+  actions: Actions;
+  onClose: () => void;
+}) {
   const { t } = useLingui();
   const { on } = props;
   const reasons = useReasons(on.step);
+  const photo = usePhoto("production_order", useCentre(props.centre)?.site ?? "");
   const [bad, setBad] = useState({ scrap: 0, rework: 0 });
   const needsReason = bad.scrap + bad.rework > 0;
   function send(event: FormEvent<HTMLFormElement>) {
@@ -26,6 +34,7 @@ export function ReportDialog(props: { on: Work; press: Station["press"]; actions
       cause: text("cause"),
       position: text("position"),
       notes: text("notes"),
+      photo: needsReason ? photo.path : null,
     };
     props.press(props.actions.report(made));
     props.onClose();
@@ -79,10 +88,18 @@ export function ReportDialog(props: { on: Work; press: Station["press"]; actions
               <Input label={t`Cause, if known`} name="cause" maxLength={200} autoComplete="off" />
               <Input label={t`Where on the piece`} name="position" maxLength={100} autoComplete="off" />
             </div>
+            <PhotoInput photo={photo} />
+            <PhotoWait photo={photo} id="report-photo" />
           </>
         )}
         <TextArea label={t`Notes`} name="notes" maxLength={2000} />
-        <Button look="primary" type="submit" className="min-h-16 text-xl">
+        <Button
+          look="primary"
+          type="submit"
+          className="min-h-16 text-xl"
+          disabled={needsReason && photo.isPending}
+          aria-describedby={needsReason && photo.isPending ? "report-photo" : undefined}
+        >
           <Trans>Report</Trans>
         </Button>
       </form>

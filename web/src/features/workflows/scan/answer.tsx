@@ -1,11 +1,10 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Link } from "@tanstack/react-router";
 import { CircleAlert, CircleCheck, CircleHelp, LoaderCircle } from "lucide-react";
 import { stageName } from "@/lib/labels";
 import { explain, sentence } from "@/lib/messages";
 import type { RpcName } from "@/lib/rpc";
 import type { ScanResult } from "@/lib/types";
-import { Button } from "@/ui/button";
+import { Button, LinkButton } from "@/ui/button";
 import { cx } from "@/ui/cx";
 import { useOrderCommands } from "../actions";
 import { type ScanEntry, submitScan } from "./state";
@@ -39,6 +38,7 @@ export function ScanAnswer({ entry }: { entry: ScanEntry }) {
   const [look, Icon] = LOOKS[entry.tone];
   const { result } = entry;
   const order = result?.order_row;
+  const target = (result?.details?.target ?? {}) as Record<string, string>;
   return (
     <div className={cx("rounded-xl p-4", look)} data-scan-tone={entry.tone}>
       <div className="flex items-start gap-3">
@@ -62,46 +62,57 @@ export function ScanAnswer({ entry }: { entry: ScanEntry }) {
       )}
       {result?.candidates && (
         <ul className="mt-3 flex flex-col gap-2">
-          {result.candidates.map((one) => (
-            <li key={one.id}>
-              <Button
-                className="h-auto w-full flex-col items-start gap-0 py-2 text-left"
-                onClick={() => submitScan(one.id)}
-              >
-                <span className="font-mono font-semibold">{one.id}</span>
-                <span className="text-sm">
-                  {[stageName(one.stage), one.size, one.flavour, one.product_title, one.customer_name]
-                    .filter(Boolean)
-                    .join(" · ")}
-                </span>
-              </Button>
-            </li>
-          ))}
+          {result.candidates.map((one) =>
+            "lot" in one ? (
+              <li key={one.sku}>
+                <WayTo page="lot" facts={{ ...one }} />
+              </li>
+            ) : (
+              <li key={one.id}>
+                <Button
+                  className="h-auto w-full flex-col items-start gap-0 py-2 text-left"
+                  onClick={() => submitScan(one.id)}
+                >
+                  <span className="font-mono font-semibold">{one.id}</span>
+                  <span className="text-sm">
+                    {[stageName(one.stage), one.size, one.flavour, one.product_title, one.customer_name]
+                      .filter(Boolean)
+                      .join(" · ")}
+                  </span>
+                </Button>
+              </li>
+            ),
+          )}
         </ul>
       )}
-      {typeof result?.details?.sn === "string" && (
-        <Link
-          to="/units/$sn"
-          params={{ sn: result.details.sn }}
-          className="mt-3 inline-flex min-h-12 items-center rounded-lg border border-edge bg-panel px-4 text-ink"
-        >
-          {t`Open the unit`}
-        </Link>
-      )}
+      <div className="mt-3 empty:hidden">
+        <WayTo page={target.page} facts={target} />
+      </div>
       {order && entry.state === "done" && (
         <div className="mt-3 flex flex-wrap gap-2">
           {result?.offer && <OfferButton id={order.id} offer={result.offer as RpcName} />}
           {result?.changed && <UndoButton id={order.id} />}
-          <Link
-            to="/orders/$id"
-            params={{ id: order.id }}
-            className="inline-flex min-h-12 items-center rounded-lg border border-edge bg-panel px-4 text-ink"
-          >
+          <LinkButton to="/orders/$id" params={{ id: order.id }}>
             {t`Open the ticket`}
-          </Link>
+          </LinkButton>
         </div>
       )}
     </div>
+  );
+}
+
+/** The page of what was scanned, where it is no ticket. */
+function WayTo({ page, facts }: { page: string | undefined; facts: Record<string, string> }) {
+  const { t } = useLingui();
+  const { sn = "", code = "", lot = "", sku = "" } = facts;
+  if (page === "unit") return <LinkButton to="/units/$sn" params={{ sn }}>{t`Open the unit`}</LinkButton>;
+  if (page === "production_order")
+    return <LinkButton to="/production/orders/$code" params={{ code }}>{t`Open the order`}</LinkButton>;
+  if (page !== "lot") return null;
+  return (
+    <LinkButton to="/production/lots/$code" params={{ code: lot }} search={{ sku } as never}>
+      {t`Open lot ${lot} of ${sku}`}
+    </LinkButton>
   );
 }
 
