@@ -1551,6 +1551,7 @@ export type Database = {
       };
       piece_counters: {
         Row: {
+          by_hand: boolean;
           read_at: string;
           source: string;
           value: number;
@@ -1558,12 +1559,14 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          by_hand?: boolean;
           read_at?: string;
           source: string;
           value: number;
           work_centre: string;
         };
         Update: {
+          by_hand?: boolean;
           read_at?: string;
           source?: string;
           value?: number;
@@ -1583,7 +1586,7 @@ export type Database = {
         Row: {
           actor_id: string | null;
           at: string;
-          command: unknown;
+          command: number;
           counter_end: number | null;
           counter_start: number | null;
           from_rework: boolean;
@@ -1610,7 +1613,7 @@ export type Database = {
         Insert: {
           actor_id?: string | null;
           at?: string;
-          command?: unknown;
+          command: number;
           counter_end?: number | null;
           counter_start?: number | null;
           from_rework?: boolean;
@@ -1636,7 +1639,7 @@ export type Database = {
         Update: {
           actor_id?: string | null;
           at?: string;
-          command?: unknown;
+          command?: number;
           counter_end?: number | null;
           counter_start?: number | null;
           from_rework?: boolean;
@@ -2789,6 +2792,7 @@ export type Database = {
         Row: {
           line: number;
           order_id: number;
+          pieces: number | null;
           quantity: number;
           sku: string;
         };
@@ -2796,12 +2800,14 @@ export type Database = {
         Insert: {
           line: number;
           order_id: number;
+          pieces?: number | null;
           quantity: number;
           sku: string;
         };
         Update: {
           line?: number;
           order_id?: number;
+          pieces?: number | null;
           quantity?: number;
           sku?: string;
         };
@@ -3080,6 +3086,7 @@ export type Database = {
           due_date: string | null;
           external_id: string | null;
           id: number;
+          is_routed: boolean;
           notes: string | null;
           priority: string;
           product_sku: string | null;
@@ -3103,6 +3110,7 @@ export type Database = {
           due_date?: string | null;
           external_id?: string | null;
           id?: never;
+          is_routed?: boolean;
           notes?: string | null;
           priority?: string;
           product_sku?: string | null;
@@ -3125,6 +3133,7 @@ export type Database = {
           due_date?: string | null;
           external_id?: string | null;
           id?: never;
+          is_routed?: boolean;
           notes?: string | null;
           priority?: string;
           product_sku?: string | null;
@@ -4824,7 +4833,7 @@ export type Database = {
       };
       work_centres: {
         Row: {
-          capacity: number;
+          capacity: number | null;
           code: string;
           created_at: string;
           disabled_at: string | null;
@@ -4842,7 +4851,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
-          capacity?: number;
+          capacity?: number | null;
           code: string;
           created_at?: string;
           disabled_at?: string | null;
@@ -4859,7 +4868,7 @@ export type Database = {
           version?: number;
         };
         Update: {
-          capacity?: number;
+          capacity?: number | null;
           code?: string;
           created_at?: string;
           disabled_at?: string | null;
@@ -5085,6 +5094,7 @@ export type Database = {
           fulfilled_at: string | null;
           fulfillment_status: string | null;
           id: number;
+          is_routed: boolean;
           lines: number | null;
           notes: string | null;
           open_lines: number | null;
@@ -6989,6 +6999,7 @@ export type Database = {
           p_counter?: number;
           p_delta?: number;
           p_pieces_per_cycle?: number;
+          p_read_at?: string;
           p_request_id?: string;
           p_sequence?: number;
           p_source?: string;
@@ -7901,7 +7912,7 @@ export type Database = {
           p_type?: string;
         };
         Returns: {
-          capacity: number;
+          capacity: number | null;
           code: string;
           created_at: string;
           disabled_at: string | null;
@@ -8493,7 +8504,7 @@ export type Database = {
         };
       };
       undo_production: {
-        Args: { p_code?: string; p_request_id?: string };
+        Args: { p_code?: string; p_count_id?: number; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["routed_change"];
         SetofOptions: {
           from: "*";
@@ -9566,6 +9577,7 @@ export type Database = {
         progress: Database["public"]["Tables"]["production_order_progress"]["Row"] | null;
         step: Database["public"]["Tables"]["production_order_steps"]["Row"] | null;
         notices: Json | null;
+        count_id: number | null;
       };
       routing_change: {
         changed: boolean | null;
