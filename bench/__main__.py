@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import (
     allocation,
     farm,
+    kpi,
     ledger,
     print_faults,
     printing,
@@ -34,6 +35,7 @@ SUITES = {
     "units": units.run,
     "trace": trace.run,
     "production": production.run,
+    "kpi": kpi.run,
     "faults": print_faults.run,
 }
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from takt.workbook import sheet_lines
 
 Row = dict[str, Any]
 _WORKBOOK = b"PK\x03\x04"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class TableError(ValueError):
@@ -37,6 +39,25 @@ def read_table(name: str, content: bytes) -> Table:
         return _named(_csv_lines(_text(content)))
     except (csv.Error, ValueError) as error:
         raise TableError(f"{name} cannot be read: {error}") from error
+
+
+def csv_file(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """A CSV file, RFC 4180, with a byte order mark: spreadsheets need it."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
+    return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def safe_cell(value: Any) -> str:
+    """What somebody wrote must not run as a formula in whoever's spreadsheet."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    text = "; ".join(value) if isinstance(value, list) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def kind_of(rows: Iterable[Row]) -> str:

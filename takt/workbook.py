@@ -1,4 +1,4 @@
-"""The first sheet of an .xlsx workbook as lines of text cells, like those of a CSV file."""
+"""The first sheet of an .xlsx workbook as lines of text cells, as of a CSV file; or a new one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,42 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Any
 from xml.etree import ElementTree  # its expat stops entity bombs; sizes are checked
+from xml.sax.saxutils import escape
 
 _MAX_BYTES = 20_000_000  # of one part of the workbook, unpacked
 _MAX_ROWS, _MAX_COLUMNS = 20_000, 200
 _NS = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_SKELETON = {  # what a workbook is made of besides its sheet
+    "[Content_Types].xml": (
+        f'<Types xmlns="{_PACKAGE}/content-types">'
+        '<Default Extension="rels"'
+        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{_KIND}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_KIND}.worksheet+xml"/>'
+        "</Types>"
+    ),
+    "_rels/.rels": (
+        f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1"'
+        f' Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
+    ),
+    "xl/workbook.xml": (
+        f'<workbook xmlns="{_NS["m"]}" xmlns:r="{_OFFICE}">'
+        '<sheets><sheet name="Takt" sheetId="1" r:id="rId1"/></sheets></workbook>'
+    ),
+    "xl/_rels/workbook.xml.rels": (
+        f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1"'
+        f' Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>'
+    ),
+}
 _REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
@@ -105,3 +134,29 @@ def _number(text: str) -> str:
         return f"{Decimal(repr(float(text))).normalize():f}"
     except (ValueError, InvalidOperation):
         return text
+
+
+def sheet_file(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """An .xlsx workbook with one sheet: numbers as numbers, all else as text, never a formula."""
+    lines = [list(names), *rows]
+    body = "".join(
+        f'<row r="{n}">{"".join(map(_cell_xml, line))}</row>' for n, line in enumerate(lines, 1)
+    )
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, content in _SKELETON.items():
+            book.writestr(name, _XML + content)
+        sheet = f'<worksheet xmlns="{_NS["m"]}"><sheetData>{body}</sheetData></worksheet>'
+        book.writestr("xl/worksheets/sheet1.xml", _XML + sheet)
+    return file.getvalue()
+
+
+def _cell_xml(value: Any) -> str:
+    if value is None:
+        return "<c/>"
+    if isinstance(value, bool):
+        return f'<c t="b"><v>{int(value)}</v></c>'
+    if isinstance(value, int | float | Decimal):
+        return f"<c><v>{value}</v></c>"
+    text = escape(_UNPRINTABLE.sub("\ufffd", str(value)))
+    return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'

@@ -1,4 +1,4 @@
-"""The gatekeeper: webhooks, enrolment, REST routes. It holds no rule and no database connection."""
+"""The gatekeeper: webhooks, REST routes, GraphQL. It holds no rule and no database connection."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from services.api.devices import Enrolment
 from services.api.files import PATH as TABLES_PATH
 from services.api.files import QUERY as TABLES_QUERY
 from services.api.files import Files
+from services.api.graphql.endpoint import GraphQL
+from services.api.machine_export import FILES as EXPORT_FILES
+from services.api.machine_export import PATH as EXPORT_PATH
+from services.api.machine_export import MachineExport
 from services.api.observe import Health, Observed
 from services.api.recall import PATH as RECALL_PATH
 from services.api.recall import QUERY as RECALL_QUERY
@@ -56,7 +60,9 @@ def create_app(settings: ApiSettings) -> FastAPI:
     _add_own_routes(app, Receiver(rpc, settings), Enrolment(rpc, auth, settings))
     add_routes(app, ROUTES, http, settings)
     _add_recall(app, RecallExport(http, settings))
+    _add_machine_export(app, MachineExport(http, settings))
     _add_files(app, Files(http, settings), settings)
+    _add_graphql(app, GraphQL(http, settings))
     Health(rpc).add_routes(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -114,6 +120,23 @@ def _add_recall(app: FastAPI, recall: RecallExport) -> None:
     )
 
 
+def _add_machine_export(app: FastAPI, files: MachineExport) -> None:
+    async def export(request: Request, what: str, form: str) -> Response:
+        return await files.export(request, what, form)
+
+    text = {"schema": {"type": "string"}}
+    query = sorted({name for file in EXPORT_FILES.values() for name in file.query})
+    app.add_api_route(
+        EXPORT_PATH,
+        export,
+        methods=["GET"],
+        operation_id="machine_export",
+        response_model=None,
+        summary="OEE, stops or repairs as a file: oee, stops or repairs, csv or xlsx",
+        openapi_extra={"parameters": [{"name": name, "in": "query", **text} for name in query]},
+    )
+
+
 def _add_files(app: FastAPI, files: Files, settings: ApiSettings) -> None:
     """Bodies that are files: CSV, or an .xlsx workbook."""
     stock = StockImport(files, settings)
@@ -142,3 +165,16 @@ def _add_files(app: FastAPI, files: Files, settings: ApiSettings) -> None:
                 "requestBody": {"content": {"application/octet-stream": binary}},
             },
         )
+
+
+def _add_graphql(app: FastAPI, graphql: GraphQL) -> None:
+    async def endpoint(request: Request) -> Response:
+        return await graphql(request)
+
+    app.add_api_route(
+        "/graphql",
+        endpoint,
+        methods=["POST"],
+        response_model=None,
+        summary="Machines, lines, repairs, downtimes, users and roles as GraphQL",
+    )

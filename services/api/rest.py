@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from services.api import gs1
 from services.api.answers import problem, refusal, unavailable
 from services.api.limits import CallerLimit, TooLarge, read_limited
-from services.api.routes import Route
+from services.api.route import Route
 from services.api.settings import ApiSettings
 from takt.errors import from_response, unreachable
 

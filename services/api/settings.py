@@ -24,3 +24,6 @@ class ApiSettings(Settings):
     rate_per_minute: int = Field(default=100, ge=1)
     enroll_burst: int = Field(default=5, ge=1)
     enroll_per_minute: float = Field(default=5.0, gt=0)
+    graphql_max_depth: int = Field(default=6, ge=1)
+    # Values one GraphQL request may ask for: lists count by their `first`.
+    graphql_max_cost: int = Field(default=5000, ge=1)

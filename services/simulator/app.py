@@ -14,6 +14,7 @@ import httpx
 
 from services.simulator.bambu.farm import Farm
 from services.simulator.domain import FIRST_NUMBER, Shop
+from services.simulator.machines import Machines
 from services.simulator.printer.plant import Plant
 from services.simulator.production import Customers
 from services.simulator.settings import SimulatorSettings
@@ -104,7 +105,8 @@ async def run(settings: SimulatorSettings) -> int:
     async with contextlib.AsyncExitStack() as stack:
         pictures = await stack.enter_async_context(Picturer())
         rpc = None
-        if settings.sim_bambu:  # only the farm's customers ask the database
+        tells = settings.sim_machine_seconds and settings.supabase_secret_key is not None
+        if settings.sim_bambu or tells:
             client = RpcClient(settings.supabase_url, settings.secret_key, connections=2)
             rpc = await stack.enter_async_context(client)
         sides = _side_tasks(settings, pictures, rpc)
@@ -120,7 +122,9 @@ def _side_tasks(
     sides: dict[str, daemon.Work] = {}
     if settings.sim_printers:
         sides["printers"] = Plant(settings, pictures).run
-    if rpc is not None:
+    if rpc is not None and settings.sim_machine_seconds:
+        sides["machines"] = Machines(rpc, settings.sim_machine_seconds, settings.home).run
+    if rpc is not None and settings.sim_bambu:
         sides["bambu"] = _farm(settings, rpc)
         if settings.sim_production_seconds:
             customers = Customers(rpc, settings.sim_production_seconds, settings.home)

@@ -41,6 +41,8 @@ begin
     'allocation', 'production_order', 'execution', 'process_step', 'work_centre', 'routing', 'quality_reason', 'approval', 'part',
     'gcode', 'print_run', 'print_machine') then 'events.read'
     when p_stream = 'print' then 'printing.read'
+    when p_stream in ('line', 'machine', 'repair') then 'maintenance.read'
+    when p_stream in ('stop', 'shift', 'calendar') then 'kpi.read'
     when p_stream in ('unit', 'box', 'kit', 'variant', 'lot', 'recall') then 'units.read' else 'audit.read' end;
 end $$;
 comment on function private.stream_permission is 'What it takes to follow a stream of events.';

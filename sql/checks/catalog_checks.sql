@@ -9,8 +9,11 @@ with cfg as (
     array['postgres']::text[] as creators,                   -- roles that run migrations
     array['postgres']::text[] as definer_owners,             -- on Supabase it bypasses RLS, but is no superuser
     -- The guards look the caller up and refuse. may and readable_stores answer by what identify or listener found.
-    'private\.(authorize|begin_order|begin_order_plan|begin_floor|begin_production|begin_run|begin_unit|begin_box|stores_asked|identify|listener)\s*\('::text as guard_re
+    'private\.(authorize|begin_order|begin_order_plan|begin_floor|begin_production|begin_run|begin_unit|begin_box|begin_stop|begin_repair|begin_report|stores_asked|identify|listener)\s*\('::text as guard_re
 ), reviewed (chk, object, reason) as (values
+  ('F02', 'public.get_report_form(text)', 'the QR code of a machine needs no account: begin_report refuses every other token'),
+  ('F02', 'public.report_problem(text,text,text,boolean,text,text,uuid)', 'the same; so many an hour per machine and per address'),
+  ('F02', 'private.may_attach(text)', 'for the policy on storage.objects: true only for a path that report_problem made within the hour'),
   ('F09', 'private.create_store_view(text)', 'DDL cannot take parameters; the name is quoted with %I, the value with %L, and stores.code has a check'),
   ('F09', 'private.ensure_event_partitions(timestamp with time zone)', 'DDL cannot take parameters; names come from a date, quoted with %I'),
   ('F09', 'private.tick(timestamp with time zone)', 'runs functions of schema private by name (%I) from a table no API role can write'),

@@ -102,5 +102,6 @@ class Stack:
             "TAKT_PORT": str(self.first_port),
             "NO_COLOR": "1",
             "TAKT_SIM_BAMBU": "0",
+            "TAKT_SIM_MACHINE_SECONDS": "0",
         }
         return {**outside, **usual, **self.env}

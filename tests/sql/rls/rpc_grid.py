@@ -1,6 +1,7 @@
 """Which permission each RPC asks for, and how the matrix calls it.
 
-The first permission is the one that the call below needs; a second one is for other arguments.
+The first permission is the one that the call below needs; a second one is for other arguments;
+none: it asks for no account, only for the token in its arguments.
 test_rpc_matrix.py holds this against the RPC's comment and its code.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from tests.sql.rls.rpc_grid_plant import PLANT
 from tests.support.databases import DEVICE_KINDS, STAFF_ROLES
 
 PERMISSIONS: dict[str, tuple[str, ...]] = {
@@ -246,59 +248,11 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "unmap_gcode": ("farm.manage",),
     "upsert_part": ("farm.manage",),
     "upsert_print_machine": ("farm.manage",),
-    # M12 orders and floor
-    "activate_routing": ("production.setup",),
-    "change_priority": ("production.plan",),
-    "close_order": ("production.plan",),
-    "complete_step": ("production.run",),
-    "get_production_board": ("production.read",),
-    "get_production_order": ("production.read",),
-    "get_routings": ("production.read",),
-    "get_work_centre_queue": ("production.read",),
-    "get_work_centres": ("production.read",),
-    "pause_step": ("production.run",),
-    "print_order_label": ("printing.request",),
-    "production_selfcheck": ("production.setup",),
-    "record_count": ("production.count",),
-    "release_order": ("production.plan",),
-    "reopen_order": ("production.plan",),
-    "report_production": ("production.run",),
-    "save_process_step": ("production.setup",),
-    "save_routing": ("production.setup",),
-    "save_work_centre": ("production.setup",),
-    "scan_step": ("production.run",),
-    "start_step": ("production.run",),
-    "undo_production": ("production.run", "production.undo_any"),
-    # M12 quality
-    "decide_approval": ("production.approve",),
-    "get_approvals": ("production.read",),
-    "get_execution_events": ("production.read",),
-    "get_quality": ("production.read",),
-    "get_quality_reasons": ("production.read",),
-    "get_quality_records": ("production.read",),
-    "record_quality": ("production.quality", "production.concede"),
-    "request_approval": ("production.request",),
-    "save_quality_reason": ("production.setup",),
-    "withdraw_approval": ("production.request",),
-    # M12 lots, imports
-    "consume_lot": ("production.lots", "inventory.move"),
-    "dispose_lot": ("production.lots",),
-    "get_lot": ("units.read",),
-    "get_lot_timeline": ("units.read",),
-    "get_lots": ("units.read",),
-    "get_production_order_timeline": ("production.read",),
-    "import_production_order": ("production.import",),
-    "import_production_orders": ("production.import",),
-    "merge_lots": ("production.lots",),
-    "receive_lot": ("inventory.move",),
-    "remove_lot": ("production.lots",),
-    "save_item_gtin": ("inventory.manage",),
-    "scan_gs1": ("orders.scan",),
-    "split_lot": ("production.lots",),
-    "trace_label": ("units.read", "orders.read", "production.read"),
-    "trace_production_order": ("production.read",),
-    "undo_lot_activity": ("production.lots", "inventory.move"),
+    **PLANT,
 }
+
+# Open to everybody, with or without an account: what they are given is the right.
+OPEN = frozenset(name for name, permissions in PERMISSIONS.items() if not permissions)
 
 _NOBODY = UUID(int=0xBAD)
 

@@ -1,0 +1,1 @@
+"""GraphQL over the same RPCs, with the caller's own token: no rule lives here."""

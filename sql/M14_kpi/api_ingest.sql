@@ -1,0 +1,155 @@
+-- States and counts come in ------------------------------------------------------------------------------------------
+
+create type public.ingest_answer as (accepted integer, duplicates integer, refused jsonb);
+comment on type public.ingest_answer is
+'How many rows are new, how many were there before, and which can never be taken: [{n, code}], n from 1. Refused rows do not keep the others back.';
+
+create type private.state_row as (n bigint, machine text, at timestamptz, seq bigint, state text, problem text);
+
+create function private.read_states(p_events jsonb)
+returns setof private.state_row language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select g.n, m.code, g.at, g.seq, g.state, case when m.code is null then 'machine.unknown' when g.at > now() + interval '1 minute' then 'machine.time'
+        when g.state is null or g.state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then 'machine.state' end
+      from (select e.n, e.item ->> 'machine' as machine, coalesce((e.item ->> 'at')::timestamptz, now()) as at, coalesce((e.item ->> 'seq')::bigint, 0) as seq,
+              e.item ->> 'state' as state from jsonb_array_elements(p_events) with ordinality as e (item, n)) g
+      left join public.machines m on m.code = g.machine;
+exception when invalid_text_representation or invalid_datetime_format or datetime_field_overflow or invalid_parameter_value or numeric_value_out_of_range then
+  perform private.fail(400, 'machine.malformed', 'States are a list of {machine, at, state, seq}.', jsonb_build_object('field', 'p_events'));
+end $$;
+
+create function private.current_state(p_machine text)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return (select e.state from public.machine_state_events e where e.machine = p_machine order by e.at desc, e.seq desc, e.state desc limit 1);
+end $$;
+comment on function private.current_state is 'What the machine said last, however long ago.';
+
+create function private.authorize_machines(p_permission text, p_machines text[])
+returns uuid language plpgsql stable set search_path = '' as $$
+declare
+  v_actor uuid := private.authorize(p_permission);
+begin
+  perform private.authorize(p_permission, null, s.site) from (select distinct m.site from public.machines m where m.code = any (p_machines)) s;
+  return v_actor;
+end $$;
+comment on function private.authorize_machines is 'The guard of commands on several machines: permitted, and at the site of each.';
+
+create function private.add_states(p_states private.state_row[], p_source text, p_actor uuid)
+returns integer language plpgsql set search_path = '' as $$
+declare
+  v_before jsonb := (select jsonb_object_agg(m.code, private.current_state(m.code)) from (select distinct s.machine as code from unnest(p_states) s) m);
+  v_added integer;
+begin
+  insert into public.machine_state_events (machine, at, seq, state, source, actor_id)
+  select s.machine, s.at, s.seq, s.state, p_source, nullif(p_actor, '00000000-0000-0000-0000-000000000000')
+    from unnest(p_states) s order by s.machine, s.at, s.seq
+  on conflict on constraint machine_state_events_pkey do nothing;
+  get diagnostics v_added = row_count;
+  perform private.emit('machine', m.code, 'machine.state', p_actor, jsonb_build_object('machine', m.code, 'state', c.state, 'before', b.value), null, m.site)
+    from jsonb_each_text(coalesce(v_before, '{}')) b join public.machines m on m.code = b.key
+   cross join lateral (select private.current_state(m.code) as state) c where c.state is distinct from b.value order by m.code;
+  return v_added;
+end $$;
+comment on function private.add_states is 'Adds states once and says what changed now: one event per machine whose last state is another.';
+
+create function public.record_machine_state(
+  p_machine text, p_state text, p_at timestamptz default null, p_seq bigint default 0, p_request_id uuid default null)
+returns public.ingest_answer language plpgsql security definer set search_path = '' as $$
+declare
+  v_site text := (select m.site from public.machines m where m.code = p_machine);
+  v_actor uuid := private.authorize('machines.report', null, v_site);
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'record_machine_state', jsonb_build_array(p_machine, p_state, p_at, p_seq));
+  v_row private.state_row := row(1, p_machine, coalesce(p_at, now()), coalesce(p_seq, 0), p_state, null)::private.state_row;
+  v_change public.ingest_answer;
+begin
+  if v_answer is not null then
+    return jsonb_populate_record(null::public.ingest_answer, v_answer);
+  end if;
+  perform private.find_machine(p_machine);
+  if v_row.at > now() + interval '1 minute' then
+    perform private.fail(422, 'machine.time', 'That is in the future. Check the clock of the machine.', jsonb_build_object('field', 'p_at', 'actual', v_row.at));
+  elsif p_state is null or p_state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then
+    perform private.fail(422, 'machine.state', 'A machine is running, setup, idle, stopped, fault, starved, blocked, maintenance or off.',
+      jsonb_build_object('field', 'p_state', 'actual', p_state));
+  end if;
+  v_change.accepted := private.add_states(array[v_row], case when (private.identify()).role like 'device.%' or (private.identify()).role = 'service'
+    then 'signal' else 'person' end, v_actor);
+  v_change.duplicates := 1 - v_change.accepted; v_change.refused := '[]';
+  perform private.remember(v_actor, p_request_id, to_jsonb(v_change));
+  return v_change;
+end $$;
+comment on function public.record_machine_state is
+$$A machine does something else now, or since p_at: running, setup, idle, stopped, fault, starved, blocked, maintenance, off. What a device says has to be
+said again within the silence threshold of the machine; what a person says holds until the next word. Of equal times the higher p_seq holds.
+Permission: machines.report at the site of the machine.
+Errors: machine.unknown (404), machine.state (422), machine.time (422), request.reused (422).
+Idempotency: by p_request_id; the same state at the same time again is a duplicate.
+Locks: the machine, shared, when it runs again.$$;
+
+create function public.record_machine_states(p_events jsonb, p_request_id uuid default null)
+returns public.ingest_answer language plpgsql security definer set search_path = '' as $$
+declare
+  v_actor uuid := private.authorize('machines.report');
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'record_machine_states', p_events);
+  v_rows private.state_row[];
+  v_change public.ingest_answer;
+begin
+  if v_answer is not null then
+    return jsonb_populate_record(null::public.ingest_answer, v_answer);
+  end if;
+  v_rows := array(select s from private.read_states(p_events) s limit 50000);
+  perform private.authorize_machines('machines.report', array(select distinct s.machine from unnest(v_rows) s));
+  v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', s.n, 'code', s.problem) order by s.n), '[]') from unnest(v_rows) s where s.problem is not null);
+  v_rows := array(select s from unnest(v_rows) s where s.problem is null);
+  v_change.accepted := private.add_states(v_rows, case when (private.identify()).role like 'device.%' or (private.identify()).role = 'service'
+    then 'signal' else 'person' end, v_actor);
+  v_change.duplicates := cardinality(v_rows) - v_change.accepted;
+  perform private.remember(v_actor, p_request_id, to_jsonb(v_change));
+  return v_change;
+end $$;
+comment on function public.record_machine_states is
+$$Many states at once, in any order, also late: p_events [{machine, at, state, seq}], at most 50,000. What was there before is a duplicate; figures
+correct themselves.
+Permission: machines.report at the site of each machine.
+Errors: machine.malformed (400), auth.other_site (403), request.reused (422).
+Idempotency: by p_request_id, and each row by machine, time, seq and state.
+Locks: the machines, shared.$$;
+
+create function public.record_counts(p_counts jsonb, p_request_id uuid default null)
+returns public.ingest_answer language plpgsql security definer set search_path = '' as $$
+declare
+  v_actor uuid := private.authorize('machines.report');
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'record_counts', p_counts);
+  v_rows private.count_row[];
+  v_machines text[];
+  v_change public.ingest_answer;
+begin
+  if v_answer is not null then
+    return jsonb_populate_record(null::public.ingest_answer, v_answer);
+  end if;
+  v_rows := array(select c from private.read_counts(p_counts) c limit 50000);
+  v_machines := array(select distinct c.machine from unnest(v_rows) c where c.machine is not null order by 1);
+  perform private.authorize_machines('machines.report', v_machines);
+  v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', c.n, 'code', c.problem) order by c.n), '[]') from unnest(v_rows) c where c.problem is not null);
+  v_rows := array(select c from unnest(v_rows) c where c.problem is null);
+  v_change.accepted := private.add_counts(v_rows, v_actor);
+  v_change.duplicates := greatest(cardinality(v_rows) - v_change.accepted, 0);
+  if v_change.accepted > 0 then   -- figures move; there is no row of history to it, the counts themselves are that
+    perform private.broadcast('site:' || m.site || ':machine', 'machine.counted', jsonb_build_object('stream', 'machine', 'stream_id', m.code))
+      from public.machines m where m.code = any (v_machines);
+  end if;
+  perform private.remember(v_actor, p_request_id, to_jsonb(v_change));
+  return v_change;
+end $$;
+comment on function public.record_counts is
+$$Pieces that came out: p_counts [{machine, key, at, good, scrap, rework, sku, order, reason, from, reverses}], at most 50,000. key names the count
+within the machine, so that a repeat does nothing. Each piece once: good at the first go, scrap, or rework. from: made between from and at, laid over
+the hours in which the machine ran. reverses: takes back the count with that key, at its time. The ideal cycle in force is written onto each row.
+Permission: machines.report at the site of each machine.
+Errors: count.malformed (400), auth.other_site (403), request.reused (422); refused rows say machine.unknown, machine.time, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
+Idempotency: by p_request_id, and each row by its key.
+Locks: the counters of the machines.$$;
+
+grant execute on function public.record_machine_state, public.record_machine_states, public.record_counts to authenticated, service_role;
