@@ -101,6 +101,14 @@ async function newRules(page: Page): Promise<void> {
   await page.getByRole("status").getByText("not packed yet").waitFor();
 }
 
+/** What the QR code of a machine opens, with a symptom chosen. */
+async function scannedMachine(page: Page): Promise<void> {
+  const { path } = await call<{ path: string }>(page, "get_machine_qr", { p_machine: "packer-1" });
+  await page.goto(path);
+  await page.getByRole("button", { name: "Stopped by itself" }).click();
+  await page.getByText("Take a photo").waitFor();
+}
+
 /** Every page of the client. `order`: the id of a ticket that is being packed. */
 export function pages(order: string): Shot[] {
   return [
@@ -162,6 +170,23 @@ export function pages(order: string): Shot[] {
     { name: "production-import", path: "/production/import", ready: "section", prepare: mapOrders },
     { name: "production-approvals", path: "/production/approvals", ready: "li section" },
     { name: "production-quality", path: "/production/quality", ready: "table" },
+    { name: "machines", path: "/machines", ready: "section li a" },
+    { name: "andon", path: "/andon", ready: "ul li" },
+    { name: "machine", path: "/machine/cnc-1", ready: "dl" },
+    { name: "machines-stops", path: "/machines/stops?show=all", ready: "[role=status]" },
+    { name: "machines-micro", path: "/machines/micro", ready: "search" },
+    { name: "machines-oee", path: "/machines/oee", ready: "dl" },
+    { name: "machines-oee-days", path: "/machines/oee?machine=cnc-1", ready: "dl" },
+    { name: "machines-shift", path: "/machines/shift?machine=cnc-1", ready: "search" },
+    { name: "machines-reliability", path: "/machines/reliability", ready: "table" },
+    { name: "machines-calendar", path: "/machines/calendar", ready: "select" },
+    { name: "machines-handover", path: "/machines/handover", ready: "select" },
+    { name: "maintenance", path: "/maintenance", ready: "section li a" },
+    { name: "maintenance-repair", path: "/maintenance/repairs/2", ready: "dl" },
+    { name: "maintenance-plans", path: "/maintenance/plans", ready: "table" },
+    { name: "maintenance-history", path: "/maintenance/history", ready: "ol li" },
+    { name: "maintenance-machines", path: "/maintenance/machines", ready: "ul li a" },
+    { name: "report", path: "/maintenance/machines", ready: "ul li a", prepare: scannedMachine },
     { name: "admin-staff", path: "/admin/staff", ready: "section li" },
     { name: "admin-roles", path: "/admin/roles", ready: "table" },
     { name: "admin-devices", path: "/admin/devices", ready: "section" },

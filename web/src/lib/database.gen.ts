@@ -202,6 +202,67 @@ export type Database = {
           },
         ];
       };
+      calendar_exceptions: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          from_day: string;
+          id: number;
+          is_active: boolean;
+          reason: string;
+          shifts: Json | null;
+          site: string;
+          to_day: string;
+          updated_at: string;
+          version: number;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          from_day: string;
+          id?: never;
+          is_active?: boolean;
+          reason: string;
+          shifts?: Json | null;
+          site: string;
+          to_day: string;
+          updated_at?: string;
+          version?: number;
+          work_centre?: string | null;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          from_day?: string;
+          id?: never;
+          is_active?: boolean;
+          reason?: string;
+          shifts?: Json | null;
+          site?: string;
+          to_day?: string;
+          updated_at?: string;
+          version?: number;
+          work_centre?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "calendar_exceptions_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "calendar_exceptions_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       channel_orders: {
         Row: {
           content_hash: string | null;
@@ -258,6 +319,159 @@ export type Database = {
             columns: ["store"];
             isOneToOne: false;
             referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      count_events: {
+        Row: {
+          actor_id: string | null;
+          at: string;
+          good: number;
+          ideal_s: number | null;
+          key: string;
+          machine: string;
+          order_id: number | null;
+          reason: string | null;
+          recorded_at: string;
+          reverses: string | null;
+          rework: number;
+          scrap: number;
+          sku: string | null;
+          spread_from: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          at: string;
+          good?: number;
+          ideal_s?: number | null;
+          key: string;
+          machine: string;
+          order_id?: number | null;
+          reason?: string | null;
+          recorded_at?: string;
+          reverses?: string | null;
+          rework?: number;
+          scrap?: number;
+          sku?: string | null;
+          spread_from?: string | null;
+        };
+        Update: {
+          actor_id?: string | null;
+          at?: string;
+          good?: number;
+          ideal_s?: number | null;
+          key?: string;
+          machine?: string;
+          order_id?: number | null;
+          reason?: string | null;
+          recorded_at?: string;
+          reverses?: string | null;
+          rework?: number;
+          scrap?: number;
+          sku?: string | null;
+          spread_from?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "count_events_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "count_events_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "count_events_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_order_status";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "count_events_order_id_fkey";
+            columns: ["order_id"];
+            isOneToOne: false;
+            referencedRelation: "production_orders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "count_events_reason_fkey";
+            columns: ["reason"];
+            isOneToOne: false;
+            referencedRelation: "quality_reasons";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "count_events_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      count_minute: {
+        Row: {
+          first_at: string;
+          good: number;
+          id: number;
+          ideal_s: number | null;
+          last_at: string;
+          machine: string;
+          minute: string;
+          order_id: number | null;
+          rework: number;
+          scrap: number;
+          sku: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          first_at: string;
+          good: number;
+          id?: never;
+          ideal_s?: number | null;
+          last_at: string;
+          machine: string;
+          minute: string;
+          order_id?: number | null;
+          rework: number;
+          scrap: number;
+          sku?: string | null;
+        };
+        Update: {
+          first_at?: string;
+          good?: number;
+          id?: never;
+          ideal_s?: number | null;
+          last_at?: string;
+          machine?: string;
+          minute?: string;
+          order_id?: number | null;
+          rework?: number;
+          scrap?: number;
+          sku?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "count_minute_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "count_minute_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
             referencedColumns: ["code"];
           },
         ];
@@ -552,6 +766,56 @@ export type Database = {
             columns: ["sku"];
             isOneToOne: false;
             referencedRelation: "parts";
+            referencedColumns: ["sku"];
+          },
+        ];
+      };
+      ideal_cycles: {
+        Row: {
+          id: number;
+          ideal_s: number;
+          machine: string;
+          set_by: string | null;
+          sku: string | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          id?: never;
+          ideal_s: number;
+          machine: string;
+          set_by?: string | null;
+          sku?: string | null;
+          updated_at?: string;
+        };
+        Update: {
+          id?: never;
+          ideal_s?: number;
+          machine?: string;
+          set_by?: string | null;
+          sku?: string | null;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "ideal_cycles_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "ideal_cycles_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "ideal_cycles_sku_fkey";
+            columns: ["sku"];
+            isOneToOne: false;
+            referencedRelation: "inventory_items";
             referencedColumns: ["sku"];
           },
         ];
@@ -974,6 +1238,54 @@ export type Database = {
           },
         ];
       };
+      lines: {
+        Row: {
+          code: string;
+          created_at: string;
+          created_by: string | null;
+          description: string | null;
+          is_active: boolean;
+          site: string;
+          title: string;
+          updated_at: string;
+          updated_by: string | null;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          created_by?: string | null;
+          description?: string | null;
+          is_active?: boolean;
+          site: string;
+          title: string;
+          updated_at?: string;
+          updated_by?: string | null;
+          version?: number;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          created_by?: string | null;
+          description?: string | null;
+          is_active?: boolean;
+          site?: string;
+          title?: string;
+          updated_at?: string;
+          updated_by?: string | null;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lines_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       locations: {
         Row: {
           code: string;
@@ -1070,6 +1382,463 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "inventory_items";
             referencedColumns: ["sku"];
+          },
+        ];
+      };
+      machine_counters: {
+        Row: {
+          cycles: number;
+          last_cycles: number | null;
+          last_run_hours: number | null;
+          machine: string;
+          run_hours: number;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          cycles?: number;
+          last_cycles?: number | null;
+          last_run_hours?: number | null;
+          machine: string;
+          run_hours?: number;
+          updated_at?: string;
+        };
+        Update: {
+          cycles?: number;
+          last_cycles?: number | null;
+          last_run_hours?: number | null;
+          machine?: string;
+          run_hours?: number;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "machine_counters_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: true;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "machine_counters_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: true;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      machine_state_events: {
+        Row: {
+          actor_id: string | null;
+          at: string;
+          machine: string;
+          recorded_at: string;
+          seq: number;
+          source: string;
+          state: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          at: string;
+          machine: string;
+          recorded_at?: string;
+          seq?: number;
+          source?: string;
+          state: string;
+        };
+        Update: {
+          actor_id?: string | null;
+          at?: string;
+          machine?: string;
+          recorded_at?: string;
+          seq?: number;
+          source?: string;
+          state?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "machine_state_events_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "machine_state_events_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      machine_symptoms: {
+        Row: {
+          code: string;
+          is_active: boolean;
+          is_down: boolean;
+          position: number;
+          title: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          is_active?: boolean;
+          is_down: boolean;
+          position?: number;
+          title: string;
+        };
+        Update: {
+          code?: string;
+          is_active?: boolean;
+          is_down?: boolean;
+          position?: number;
+          title?: string;
+        };
+        Relationships: [];
+      };
+      machine_versions: {
+        Row: {
+          line: string | null;
+          machine: string;
+          micro_stop_s: number;
+          silence_s: number;
+          valid_from: string;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          line?: string | null;
+          machine: string;
+          micro_stop_s: number;
+          silence_s: number;
+          valid_from: string;
+          work_centre?: string | null;
+        };
+        Update: {
+          line?: string | null;
+          machine?: string;
+          micro_stop_s?: number;
+          silence_s?: number;
+          valid_from?: string;
+          work_centre?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "machine_versions_line_fkey";
+            columns: ["line"];
+            isOneToOne: false;
+            referencedRelation: "line_status";
+            referencedColumns: ["line"];
+          },
+          {
+            foreignKeyName: "machine_versions_line_fkey";
+            columns: ["line"];
+            isOneToOne: false;
+            referencedRelation: "lines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "machine_versions_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "machine_versions_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "machine_versions_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      machines: {
+        Row: {
+          asset_number: string | null;
+          call_manager_min: number;
+          call_supervisor_min: number;
+          code: string;
+          created_at: string;
+          created_by: string | null;
+          is_active: boolean;
+          line: string | null;
+          manufacturer: string | null;
+          micro_stop_s: number;
+          model: string | null;
+          name: string;
+          notes: string | null;
+          serial_number: string | null;
+          silence_s: number;
+          site: string;
+          type: string | null;
+          updated_at: string;
+          updated_by: string | null;
+          version: number;
+          work_centre: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          asset_number?: string | null;
+          call_manager_min?: number;
+          call_supervisor_min?: number;
+          code: string;
+          created_at?: string;
+          created_by?: string | null;
+          is_active?: boolean;
+          line?: string | null;
+          manufacturer?: string | null;
+          micro_stop_s?: number;
+          model?: string | null;
+          name: string;
+          notes?: string | null;
+          serial_number?: string | null;
+          silence_s?: number;
+          site: string;
+          type?: string | null;
+          updated_at?: string;
+          updated_by?: string | null;
+          version?: number;
+          work_centre?: string | null;
+        };
+        Update: {
+          asset_number?: string | null;
+          call_manager_min?: number;
+          call_supervisor_min?: number;
+          code?: string;
+          created_at?: string;
+          created_by?: string | null;
+          is_active?: boolean;
+          line?: string | null;
+          manufacturer?: string | null;
+          micro_stop_s?: number;
+          model?: string | null;
+          name?: string;
+          notes?: string | null;
+          serial_number?: string | null;
+          silence_s?: number;
+          site?: string;
+          type?: string | null;
+          updated_at?: string;
+          updated_by?: string | null;
+          version?: number;
+          work_centre?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "machines_line_fkey";
+            columns: ["line"];
+            isOneToOne: false;
+            referencedRelation: "line_status";
+            referencedColumns: ["line"];
+          },
+          {
+            foreignKeyName: "machines_line_fkey";
+            columns: ["line"];
+            isOneToOne: false;
+            referencedRelation: "lines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "machines_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "machines_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      maintenance_plan_items: {
+        Row: {
+          lower: number | null;
+          plan_id: number;
+          position: number;
+          title: string;
+          unit: string | null;
+          upper: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          lower?: number | null;
+          plan_id: number;
+          position: number;
+          title: string;
+          unit?: string | null;
+          upper?: number | null;
+        };
+        Update: {
+          lower?: number | null;
+          plan_id?: number;
+          position?: number;
+          title?: string;
+          unit?: string | null;
+          upper?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "maintenance_plan_items_plan_id_fkey";
+            columns: ["plan_id"];
+            isOneToOne: false;
+            referencedRelation: "maintenance_plans";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      maintenance_plans: {
+        Row: {
+          based_on: string;
+          created_at: string;
+          created_by: string | null;
+          done_at: string;
+          done_count: number;
+          due_at: string | null;
+          due_count: number | null;
+          every: number;
+          id: number;
+          instructions: string | null;
+          is_active: boolean;
+          is_down: boolean;
+          lead: number;
+          machine: string;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          based_on: string;
+          created_at?: string;
+          created_by?: string | null;
+          done_at?: string;
+          done_count?: number;
+          due_at?: string | null;
+          due_count?: number | null;
+          every: number;
+          id?: never;
+          instructions?: string | null;
+          is_active?: boolean;
+          is_down?: boolean;
+          lead?: number;
+          machine: string;
+          title: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          based_on?: string;
+          created_at?: string;
+          created_by?: string | null;
+          done_at?: string;
+          done_count?: number;
+          due_at?: string | null;
+          due_count?: number | null;
+          every?: number;
+          id?: never;
+          instructions?: string | null;
+          is_active?: boolean;
+          is_down?: boolean;
+          lead?: number;
+          machine?: string;
+          title?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "maintenance_plans_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "maintenance_plans_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      oee_shifts: {
+        Row: {
+          as_of: string;
+          computed_at: string;
+          ends_at: string;
+          inputs: NonNullable<Json>;
+          is_dirty: boolean;
+          losses: NonNullable<Json>;
+          machine: string;
+          ratios: NonNullable<Json>;
+          recomputed: number;
+          shift_id: number;
+          starts_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          as_of: string;
+          computed_at?: string;
+          ends_at: string;
+          inputs: NonNullable<Json>;
+          is_dirty?: boolean;
+          losses: NonNullable<Json>;
+          machine: string;
+          ratios: NonNullable<Json>;
+          recomputed?: number;
+          shift_id: number;
+          starts_at: string;
+        };
+        Update: {
+          as_of?: string;
+          computed_at?: string;
+          ends_at?: string;
+          inputs?: NonNullable<Json>;
+          is_dirty?: boolean;
+          losses?: NonNullable<Json>;
+          machine?: string;
+          ratios?: NonNullable<Json>;
+          recomputed?: number;
+          shift_id?: number;
+          starts_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "oee_shifts_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "oee_shifts_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "oee_shifts_shift_id_fkey";
+            columns: ["shift_id"];
+            isOneToOne: true;
+            referencedRelation: "shift_instances";
+            referencedColumns: ["id"];
           },
         ];
       };
@@ -1437,6 +2206,47 @@ export type Database = {
           },
         ];
       };
+      overtime_windows: {
+        Row: {
+          approval_id: number;
+          during: unknown;
+          machine: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          approval_id: number;
+          during: unknown;
+          machine: string;
+        };
+        Update: {
+          approval_id?: number;
+          during?: unknown;
+          machine?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "overtime_windows_approval_id_fkey";
+            columns: ["approval_id"];
+            isOneToOne: false;
+            referencedRelation: "approvals";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "overtime_windows_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "overtime_windows_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       packaging_kits: {
         Row: {
           created_at: string;
@@ -1696,6 +2506,98 @@ export type Database = {
             columns: ["work_centre"];
             isOneToOne: false;
             referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      planned_stops: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          during: unknown;
+          id: number;
+          is_active: boolean;
+          machine: string;
+          note: string | null;
+          repair_id: number | null;
+          shift_id: number | null;
+          site: string;
+          time_class: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          during: unknown;
+          id?: never;
+          is_active?: boolean;
+          machine: string;
+          note?: string | null;
+          repair_id?: number | null;
+          shift_id?: number | null;
+          site: string;
+          time_class: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          during?: unknown;
+          id?: never;
+          is_active?: boolean;
+          machine?: string;
+          note?: string | null;
+          repair_id?: number | null;
+          shift_id?: number | null;
+          site?: string;
+          time_class?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "planned_stops_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "planned_stops_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "planned_stops_repair_id_fkey";
+            columns: ["repair_id"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "planned_stops_shift_id_fkey";
+            columns: ["shift_id"];
+            isOneToOne: false;
+            referencedRelation: "shift_instances";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "planned_stops_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "planned_stops_time_class_fkey";
+            columns: ["time_class"];
+            isOneToOne: false;
+            referencedRelation: "time_classes";
             referencedColumns: ["code"];
           },
         ];
@@ -3347,6 +4249,344 @@ export type Database = {
           },
         ];
       };
+      repair_attachments: {
+        Row: {
+          bucket: string;
+          created_at: string;
+          id: string;
+          mime_type: string;
+          original_name: string | null;
+          path: string;
+          removed_at: string | null;
+          removed_by: string | null;
+          repair_id: number;
+          uploaded_by: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          bucket?: string;
+          created_at?: string;
+          id?: string;
+          mime_type: string;
+          original_name?: string | null;
+          path: string;
+          removed_at?: string | null;
+          removed_by?: string | null;
+          repair_id: number;
+          uploaded_by?: string | null;
+        };
+        Update: {
+          bucket?: string;
+          created_at?: string;
+          id?: string;
+          mime_type?: string;
+          original_name?: string | null;
+          path?: string;
+          removed_at?: string | null;
+          removed_by?: string | null;
+          repair_id?: number;
+          uploaded_by?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "repair_attachments_repair_id_fkey";
+            columns: ["repair_id"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      repair_checks: {
+        Row: {
+          done_at: string | null;
+          done_by: string | null;
+          failed_repair_id: number | null;
+          lower: number | null;
+          note: string | null;
+          position: number;
+          repair_id: number;
+          result: string | null;
+          title: string;
+          unit: string | null;
+          upper: number | null;
+          value: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          done_at?: string | null;
+          done_by?: string | null;
+          failed_repair_id?: number | null;
+          lower?: number | null;
+          note?: string | null;
+          position: number;
+          repair_id: number;
+          result?: string | null;
+          title: string;
+          unit?: string | null;
+          upper?: number | null;
+          value?: number | null;
+        };
+        Update: {
+          done_at?: string | null;
+          done_by?: string | null;
+          failed_repair_id?: number | null;
+          lower?: number | null;
+          note?: string | null;
+          position?: number;
+          repair_id?: number;
+          result?: string | null;
+          title?: string;
+          unit?: string | null;
+          upper?: number | null;
+          value?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "repair_checks_failed_repair_id_fkey";
+            columns: ["failed_repair_id"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "repair_checks_repair_id_fkey";
+            columns: ["repair_id"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      repair_statuses: {
+        Row: {
+          actor_id: string | null;
+          at: string;
+          n: number;
+          note: string | null;
+          repair_id: number;
+          status: string;
+          waits_for: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          at: string;
+          n: number;
+          note?: string | null;
+          repair_id: number;
+          status: string;
+          waits_for?: string | null;
+        };
+        Update: {
+          actor_id?: string | null;
+          at?: string;
+          n?: number;
+          note?: string | null;
+          repair_id?: number;
+          status?: string;
+          waits_for?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "repair_statuses_repair_id_fkey";
+            columns: ["repair_id"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      repairs: {
+        Row: {
+          acknowledged_at: string | null;
+          acknowledged_by: string | null;
+          actions_taken: string | null;
+          asset_number: string | null;
+          assignee_id: string | null;
+          cause: string | null;
+          closed_at: string | null;
+          closed_by: string | null;
+          cost: number;
+          created_at: string;
+          description: string | null;
+          duplicate_of: number | null;
+          found_by: number | null;
+          id: number;
+          is_down: boolean;
+          is_failure: boolean;
+          is_open: boolean;
+          machine: string;
+          occurred_at: string;
+          performed_by: string | null;
+          plan_id: number | null;
+          priority: string;
+          reopened: number;
+          repaired_at: string | null;
+          reported_at: string;
+          reported_by: string | null;
+          reporter: string | null;
+          reports: number;
+          runs_again: boolean | null;
+          site: string;
+          source: string;
+          started_at: string | null;
+          status: string;
+          status_since: string;
+          symptom: string | null;
+          type: string;
+          updated_at: string;
+          verified_at: string | null;
+          verified_by: string | null;
+          version: number;
+          waits_for: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          acknowledged_at?: string | null;
+          acknowledged_by?: string | null;
+          actions_taken?: string | null;
+          asset_number?: string | null;
+          assignee_id?: string | null;
+          cause?: string | null;
+          closed_at?: string | null;
+          closed_by?: string | null;
+          cost?: number;
+          created_at?: string;
+          description?: string | null;
+          duplicate_of?: number | null;
+          found_by?: number | null;
+          id?: never;
+          is_down: boolean;
+          is_failure?: never;
+          is_open?: never;
+          machine: string;
+          occurred_at: string;
+          performed_by?: string | null;
+          plan_id?: number | null;
+          priority?: string;
+          reopened?: number;
+          repaired_at?: string | null;
+          reported_at: string;
+          reported_by?: string | null;
+          reporter?: string | null;
+          reports?: number;
+          runs_again?: boolean | null;
+          site: string;
+          source: string;
+          started_at?: string | null;
+          status?: string;
+          status_since: string;
+          symptom?: string | null;
+          type: string;
+          updated_at?: string;
+          verified_at?: string | null;
+          verified_by?: string | null;
+          version?: number;
+          waits_for?: string | null;
+        };
+        Update: {
+          acknowledged_at?: string | null;
+          acknowledged_by?: string | null;
+          actions_taken?: string | null;
+          asset_number?: string | null;
+          assignee_id?: string | null;
+          cause?: string | null;
+          closed_at?: string | null;
+          closed_by?: string | null;
+          cost?: number;
+          created_at?: string;
+          description?: string | null;
+          duplicate_of?: number | null;
+          found_by?: number | null;
+          id?: never;
+          is_down?: boolean;
+          is_failure?: never;
+          is_open?: never;
+          machine?: string;
+          occurred_at?: string;
+          performed_by?: string | null;
+          plan_id?: number | null;
+          priority?: string;
+          reopened?: number;
+          repaired_at?: string | null;
+          reported_at?: string;
+          reported_by?: string | null;
+          reporter?: string | null;
+          reports?: number;
+          runs_again?: boolean | null;
+          site?: string;
+          source?: string;
+          started_at?: string | null;
+          status?: string;
+          status_since?: string;
+          symptom?: string | null;
+          type?: string;
+          updated_at?: string;
+          verified_at?: string | null;
+          verified_by?: string | null;
+          version?: number;
+          waits_for?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "repairs_assignee_id_fkey";
+            columns: ["assignee_id"];
+            isOneToOne: false;
+            referencedRelation: "staff_shared";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "repairs_duplicate_of_fkey";
+            columns: ["duplicate_of"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "repairs_found_by_fkey";
+            columns: ["found_by"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "repairs_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "repairs_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "repairs_plan_id_fkey";
+            columns: ["plan_id"];
+            isOneToOne: false;
+            referencedRelation: "maintenance_plans";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "repairs_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "repairs_symptom_fkey";
+            columns: ["symptom"];
+            isOneToOne: false;
+            referencedRelation: "machine_symptoms";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       replenishment_links: {
         Row: {
           approval_id: number | null;
@@ -3725,6 +4965,190 @@ export type Database = {
             columns: ["store"];
             isOneToOne: false;
             referencedRelation: "stores";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      shift_handovers: {
+        Row: {
+          created_at: string;
+          id: number;
+          notes: string | null;
+          received_at: string | null;
+          received_by: string | null;
+          shift: string;
+          shift_date: string;
+          signed_at: string;
+          signed_by: string | null;
+          site: string;
+          snapshot: NonNullable<Json>;
+          updated_at: string;
+          version: number;
+          work_centre: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          id?: never;
+          notes?: string | null;
+          received_at?: string | null;
+          received_by?: string | null;
+          shift: string;
+          shift_date: string;
+          signed_at?: string;
+          signed_by?: string | null;
+          site: string;
+          snapshot: NonNullable<Json>;
+          updated_at?: string;
+          version?: number;
+          work_centre: string;
+        };
+        Update: {
+          created_at?: string;
+          id?: never;
+          notes?: string | null;
+          received_at?: string | null;
+          received_by?: string | null;
+          shift?: string;
+          shift_date?: string;
+          signed_at?: string;
+          signed_by?: string | null;
+          site?: string;
+          snapshot?: NonNullable<Json>;
+          updated_at?: string;
+          version?: number;
+          work_centre?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "shift_handovers_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "shift_handovers_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      shift_instances: {
+        Row: {
+          created_at: string;
+          during: unknown;
+          id: number;
+          is_closed: boolean;
+          is_overtime: boolean;
+          machine: string;
+          shift: string;
+          shift_date: string;
+          site: string;
+          title: string;
+          work_centre: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          during: unknown;
+          id?: never;
+          is_closed?: boolean;
+          is_overtime?: boolean;
+          machine: string;
+          shift: string;
+          shift_date: string;
+          site: string;
+          title: string;
+          work_centre: string;
+        };
+        Update: {
+          created_at?: string;
+          during?: unknown;
+          id?: never;
+          is_closed?: boolean;
+          is_overtime?: boolean;
+          machine?: string;
+          shift?: string;
+          shift_date?: string;
+          site?: string;
+          title?: string;
+          work_centre?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "shift_instances_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "shift_instances_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "shift_instances_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "shift_instances_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      shift_patterns: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          id: number;
+          note: string | null;
+          shifts: NonNullable<Json>;
+          updated_at: string;
+          valid_from: string;
+          version: number;
+          work_centre: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          id?: never;
+          note?: string | null;
+          shifts: NonNullable<Json>;
+          updated_at?: string;
+          valid_from: string;
+          version?: number;
+          work_centre: string;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          id?: never;
+          note?: string | null;
+          shifts?: NonNullable<Json>;
+          updated_at?: string;
+          valid_from?: string;
+          version?: number;
+          work_centre?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "shift_patterns_work_centre_fkey";
+            columns: ["work_centre"];
+            isOneToOne: false;
+            referencedRelation: "work_centres";
             referencedColumns: ["code"];
           },
         ];
@@ -4114,6 +5538,225 @@ export type Database = {
           },
         ];
       };
+      stop_reasons: {
+        Row: {
+          code: string;
+          created_at: string;
+          e10_state: string;
+          is_active: boolean;
+          is_failure: boolean;
+          needs_repair: boolean;
+          parent: string | null;
+          position: number;
+          time_class: string;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          code: string;
+          created_at?: string;
+          e10_state?: string;
+          is_active?: boolean;
+          is_failure?: boolean;
+          needs_repair?: boolean;
+          parent?: string | null;
+          position?: number;
+          time_class: string;
+          title: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          code?: string;
+          created_at?: string;
+          e10_state?: string;
+          is_active?: boolean;
+          is_failure?: boolean;
+          needs_repair?: boolean;
+          parent?: string | null;
+          position?: number;
+          time_class?: string;
+          title?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "stop_reasons_parent_fkey";
+            columns: ["parent"];
+            isOneToOne: false;
+            referencedRelation: "stop_reasons";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "stop_reasons_time_class_fkey";
+            columns: ["time_class"];
+            isOneToOne: false;
+            referencedRelation: "time_classes";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      stop_repairs: {
+        Row: {
+          is_opener: boolean;
+          repair_id: number;
+          stop_id: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          is_opener?: boolean;
+          repair_id: number;
+          stop_id: number;
+        };
+        Update: {
+          is_opener?: boolean;
+          repair_id?: number;
+          stop_id?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "stop_repairs_repair_id_fkey";
+            columns: ["repair_id"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "stop_repairs_stop_id_fkey";
+            columns: ["stop_id"];
+            isOneToOne: false;
+            referencedRelation: "downtimes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "stop_repairs_stop_id_fkey";
+            columns: ["stop_id"];
+            isOneToOne: false;
+            referencedRelation: "stops";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      stops: {
+        Row: {
+          answered_at: string | null;
+          answered_by: string | null;
+          classified_at: string | null;
+          classified_by: string | null;
+          comment: string | null;
+          created_at: string;
+          during: unknown;
+          ended_by: string | null;
+          id: number;
+          is_failure: boolean;
+          machine: string;
+          reason: string | null;
+          site: string;
+          source: string;
+          split_of: number | null;
+          started_by: string | null;
+          time_class: string | null;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          answered_at?: string | null;
+          answered_by?: string | null;
+          classified_at?: string | null;
+          classified_by?: string | null;
+          comment?: string | null;
+          created_at?: string;
+          during: unknown;
+          ended_by?: string | null;
+          id?: never;
+          is_failure?: boolean;
+          machine: string;
+          reason?: string | null;
+          site: string;
+          source: string;
+          split_of?: number | null;
+          started_by?: string | null;
+          time_class?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          answered_at?: string | null;
+          answered_by?: string | null;
+          classified_at?: string | null;
+          classified_by?: string | null;
+          comment?: string | null;
+          created_at?: string;
+          during?: unknown;
+          ended_by?: string | null;
+          id?: never;
+          is_failure?: boolean;
+          machine?: string;
+          reason?: string | null;
+          site?: string;
+          source?: string;
+          split_of?: number | null;
+          started_by?: string | null;
+          time_class?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "stops_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "stops_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "stops_reason_fkey";
+            columns: ["reason"];
+            isOneToOne: false;
+            referencedRelation: "stop_reasons";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "stops_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "stops_split_of_fkey";
+            columns: ["split_of"];
+            isOneToOne: false;
+            referencedRelation: "downtimes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "stops_split_of_fkey";
+            columns: ["split_of"];
+            isOneToOne: false;
+            referencedRelation: "stops";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "stops_time_class_fkey";
+            columns: ["time_class"];
+            isOneToOne: false;
+            referencedRelation: "time_classes";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       stores: {
         Row: {
           code: string;
@@ -4323,6 +5966,80 @@ export type Database = {
             referencedColumns: ["sn"];
           },
         ];
+      };
+      time_class_policies: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          policy: string;
+          site: string;
+          time_class: string;
+          valid_from: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          policy: string;
+          site: string;
+          time_class: string;
+          valid_from: string;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          policy?: string;
+          site?: string;
+          time_class?: string;
+          valid_from?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "time_class_policies_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "time_class_policies_time_class_fkey";
+            columns: ["time_class"];
+            isOneToOne: false;
+            referencedRelation: "time_classes";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      time_classes: {
+        Row: {
+          big_loss: string;
+          code: string;
+          is_planned: boolean;
+          iso_element: string;
+          policy: string;
+          position: number;
+          title: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          big_loss: string;
+          code: string;
+          is_planned: boolean;
+          iso_element: string;
+          policy: string;
+          position?: number;
+          title: string;
+        };
+        Update: {
+          big_loss?: string;
+          code?: string;
+          is_planned?: boolean;
+          iso_element?: string;
+          policy?: string;
+          position?: number;
+          title?: string;
+        };
+        Relationships: [];
       };
       trace_activities: {
         Row: {
@@ -4961,6 +6678,67 @@ export type Database = {
       };
     };
     Views: {
+      downtimes: {
+        Row: {
+          comment: string | null;
+          duration_s: number | null;
+          ended_at: string | null;
+          id: number;
+          line: string | null;
+          machine: string;
+          reason: string | null;
+          reason_title: string | null;
+          repair_ids: number[] | null;
+          site: string;
+          started_at: string | null;
+          version: number;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "machines_line_fkey";
+            columns: ["line"];
+            isOneToOne: false;
+            referencedRelation: "line_status";
+            referencedColumns: ["line"];
+          },
+          {
+            foreignKeyName: "machines_line_fkey";
+            columns: ["line"];
+            isOneToOne: false;
+            referencedRelation: "lines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "stops_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "stops_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "stops_reason_fkey";
+            columns: ["reason"];
+            isOneToOne: false;
+            referencedRelation: "stop_reasons";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "stops_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
       execution_events: {
         Row: {
           code: string;
@@ -5012,6 +6790,59 @@ export type Database = {
           work_centre?: never;
         };
         Relationships: [];
+      };
+      line_status: {
+        Row: {
+          line: string;
+          machines: number | null;
+          since: string | null;
+          site: string;
+          status: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "lines_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      machine_status: {
+        Row: {
+          line: string | null;
+          machine: string;
+          open_repairs: number | null;
+          since: string | null;
+          site: string;
+          status: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "machines_line_fkey";
+            columns: ["line"];
+            isOneToOne: false;
+            referencedRelation: "line_status";
+            referencedColumns: ["line"];
+          },
+          {
+            foreignKeyName: "machines_line_fkey";
+            columns: ["line"];
+            isOneToOne: false;
+            referencedRelation: "lines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "machines_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
+        ];
       };
       part_demand: {
         Row: {
@@ -5228,6 +7059,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      acknowledge_repair: {
+        Args: { p_at?: string; p_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       activate_label_version: {
         Args: { p_request_id?: string; p_version_id: number };
         Returns: {
@@ -5286,6 +7127,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      add_repair_attachment: {
+        Args: { p_id: number; p_mime_type: string; p_name: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["attachment_change"];
+        SetofOptions: {
+          from: "*";
+          to: "attachment_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      add_repair_photo: {
+        Args: { p_id: number; p_photo: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["attachment_change"];
+        SetofOptions: {
+          from: "*";
+          to: "attachment_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       adjust_stock: {
         Args: { p_location?: string; p_quantity: number; p_reason?: string; p_request_id?: string; p_sku: string };
         Returns: Database["public"]["CompositeTypes"]["stock_change"];
@@ -5306,6 +7167,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "print_run_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      answer_stop: {
+        Args: { p_machine?: string; p_request_id?: string; p_stop_id?: number };
+        Returns: Database["public"]["CompositeTypes"]["stop_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stop_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5424,6 +7295,30 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      cancel_planned_stop: {
+        Args: { p_id: number; p_request_id?: string };
+        Returns: {
+          created_at: string;
+          created_by: string | null;
+          during: unknown;
+          id: number;
+          is_active: boolean;
+          machine: string;
+          note: string | null;
+          repair_id: number | null;
+          shift_id: number | null;
+          site: string;
+          time_class: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "planned_stops";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       cancel_print: {
         Args: { p_job_id: number; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["print_answer"];
@@ -5502,12 +7397,40 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      classify_stop: {
+        Args: {
+          p_at?: string;
+          p_comment?: string;
+          p_machine?: string;
+          p_reason: string;
+          p_request_id?: string;
+          p_stop_id?: number;
+          p_version?: number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["stop_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stop_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       close_order: {
         Args: { p_code: string; p_reason: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["routed_change"];
         SetofOptions: {
           from: "*";
           to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      close_repair: {
+        Args: { p_at?: string; p_id: number; p_request_id?: string; p_runs_again?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5575,6 +7498,24 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      complete_repair: {
+        Args: {
+          p_actions_taken: string;
+          p_at?: string;
+          p_cause?: string;
+          p_cost?: number;
+          p_id: number;
+          p_performed_by?: string;
+          p_request_id?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5833,6 +7774,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      dismiss_repair: {
+        Args: { p_as: string; p_duplicate_of?: number; p_id: number; p_reason: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       dispose_lot: {
         Args: {
           p_code: string;
@@ -5846,6 +7797,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "lot_movement";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      end_stop: {
+        Args: { p_at?: string; p_machine?: string; p_request_id?: string; p_stop_id?: number };
+        Returns: Database["public"]["CompositeTypes"]["stop_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stop_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5937,6 +7898,16 @@ export type Database = {
           to: "stock_pushes";
           isOneToOne: true;
           isSetofReturn: false;
+        };
+      };
+      get_andon: {
+        Args: { p_line?: string; p_machine?: string; p_site?: string };
+        Returns: Database["public"]["CompositeTypes"]["andon_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "andon_row";
+          isOneToOne: false;
+          isSetofReturn: true;
         };
       };
       get_approvals: {
@@ -6040,6 +8011,34 @@ export type Database = {
         };
       };
       get_label_template: { Args: { p_code: string }; Returns: Json };
+      get_lines: {
+        Args: { p_site?: string; p_with_inactive?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["line_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "line_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_losses: {
+        Args: {
+          p_as_of?: string;
+          p_from?: string;
+          p_line?: string;
+          p_machine?: string;
+          p_site?: string;
+          p_to?: string;
+          p_work_centre?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["loss_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "loss_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       get_lot: {
         Args: { p_code: string; p_limit?: number; p_sku?: string; p_with_removed?: boolean };
         Returns: Database["public"]["CompositeTypes"]["lot_detail"];
@@ -6076,6 +8075,124 @@ export type Database = {
           to: "lot_page";
           isOneToOne: true;
           isSetofReturn: false;
+        };
+      };
+      get_machine: { Args: { p_code: string }; Returns: Json };
+      get_machine_qr: {
+        Args: { p_machine: string };
+        Returns: Database["public"]["CompositeTypes"]["machine_qr"];
+        SetofOptions: {
+          from: "*";
+          to: "machine_qr";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_machine_timeline: {
+        Args: { p_as_of?: string; p_from?: string; p_machine: string; p_to?: string };
+        Returns: Database["public"]["CompositeTypes"]["timeline_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "timeline_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_machines: {
+        Args: {
+          p_cursor?: string;
+          p_limit?: number;
+          p_line?: string;
+          p_search?: string;
+          p_site?: string;
+          p_status?: string;
+          p_with_inactive?: boolean;
+          p_with_total?: boolean;
+          p_work_centre?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["machine_page"];
+        SetofOptions: {
+          from: "*";
+          to: "machine_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_maintenance_plans: {
+        Args: { p_due_before?: string; p_machine?: string; p_site?: string; p_with_inactive?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["plan_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "plan_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_microstops: {
+        Args: { p_from?: string; p_line?: string; p_machine?: string; p_site?: string; p_to?: string };
+        Returns: Database["public"]["CompositeTypes"]["microstop_summary"];
+        SetofOptions: {
+          from: "*";
+          to: "microstop_summary";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_mtbf: {
+        Args: {
+          p_as_of?: string;
+          p_by?: string;
+          p_from?: string;
+          p_line?: string;
+          p_machine?: string;
+          p_site?: string;
+          p_to?: string;
+          p_work_centre?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["mtbf_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "mtbf_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_mttr: {
+        Args: {
+          p_as_of?: string;
+          p_by?: string;
+          p_from?: string;
+          p_line?: string;
+          p_machine?: string;
+          p_site?: string;
+          p_to?: string;
+          p_work_centre?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["mttr_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "mttr_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_oee: {
+        Args: {
+          p_as_of?: string;
+          p_by?: string;
+          p_from?: string;
+          p_line?: string;
+          p_machine?: string;
+          p_site?: string;
+          p_to?: string;
+          p_work_centre?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["oee_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "oee_row";
+          isOneToOne: false;
+          isSetofReturn: true;
         };
       };
       get_order_for_scan: {
@@ -6232,6 +8349,23 @@ export type Database = {
         Args: { p_code?: string; p_from?: string; p_site?: string; p_sku?: string; p_to?: string };
         Returns: Json;
       };
+      get_quality_breakdown: {
+        Args: {
+          p_from?: string;
+          p_line?: string;
+          p_machine?: string;
+          p_site?: string;
+          p_to?: string;
+          p_work_centre?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["quality_breakdown"];
+        SetofOptions: {
+          from: "*";
+          to: "quality_breakdown";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_quality_reasons: {
         Args: { p_step?: string };
         Returns: Database["public"]["CompositeTypes"]["quality_reason_group"][];
@@ -6301,6 +8435,41 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      get_repair: { Args: { p_id: number }; Returns: Json };
+      get_repairs: {
+        Args: {
+          p_assignee_id?: string;
+          p_cursor?: string;
+          p_from?: string;
+          p_is_open?: boolean;
+          p_limit?: number;
+          p_line?: string;
+          p_machine?: string;
+          p_search?: string;
+          p_site?: string;
+          p_statuses?: string[];
+          p_to?: string;
+          p_type?: string;
+          p_with_total?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["repair_page"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      get_report_form: {
+        Args: { p_token: string };
+        Returns: Database["public"]["CompositeTypes"]["report_form"];
+        SetofOptions: {
+          from: "*";
+          to: "report_form";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_requirements: {
         Args: { p_quantity?: number; p_sku: string };
         Returns: {
@@ -6345,6 +8514,16 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      get_shift_board: {
+        Args: { p_machine: string; p_shift?: string; p_shift_date?: string };
+        Returns: Database["public"]["CompositeTypes"]["shift_hour"][];
+        SetofOptions: {
+          from: "*";
+          to: "shift_hour";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       get_stage_counts: {
         Args: { p_store?: string };
         Returns: Database["public"]["CompositeTypes"]["stage_count"][];
@@ -6371,6 +8550,33 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "stock_alarm";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_stops: {
+        Args: {
+          p_from?: string;
+          p_limit?: number;
+          p_machine?: string;
+          p_only_unclassified?: boolean;
+          p_site?: string;
+          p_to?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["stop_row"][];
+        SetofOptions: {
+          from: "*";
+          to: "stop_row";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_table_utilization: {
+        Args: { p_from?: string; p_site?: string; p_to?: string; p_work_centre?: string };
+        Returns: Database["public"]["CompositeTypes"]["table_use"][];
+        SetofOptions: {
+          from: "*";
+          to: "table_use";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -6829,6 +9035,37 @@ export type Database = {
         };
       };
       pause_webhooks: { Args: { p_request_id?: string; p_store?: string }; Returns: string[] };
+      plan_stop: {
+        Args: {
+          p_from: string;
+          p_machine: string;
+          p_note?: string;
+          p_request_id?: string;
+          p_time_class?: string;
+          p_to: string;
+        };
+        Returns: {
+          created_at: string;
+          created_by: string | null;
+          during: unknown;
+          id: number;
+          is_active: boolean;
+          machine: string;
+          note: string | null;
+          repair_id: number | null;
+          shift_id: number | null;
+          site: string;
+          time_class: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "planned_stops";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       preview_label: {
         Args: {
           p_data?: Json;
@@ -6955,6 +9192,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      receive_shift: {
+        Args: { p_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["handover_change"];
+        SetofOptions: {
+          from: "*";
+          to: "handover_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       receive_stock: {
         Args: {
           p_location?: string;
@@ -6993,6 +9240,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      record_check: {
+        Args: {
+          p_id: number;
+          p_note?: string;
+          p_position: number;
+          p_request_id?: string;
+          p_result?: string;
+          p_value?: number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       record_count: {
         Args: {
           p_code: string;
@@ -7009,6 +9273,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      record_counts: {
+        Args: { p_counts: Json; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["ingest_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "ingest_answer";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7048,6 +9322,43 @@ export type Database = {
           to: "label_proofs";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      record_machine_reading: {
+        Args: { p_cycles?: number; p_machine: string; p_request_id?: string; p_run_hours?: number };
+        Returns: {
+          cycles: number;
+          last_cycles: number | null;
+          last_run_hours: number | null;
+          machine: string;
+          run_hours: number;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "machine_counters";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      record_machine_state: {
+        Args: { p_at?: string; p_machine: string; p_request_id?: string; p_seq?: number; p_state: string };
+        Returns: Database["public"]["CompositeTypes"]["ingest_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "ingest_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      record_machine_states: {
+        Args: { p_events: Json; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["ingest_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "ingest_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       record_print_completion: {
@@ -7332,12 +9643,42 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      remove_repair_attachment: {
+        Args: { p_attachment_id: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["attachment_change"];
+        SetofOptions: {
+          from: "*";
+          to: "attachment_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      renew_machine_qr: {
+        Args: { p_machine: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["machine_qr"];
+        SetofOptions: {
+          from: "*";
+          to: "machine_qr";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       reopen_order: {
         Args: { p_code: string; p_quantity?: number; p_reason: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["routed_change"];
         SetofOptions: {
           from: "*";
           to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      reopen_repair: {
+        Args: { p_id: number; p_reason: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7350,6 +9691,24 @@ export type Database = {
           to: "replay_result";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      report_problem: {
+        Args: {
+          p_description?: string;
+          p_is_down?: boolean;
+          p_photo_type?: string;
+          p_reporter?: string;
+          p_request_id?: string;
+          p_symptom: string;
+          p_token: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["problem_report"];
+        SetofOptions: {
+          from: "*";
+          to: "problem_report";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       report_production: {
@@ -7375,6 +9734,26 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      report_repair: {
+        Args: {
+          p_assignee_id?: string;
+          p_description?: string;
+          p_is_down?: boolean;
+          p_machine: string;
+          p_occurred_at?: string;
+          p_priority?: string;
+          p_request_id?: string;
+          p_symptom?: string;
+          p_type?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7639,6 +10018,16 @@ export type Database = {
         };
       };
       retry_stock_pushes: { Args: { p_request_id?: string; p_store?: string }; Returns: number };
+      return_repair_part: {
+        Args: { p_id: number; p_reason?: string; p_request_id?: string; p_txn_id: number };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       reverse_stock: {
         Args: { p_reason?: string; p_request_id?: string; p_txn_ids: number[] };
         Returns: Database["public"]["CompositeTypes"]["stock_change"];
@@ -7668,6 +10057,39 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "devices";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      save_calendar_exception: {
+        Args: {
+          p_from_day: string;
+          p_id?: number;
+          p_is_active?: boolean;
+          p_reason: string;
+          p_request_id?: string;
+          p_shifts?: Json;
+          p_site?: string;
+          p_to_day: string;
+          p_work_centre?: string;
+        };
+        Returns: {
+          created_at: string;
+          created_by: string | null;
+          from_day: string;
+          id: number;
+          is_active: boolean;
+          reason: string;
+          shifts: Json | null;
+          site: string;
+          to_day: string;
+          updated_at: string;
+          version: number;
+          work_centre: string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "calendar_exceptions";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7743,6 +10165,108 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "label_template_versions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      save_line: {
+        Args: {
+          p_code: string;
+          p_description?: string;
+          p_is_active?: boolean;
+          p_request_id?: string;
+          p_site?: string;
+          p_title?: string;
+          p_version?: number;
+        };
+        Returns: {
+          code: string;
+          created_at: string;
+          created_by: string | null;
+          description: string | null;
+          is_active: boolean;
+          site: string;
+          title: string;
+          updated_at: string;
+          updated_by: string | null;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "lines";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      save_machine: {
+        Args: {
+          p_asset_number?: string;
+          p_call_manager_min?: number;
+          p_call_supervisor_min?: number;
+          p_code: string;
+          p_is_active?: boolean;
+          p_line?: string;
+          p_manufacturer?: string;
+          p_micro_stop_s?: number;
+          p_model?: string;
+          p_name?: string;
+          p_notes?: string;
+          p_request_id?: string;
+          p_serial_number?: string;
+          p_silence_s?: number;
+          p_site?: string;
+          p_type?: string;
+          p_version?: number;
+          p_work_centre?: string;
+        };
+        Returns: {
+          asset_number: string | null;
+          call_manager_min: number;
+          call_supervisor_min: number;
+          code: string;
+          created_at: string;
+          created_by: string | null;
+          is_active: boolean;
+          line: string | null;
+          manufacturer: string | null;
+          micro_stop_s: number;
+          model: string | null;
+          name: string;
+          notes: string | null;
+          serial_number: string | null;
+          silence_s: number;
+          site: string;
+          type: string | null;
+          updated_at: string;
+          updated_by: string | null;
+          version: number;
+          work_centre: string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "machines";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      save_maintenance_plan: {
+        Args: {
+          p_based_on?: string;
+          p_done_at?: string;
+          p_every?: number;
+          p_instructions?: string;
+          p_is_active?: boolean;
+          p_is_down?: boolean;
+          p_items?: Json;
+          p_lead?: number;
+          p_machine: string;
+          p_request_id?: string;
+          p_title: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["plan_change"];
+        SetofOptions: {
+          from: "*";
+          to: "plan_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7844,6 +10368,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      save_shift_pattern: {
+        Args: { p_note?: string; p_request_id?: string; p_shifts: Json; p_valid_from: string; p_work_centre: string };
+        Returns: {
+          created_at: string;
+          created_by: string | null;
+          id: number;
+          note: string | null;
+          shifts: NonNullable<Json>;
+          updated_at: string;
+          valid_from: string;
+          version: number;
+          work_centre: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "shift_patterns";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       save_shop: {
         Args: {
           p_api_version?: string;
@@ -7869,6 +10413,40 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "shop_tokens";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      save_stop_reason: {
+        Args: {
+          p_code: string;
+          p_e10_state?: string;
+          p_is_active?: boolean;
+          p_is_failure?: boolean;
+          p_needs_repair?: boolean;
+          p_parent?: string;
+          p_position?: number;
+          p_request_id?: string;
+          p_time_class?: string;
+          p_title?: string;
+        };
+        Returns: {
+          code: string;
+          created_at: string;
+          e10_state: string;
+          is_active: boolean;
+          is_failure: boolean;
+          needs_repair: boolean;
+          parent: string | null;
+          position: number;
+          time_class: string;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "stop_reasons";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -8071,6 +10649,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      set_ideal_cycle: {
+        Args: { p_ideal_s: number; p_machine: string; p_request_id?: string; p_sku?: string };
+        Returns: {
+          id: number;
+          ideal_s: number;
+          machine: string;
+          set_by: string | null;
+          sku: string | null;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "ideal_cycles";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       set_kit_active: {
         Args: { p_is_active: boolean; p_kit_id: string; p_request_id?: string };
         Returns: {
@@ -8249,6 +10844,39 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      set_time_policy: {
+        Args: { p_policy: string; p_request_id?: string; p_site?: string; p_time_class: string; p_valid_from?: string };
+        Returns: {
+          created_at: string;
+          created_by: string | null;
+          policy: string;
+          site: string;
+          time_class: string;
+          valid_from: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "time_class_policies";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      shift_handover: {
+        Args: {
+          p_notes?: string;
+          p_request_id?: string;
+          p_shift?: string;
+          p_shift_date?: string;
+          p_work_centre: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["handover_change"];
+        SetofOptions: {
+          from: "*";
+          to: "handover_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       ship_box: {
         Args: { p_box: string; p_order: string; p_request_id?: string };
         Returns: Database["public"]["CompositeTypes"]["box_change"];
@@ -8287,6 +10915,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      split_stop: {
+        Args: {
+          p_at: string;
+          p_machine?: string;
+          p_reason?: string;
+          p_request_id?: string;
+          p_stop_id?: number;
+          p_version?: number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["stop_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stop_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       start_count: {
         Args: { p_location?: string; p_note?: string; p_request_id?: string; p_skus?: string[] };
         Returns: Database["public"]["CompositeTypes"]["count_answer"];
@@ -8313,6 +10958,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "order_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      start_of_shift: {
+        Args: { p_work_centre: string };
+        Returns: Database["public"]["CompositeTypes"]["shift_start"];
+        SetofOptions: {
+          from: "*";
+          to: "shift_start";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -8347,6 +11002,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      start_repair: {
+        Args: { p_at?: string; p_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       start_step: {
         Args: {
           p_code: string;
@@ -8360,6 +11025,33 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "routed_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      start_stop: {
+        Args: {
+          p_at?: string;
+          p_comment?: string;
+          p_ended_at?: string;
+          p_machine: string;
+          p_reason?: string;
+          p_request_id?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["stop_change"];
+        SetofOptions: {
+          from: "*";
+          to: "stop_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      start_work_order: {
+        Args: { p_plan_id: number; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -8581,6 +11273,28 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "production_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      update_repair: {
+        Args: {
+          p_actions_taken?: string;
+          p_assignee_id?: string;
+          p_cause?: string;
+          p_cost?: number;
+          p_description?: string;
+          p_id: number;
+          p_is_down?: boolean;
+          p_performed_by?: string;
+          p_priority?: string;
+          p_request_id?: string;
+          p_version?: number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -8886,6 +11600,36 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      use_repair_part: {
+        Args: { p_id: number; p_location?: string; p_quantity: number; p_request_id?: string; p_sku: string };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      verify_repair: {
+        Args: { p_at?: string; p_id: number; p_is_ok: boolean; p_note?: string; p_request_id?: string };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      wait_repair: {
+        Args: { p_at?: string; p_id: number; p_note?: string; p_request_id?: string; p_waits_for: string };
+        Returns: Database["public"]["CompositeTypes"]["repair_change"];
+        SetofOptions: {
+          from: "*";
+          to: "repair_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       whoami: {
         Args: Record<PropertyKey, never>;
         Returns: Database["public"]["CompositeTypes"]["whoami_answer"];
@@ -8974,6 +11718,29 @@ export type Database = {
         said: string | null;
         cursor: string | null;
       };
+      andon_row: {
+        machine: string | null;
+        name: string | null;
+        line: string | null;
+        work_centre: string | null;
+        state: string | null;
+        since: string | null;
+        by_name: string | null;
+        reason: string | null;
+        reason_title: string | null;
+        stop_id: number | null;
+        stop_version: number | null;
+        open_repairs: number | null;
+        called_role: string | null;
+        called_at: string | null;
+        answered_by_name: string | null;
+        answered_at: string | null;
+        shift_id: number | null;
+        shift: string | null;
+        shift_ends_at: string | null;
+        inputs: Database["public"]["CompositeTypes"]["kpi_inputs"] | null;
+        ratios: Database["public"]["CompositeTypes"]["kpi_ratios"] | null;
+      };
       approval_change: {
         changed: boolean | null;
         event_id: number | null;
@@ -8991,6 +11758,12 @@ export type Database = {
         requested_by_name: string | null;
         decided_by_name: string | null;
         may_decide: boolean | null;
+      };
+      attachment_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        attachment: Database["public"]["Tables"]["repair_attachments"]["Row"] | null;
+        bucket: string | null;
       };
       blocker: {
         code: string | null;
@@ -9086,6 +11859,11 @@ export type Database = {
         parts: Json | null;
         waiting: number | null;
       };
+      handover_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        handover: Database["public"]["Tables"]["shift_handovers"]["Row"] | null;
+      };
       hold_result: {
         changed: boolean | null;
         event_id: number | null;
@@ -9122,6 +11900,11 @@ export type Database = {
         processed_at: string | null;
         bytes: number | null;
       };
+      ingest_answer: {
+        accepted: number | null;
+        duplicates: number | null;
+        refused: Json | null;
+      };
       inventory_page: {
         items: Database["public"]["CompositeTypes"]["inventory_row"][] | null;
         next_cursor: string | null;
@@ -9147,6 +11930,54 @@ export type Database = {
         is_low: boolean | null;
         locations: Json | null;
         state: string | null;
+      };
+      kpi_inputs: {
+        window_s: number | null;
+        scheduled_s: number | null;
+        planned_s: number | null;
+        run_s: number | null;
+        setup_s: number | null;
+        delay_s: number | null;
+        no_order_s: number | null;
+        availability_loss_s: number | null;
+        performance_loss_s: number | null;
+        pending_s: number | null;
+        planned_stop_s: number | null;
+        excluded_s: number | null;
+        unclassified_s: number | null;
+        no_data_s: number | null;
+        maintenance_s: number | null;
+        stops: number | null;
+        micro_stops: number | null;
+        micro_s: number | null;
+        total: number | null;
+        good: number | null;
+        scrap: number | null;
+        rework: number | null;
+        ideal_s: number | null;
+        ideal_good_s: number | null;
+        without_ideal: number | null;
+        unscheduled_pieces: number | null;
+      };
+      kpi_ratios: {
+        availability: number | null;
+        performance: number | null;
+        quality: number | null;
+        quality_pieces: number | null;
+        oee: number | null;
+        ooe: number | null;
+        teep: number | null;
+        nee: number | null;
+        loading: number | null;
+        utilisation: number | null;
+        utilization_efficiency: number | null;
+        technical_efficiency: number | null;
+        allocation_efficiency: number | null;
+        setup_ratio: number | null;
+        scrap_ratio: number | null;
+        rework_ratio: number | null;
+        speed_loss_s: number | null;
+        ideal_cycle_suspect: boolean | null;
       };
       label_preview: {
         label_type: string | null;
@@ -9215,6 +12046,24 @@ export type Database = {
         entries: Database["public"]["CompositeTypes"]["ledger_entry"][] | null;
         next_cursor: string | null;
       };
+      line_row: {
+        line: Database["public"]["Tables"]["lines"]["Row"] | null;
+        status: string | null;
+        since: string | null;
+        machines: number | null;
+      };
+      loss_row: {
+        kind: string | null;
+        time_class: string | null;
+        reason: string | null;
+        title: string | null;
+        policy: string | null;
+        big_loss: string | null;
+        seconds: number | null;
+        share: number | null;
+        cumulative: number | null;
+        stops: number | null;
+      };
       lot_balance: {
         lot: Database["public"]["Tables"]["lots"]["Row"] | null;
         balance: Database["public"]["Tables"]["production_lots"]["Row"] | null;
@@ -9250,6 +12099,71 @@ export type Database = {
       lot_page: {
         lots: Database["public"]["CompositeTypes"]["lot_balance"][] | null;
         next_cursor: string | null;
+      };
+      machine_page: {
+        machines: Database["public"]["CompositeTypes"]["machine_row"][] | null;
+        total: number | null;
+        next_cursor: string | null;
+      };
+      machine_qr: {
+        machine: string | null;
+        name: string | null;
+        token: string | null;
+        path: string | null;
+      };
+      machine_row: {
+        machine: Database["public"]["Tables"]["machines"]["Row"] | null;
+        status: string | null;
+        since: string | null;
+        open_repairs: number | null;
+        last_repaired_at: string | null;
+        hours_since_repair: number | null;
+        run_hours: number | null;
+        cycles: number | null;
+        next_due_at: string | null;
+        plans_due: number | null;
+      };
+      microstop_summary: {
+        micro_stops: number | null;
+        seconds: number | null;
+        average_s: number | null;
+        share_of_run: number | null;
+        by_machine: Json | null;
+        by_hour: Json | null;
+        by_state: Json | null;
+        last: Json | null;
+      };
+      mtbf_row: {
+        key: string | null;
+        operating_s: number | null;
+        failures: number | null;
+        mtbf_s: number | null;
+        at_least_s: number | null;
+        mttr_s: number | null;
+        inherent_availability: number | null;
+      };
+      mttr_row: {
+        key: string | null;
+        failures: number | null;
+        restored: number | null;
+        open: number | null;
+        mttr_s: number | null;
+        mtta_s: number | null;
+        response_s: number | null;
+        wrench_s: number | null;
+        waiting_s: number | null;
+        corrective_s: number | null;
+        preventive_s: number | null;
+        corrective_ratio: number | null;
+      };
+      oee_row: {
+        key: string | null;
+        machines: number | null;
+        starts_at: string | null;
+        ends_at: string | null;
+        as_of: string | null;
+        inputs: Database["public"]["CompositeTypes"]["kpi_inputs"] | null;
+        ratios: Database["public"]["CompositeTypes"]["kpi_ratios"] | null;
       };
       order_change: {
         changed: boolean | null;
@@ -9308,6 +12222,22 @@ export type Database = {
         bucket: string | null;
         path: string | null;
         max_bytes: number | null;
+      };
+      plan_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        plan: Database["public"]["Tables"]["maintenance_plans"]["Row"] | null;
+        items: Json | null;
+      };
+      plan_row: {
+        plan: Database["public"]["Tables"]["maintenance_plans"]["Row"] | null;
+        machine_name: string | null;
+        items: Json | null;
+        counter: number | null;
+        left_days: number | null;
+        left_count: number | null;
+        is_due: boolean | null;
+        open_repair: number | null;
       };
       print_alarm: {
         kind: string | null;
@@ -9421,6 +12351,15 @@ export type Database = {
         done_p50_ms: number | null;
         done_p95_ms: number | null;
       };
+      problem_report: {
+        repair_id: number | null;
+        is_new: boolean | null;
+        status: string | null;
+        machine: string | null;
+        name: string | null;
+        reports: number | null;
+        photo_path: string | null;
+      };
       production_board: {
         orders: Database["public"]["CompositeTypes"]["production_board_row"][] | null;
         next_cursor: string | null;
@@ -9469,6 +12408,21 @@ export type Database = {
         api_version: string | null;
         access_token: string | null;
         available: number | null;
+      };
+      quality_breakdown: {
+        total: number | null;
+        good: number | null;
+        scrap: number | null;
+        rework: number | null;
+        first_pass_yield: number | null;
+        rolled_yield: number | null;
+        scrap_ratio: number | null;
+        rework_ratio: number | null;
+        by_reason: Json | null;
+        by_item: Json | null;
+        by_step: Json | null;
+        by_day: Json | null;
+        chart: Json | null;
       };
       quality_change: {
         changed: boolean | null;
@@ -9562,6 +12516,26 @@ export type Database = {
         lots_released: number | null;
         lots_kept: number | null;
       };
+      repair_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        repair: Database["public"]["Tables"]["repairs"]["Row"] | null;
+      };
+      repair_page: {
+        repairs: Database["public"]["CompositeTypes"]["repair_row"][] | null;
+        total: number | null;
+        next_cursor: string | null;
+      };
+      repair_row: {
+        repair: Database["public"]["Tables"]["repairs"]["Row"] | null;
+        machine_name: string | null;
+        line: string | null;
+        symptom: string | null;
+        assignee: string | null;
+        reported_by: string | null;
+        reaction_min: number | null;
+        downtime_h: number | null;
+      };
       replay_result: {
         inbox_id: number | null;
         topic: string | null;
@@ -9569,6 +12543,12 @@ export type Database = {
         result: string | null;
         changes: Json | null;
         error: string | null;
+      };
+      report_form: {
+        machine: string | null;
+        name: string | null;
+        line: string | null;
+        symptoms: Json | null;
       };
       routed_change: {
         changed: boolean | null;
@@ -9661,6 +12641,31 @@ export type Database = {
         source: string | null;
         version: number | null;
       };
+      shift_hour: {
+        starts_at: string | null;
+        ends_at: string | null;
+        planned_s: number | null;
+        run_s: number | null;
+        target: number | null;
+        good: number | null;
+        scrap: number | null;
+        rework: number | null;
+        target_so_far: number | null;
+        good_so_far: number | null;
+        unscheduled_pieces: number | null;
+        main_loss: string | null;
+        main_loss_s: number | null;
+      };
+      shift_start: {
+        work_centre: string | null;
+        shift: string | null;
+        starts_at: string | null;
+        ends_at: string | null;
+        machines: Json | null;
+        can_run: Json | null;
+        people: Json | null;
+        handover: Database["public"]["Tables"]["shift_handovers"]["Row"] | null;
+      };
       shop_health: {
         store: string | null;
         source: string | null;
@@ -9735,6 +12740,37 @@ export type Database = {
         counts: Json | null;
         rows: Json | null;
       };
+      stop_change: {
+        changed: boolean | null;
+        event_id: number | null;
+        stop: Database["public"]["Tables"]["stops"]["Row"] | null;
+      };
+      stop_row: {
+        machine: string | null;
+        stop_id: number | null;
+        version: number | null;
+        starts_at: string | null;
+        ends_at: string | null;
+        seconds: number | null;
+        lost_s: number | null;
+        kind: string | null;
+        reason: string | null;
+        title: string | null;
+        time_class: string | null;
+        state: string | null;
+        comment: string | null;
+        repair_ids: number[] | null;
+      };
+      table_use: {
+        work_centre: string | null;
+        shift: string | null;
+        shift_date: string | null;
+        starts_at: string | null;
+        ends_at: string | null;
+        capacity: number | null;
+        occupied: number | null;
+        utilisation: number | null;
+      };
       test_answer: {
         changed: boolean | null;
         event_id: number | null;
@@ -9766,6 +12802,22 @@ export type Database = {
         actor_name: string | null;
         station: string | null;
         payload: Json | null;
+      };
+      timeline_row: {
+        starts_at: string | null;
+        ends_at: string | null;
+        kind: string | null;
+        policy: string | null;
+        time_class: string | null;
+        reason: string | null;
+        title: string | null;
+        state: string | null;
+        stop_id: number | null;
+        stop_version: number | null;
+        stop_from: string | null;
+        stop_to: string | null;
+        comment: string | null;
+        shift_id: number | null;
       };
       trace_entry: {
         node: number | null;

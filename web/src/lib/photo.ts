@@ -9,10 +9,10 @@ const AGAIN_MS = 4000;
 const ANSWER_MS = 20_000;
 const SLOWEST = 5; // bytes in a millisecond
 
-interface Place {
+/** Where a photo goes; the server makes the path. */
+export interface Place {
   bucket: string;
   path: string;
-  max_bytes: number;
 }
 
 /** A photo on its way to the server. waiting: no network, it goes by itself; failed: somebody has to do something. */
@@ -84,8 +84,14 @@ async function put(place: Place, photo: Blob, onProgress: (part: number) => void
   if (error) throw error;
 }
 
+/** A place for a photo about something at a site. */
+export const placeAbout =
+  (p_about: string, p_site: string) =>
+  (p_request_id: string): Promise<Place> =>
+    rpc<Place>("start_photo", { p_about, p_site, p_request_id });
+
 /**
- * A photo about something at a site: made small, sent, and sent again for as long as there is no network. The server
+ * A photo: made small, sent, and sent again for as long as there is no network. The server
  * makes the path, once; a repeat replaces nothing.
  */
 export class PhotoUpload {
@@ -105,8 +111,8 @@ export class PhotoUpload {
 
   constructor(
     private readonly file: Blob,
-    private readonly about: string,
-    private readonly site: string,
+    /** Asks the server for the place; called again with the same id until it answers. */
+    private readonly start: (id: string) => Promise<Place>,
   ) {
     window.addEventListener("online", this.retry, { signal: this.#end.signal });
     this.retry();
@@ -138,8 +144,7 @@ export class PhotoUpload {
     this.#small ??= await shrink(this.file);
     if (this.#end.signal.aborted) throw new Error("dropped");
     if (!this.sending.get().preview) this.#show({ preview: URL.createObjectURL(this.#small) });
-    const asked = { p_about: this.about, p_site: this.site, p_request_id: this.#id };
-    this.#place ??= await rpc<Place>("start_photo", asked);
+    this.#place ??= await this.start(this.#id);
     await put(this.#place, this.#small, (progress) => this.#show({ progress }), this.#end.signal);
     return this.#place.path;
   }
@@ -157,9 +162,9 @@ export class PhotoUpload {
 }
 
 /** An address that shows the photo for ten minutes to whoever may see it. Throws RpcError. */
-export async function photoUrl(path: string): Promise<string> {
+export async function photoUrl(path: string, bucket = "photos"): Promise<string> {
   const headers = await db().headers({ "content-type": "application/json" });
-  const answer = await fetch(`${db().url}/storage/v1/object/sign/photos/${path}`, {
+  const answer = await fetch(`${db().url}/storage/v1/object/sign/${bucket}/${path}`, {
     method: "POST",
     headers,
     body: JSON.stringify({ expiresIn: 600 }),

@@ -8,6 +8,20 @@ const STOCK = ["inventory", "item", "ledger", "requirements", "stock-alarms", "s
 const UNITS = ["units", "unit", "unit-tests", "lot"];
 const COUNTS = ["stock-counts", "stock-count", ...STOCK];
 
+const FIGURES = [
+  "andon",
+  "oee",
+  "losses",
+  "timeline",
+  "stops",
+  "shift-board",
+  "microstops",
+  "reliability",
+  "shift-start",
+];
+const MACHINES = [...FIGURES, "machine", "machine-list"];
+const REPAIRS = ["repairs", "repair", "plans"];
+
 const ROUTED = ["work-queue", "production-board", "production-order", "quality", "quality-records", "lot"];
 
 /** What shows the things of a stream: the first words of its query keys. Tickets are told one by one, by their id. */
@@ -34,11 +48,17 @@ const SHOWN: Record<string, string[]> = {
   kit: ["kits", "unit"],
   variant: ["variants", "unit"],
   lot: ["unit", "recall-trace", "production-order", "lot"],
+  machine: MACHINES,
+  line: ["lines", "machine-list", "machine"],
+  stop: MACHINES,
+  repair: [...REPAIRS, ...MACHINES],
+  calendar: [...FIGURES, "shifts"],
+  shift: ["handovers", "shift-start"],
 };
 /** The streams that the client listens to. */
 export const STREAMS = Object.keys(SHOWN);
 /** Streams on which more is broadcast than events: what was missed of that cannot be caught up. */
-export const MOVING = new Set(["print_machine"]);
+export const MOVING = new Set(["print_machine", "machine"]);
 
 let last = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;

@@ -15,6 +15,8 @@ export interface Client {
   rpc: PostgrestClient<Database>["rpc"];
   /** POSTs to the gatekeeper, where the scanner's text is read for the database. */
   post: (path: string, body: object) => Promise<Response>;
+  /** GETs from the gatekeeper what no RPC answers as such: files. */
+  get: (path: string) => Promise<Response>;
   /** The project's address, for what has no client here. */
   url: string;
   /** What a request to it carries: key, token, and who stands at a shared station. Throws TypeError without a network. */
@@ -76,7 +78,8 @@ function compose(url: string, api: string, key: string): Client {
   const json = { "content-type": "application/json" };
   const post = (path: string, body: object) =>
     signed(`${api}${path}`, { method: "POST", headers: json, body: JSON.stringify(body) });
-  return { auth, realtime, from: rest.from.bind(rest), rpc: rest.rpc.bind(rest), post, url, headers };
+  const get = (path: string) => signed(`${api}${path}`);
+  return { auth, realtime, from: rest.from.bind(rest), rpc: rest.rpc.bind(rest), post, get, url, headers };
 }
 
 /** Reads /config.json ({supabase_url, publishable_key}) and makes the one client. Throws when it cannot be read. */

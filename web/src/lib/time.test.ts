@@ -1,5 +1,6 @@
+import { i18n } from "@lingui/core";
 import { expect, test } from "vitest";
-import { daysBetween, instantOf, instantOfWall, plantDay } from "./time";
+import { daysBetween, formatSpan, instantOf, instantOfWall, plantDay } from "./time";
 
 test("the plant's day is not the day of UTC", () => {
   const evening = new Date("2026-11-21T14:30:00Z");
@@ -22,4 +23,9 @@ test("a day of the plant begins and ends at its own midnight, also when the cloc
 test("what a clock of the plant shows is an instant", () => {
   expect(instantOfWall("2026-11-21T18:30", "Australia/Sydney")).toBe("2026-11-21T07:30:00.000Z");
   expect(instantOfWall("2026-10-04T03:30", "Australia/Sydney")).toBe("2026-10-03T16:30:00.000Z"); // an hour after the clocks changed
+});
+
+test("a span says as much as one needs: seconds, minutes, hours with minutes, days with hours", () => {
+  i18n.loadAndActivate({ locale: "en", messages: {} });
+  expect([42, 725, 3900, 200_000, -3].map(formatSpan)).toEqual(["42 s", "12 min", "1 h 05 min", "2 days 7 h", "0 s"]);
 });

@@ -57,6 +57,11 @@ export function formatInstant(at: string, zone: string): string {
   return format.format(new Date(at));
 }
 
+/** The time of day of an instant, as a clock of the plant shows it. */
+export function formatTime(at: string | number, zone: string): string {
+  return new Intl.DateTimeFormat(formatLocale(), { timeStyle: "short", timeZone: zone }).format(new Date(at));
+}
+
 export function formatNumber(value: number): string {
   return new Intl.NumberFormat(formatLocale()).format(value);
 }
@@ -71,6 +76,18 @@ export function formatAge(milliseconds: number): string {
   if (hours < 48) return i18n._(msg`${hours} h`);
   const days = Math.round(hours / 24);
   return i18n._(msg`${plural(days, { one: "# day", other: "# days" })}`);
+}
+
+/** How long something took, to the minute: "42 s", "12 min", "3 h 05 min", "2 days 4 h". */
+export function formatSpan(given: number): string {
+  const seconds = Math.max(0, Math.round(given));
+  if (seconds < 60) return i18n._(msg`${seconds} s`);
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return i18n._(msg`${minutes} min`);
+  const [hours, rest] = [Math.floor(minutes / 60), String(minutes % 60).padStart(2, "0")];
+  if (hours < 48) return i18n._(msg`${hours} h ${rest} min`);
+  const [days, more] = [Math.floor(hours / 24), hours % 24];
+  return i18n._(msg`${plural(days, { one: "# day", other: "# days" })} ${more} h`);
 }
 
 /** Due date in words with the urgency it has today. */

@@ -1,15 +1,4 @@
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-  type RouteComponent,
-  redirect,
-} from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
-import { Shell } from "@/features/core/shell";
-import { SignInPage } from "@/features/core/sign-in";
+import { createRoute, createRouter, lazyRouteComponent, type RouteComponent, redirect } from "@tanstack/react-router";
 import { farmSearch } from "@/features/farm/search";
 import { stockSearch } from "@/features/inventory/search";
 import { productionSearch } from "@/features/production/search";
@@ -17,27 +6,8 @@ import { unitSearch } from "@/features/units/search";
 import { BoardPage } from "@/features/workflows/board";
 import { boardSearch } from "@/features/workflows/search";
 import { may, session } from "@/lib/session";
-import { useStore } from "@/lib/store";
-import { Loading } from "@/ui/states";
-import { Missing, RouteProblem } from "./problems";
-
-const LockPage = lazy(() => import("@/features/core/lock"));
-
-function Root() {
-  const { status } = useStore(session);
-  if (status === "starting") return <Loading />;
-  if (status === "locked") {
-    return (
-      <Suspense fallback={<Loading />}>
-        <LockPage />
-      </Suspense>
-    );
-  }
-  return status === "out" ? <SignInPage /> : <Outlet />;
-}
-
-const root = createRootRoute({ component: Root, notFoundComponent: Missing, errorComponent: RouteProblem });
-const shell = createRoute({ getParentRoute: () => root, id: "shell", component: Shell });
+import { root, shell } from "./frame";
+import { machineRoutes, machineScreens } from "./machines";
 
 /** Where people land: those who lead see how it stands, those who make see what is to be made. */
 function landing(): "/dashboard" | "/board" {
@@ -82,6 +52,7 @@ const routes = root.addChildren([
     validateSearch: boardSearch,
     component: lazyRouteComponent(() => import("./monitor"), "MonitorRoute"),
   }),
+  ...machineScreens,
   createRoute({
     getParentRoute: () => root,
     path: "/orders/$id/slip",
@@ -229,6 +200,7 @@ const routes = root.addChildren([
       "/production/quality",
       lazyRouteComponent(() => import("@/features/production/quality"), "QualityPage"),
     ),
+    ...machineRoutes,
     page(
       "/admin",
       lazyRouteComponent(() => import("@/features/core/admin"), "AdminPage"),

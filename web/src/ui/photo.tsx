@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Camera, Trash2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { explain } from "@/lib/messages";
-import { PhotoUpload, photoUrl, type Sending } from "@/lib/photo";
+import { PhotoUpload, type Place, photoUrl, placeAbout, type Sending } from "@/lib/photo";
 import { RpcError } from "@/lib/rpc";
 import { createStore, type Store, useStore } from "@/lib/store";
 import { Button } from "./button";
@@ -11,7 +11,10 @@ import { Button } from "./button";
 const NONE = createStore<Sending | null>(null);
 
 /** A photo that is being taken of something at a site; `path` for the command, once it is there. */
-export function usePhoto(about: string, site: string) {
+export const usePhoto = (about: string, site: string) => usePhotoTo(placeAbout(about, site));
+
+/** A photo that is being taken; `start` asks the server where it goes. */
+export function usePhotoTo(start: (id: string) => Promise<Place>) {
   const [upload, setUpload] = useState<PhotoUpload | null>(null);
   const sending = useStore((upload?.sending ?? NONE) as Store<Sending | null>);
   useEffect(() => () => upload?.drop(), [upload]);
@@ -19,7 +22,7 @@ export function usePhoto(about: string, site: string) {
     sending,
     path: sending?.path ?? null,
     isPending: sending !== null && sending.state !== "done",
-    take: (file: Blob) => setUpload(new PhotoUpload(file, about, site)),
+    take: (file: Blob) => setUpload(new PhotoUpload(file, start)),
     retry: () => upload?.retry(),
     drop: () => setUpload(null),
   };
@@ -115,11 +118,11 @@ export function PhotoOnDemand({ path, alt }: { path: string; alt: string }) {
 }
 
 /** A photo that is kept, by its path in the bucket; only for those who may see it. */
-export function Photo({ path, alt }: { path: string; alt: string }) {
+export function Photo({ path, alt, bucket = "photos" }: { path: string; alt: string; bucket?: string }) {
   const [isGone, setGone] = useState(false); // its row was restored from a backup, its file was not
   const url = useQuery({
-    queryKey: ["photo", path],
-    queryFn: () => photoUrl(path),
+    queryKey: ["photo", bucket, path],
+    queryFn: () => photoUrl(path, bucket),
     staleTime: 8 * 60_000,
     retry: false,
   });

@@ -13,7 +13,19 @@ type Own =
   | "/production/routings"
   | "/production/import"
   | "/production/approvals"
-  | "/production/quality";
+  | "/production/quality"
+  | "/machines"
+  | "/machines/stops"
+  | "/machines/micro"
+  | "/machines/oee"
+  | "/machines/shift"
+  | "/machines/reliability"
+  | "/machines/handover"
+  | "/machines/calendar"
+  | "/maintenance"
+  | "/maintenance/history"
+  | "/maintenance/plans"
+  | "/maintenance/machines";
 
 /** The parts of a page, each with its own address: that of the part, else `to` with the parameter `part`. */
 export function Tabs(props: {

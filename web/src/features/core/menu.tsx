@@ -1,9 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { LockKeyhole, LogOut, Monitor } from "lucide-react";
+import { Gauge, LockKeyhole, LogOut, Monitor } from "lucide-react";
 import { outbox } from "@/lib/commands";
 import { soundOn } from "@/lib/feedback";
 import { LANGUAGES, type Language, language, setLanguage } from "@/lib/i18n";
-import { session, signOut } from "@/lib/session";
+import { may, session, signOut } from "@/lib/session";
 import { lockStation } from "@/lib/station";
 import { useStore } from "@/lib/store";
 import { type Theme, theme } from "@/lib/theme";
@@ -70,6 +70,11 @@ export default function MenuDialog({ onClose }: { onClose: () => void }) {
         <LinkButton to="/monitor" onClick={onClose}>
           <Monitor aria-hidden /> <Trans>Wall display</Trans>
         </LinkButton>
+        {may(who, "kpi.read") && (
+          <LinkButton to="/andon" onClick={onClose}>
+            <Gauge aria-hidden /> <Trans>Machines on the wall</Trans>
+          </LinkButton>
+        )}
         {waiting > 0 && (
           <p role="alert" className="rounded-lg bg-warn-bg p-3 text-warn">
             <Trans>Commands that are not sent yet stay on this device and go out when you sign in again.</Trans>

@@ -6,6 +6,7 @@ import {
   CloudUpload,
   Ellipsis,
   Factory,
+  Gauge,
   LockKeyhole,
   type LucideIcon,
   Microchip,
@@ -17,6 +18,7 @@ import {
   Settings,
   SquareKanban,
   UserRoundCheck,
+  Wrench,
 } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { ScanHost } from "@/features/workflows/scan/host";
@@ -62,6 +64,8 @@ function useItems(): Item[] {
       icon: PackageCheck,
       shown: may(who, "units.pack") || may(who, "production.run"),
     },
+    { to: "/machines", label: t`Machines`, icon: Gauge, shown: may(who, "kpi.read") },
+    { to: "/maintenance", label: t`Repairs`, icon: Wrench, shown: may(who, "maintenance.read") },
     { to: "/channels", label: t`Channels`, icon: Plug, shown: may(who, "channels.read") },
     { to: "/admin", label: t`Admin`, icon: Settings, shown: may(who, "staff.manage") || may(who, "settings.manage") },
   ].filter((item) => item.shown !== false);

@@ -66,7 +66,7 @@ export function useProductionScan(first: "orders" | "lots" = "orders"): void {
 }
 
 /** Only where there are several sites. */
-function SiteChoice() {
+export function SiteChoice() {
   const { t } = useLingui();
   const { data } = usePlant();
   const site = useSite();

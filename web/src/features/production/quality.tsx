@@ -1,8 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useMemo } from "react";
-import { formatNumber, instantOf, plantDay } from "@/lib/time";
-import { Button } from "@/ui/button";
-import { Input } from "@/ui/field";
+import { formatNumber, instantOf } from "@/lib/time";
+import { DayRange } from "@/ui/day-range";
 import { Panel } from "@/ui/page";
 import { SearchBox } from "@/ui/search-box";
 import { Empty, Pending } from "@/ui/states";
@@ -13,9 +12,6 @@ import { useFilter, useQuality, useSite, useSiteZone } from "./queries";
 import type { Quality } from "./types";
 import { percent } from "./words";
 import { StepTable } from "./yields";
-
-const DAY_MS = 86_400_000;
-const RANGES = [1, 7, 30, 90];
 
 /** What went wrong, how often, where; and how much is good at the first go. */
 export function QualityPage() {
@@ -54,50 +50,13 @@ export function QualityPage() {
   );
 }
 
-/** The days that are shown; without any, the last 30. */
+/** The days that are shown, and of which product; without any, the last 30. */
 function Range({ zone }: { zone: string }) {
   const { t } = useLingui();
   const [filter, set] = useFilter();
-  const today = plantDay(zone);
-  const firstOf = (days: number) =>
-    new Date(Date.parse(`${today}T00:00:00Z`) - (days - 1) * DAY_MS).toISOString().slice(0, 10);
-  const chosen = filter.from && (filter.to === undefined || filter.to === today) ? filter.from : null;
   return (
     <search className="flex flex-wrap items-end gap-2">
-      <fieldset className="flex flex-wrap gap-1 rounded-xl bg-sunk p-1">
-        <legend className="sr-only">{t`Days`}</legend>
-        {RANGES.map((days) => {
-          const isOn = chosen === firstOf(days) || (days === 30 && !filter.from && !filter.to);
-          return (
-            <Button
-              key={days}
-              look={isOn ? "plain" : "quiet"}
-              aria-pressed={isOn}
-              onClick={() => set({ from: firstOf(days), to: undefined })}
-            >
-              {days === 1 ? t`Today` : t`${days} days`}
-            </Button>
-          );
-        })}
-      </fieldset>
-      <div className="w-44">
-        <Input
-          label={t`From`}
-          type="date"
-          max={filter.to ?? today}
-          value={filter.from ?? ""}
-          onChange={(event) => set({ from: event.target.value || undefined })}
-        />
-      </div>
-      <div className="w-44">
-        <Input
-          label={t({ message: "To", context: "end of a time" })}
-          type="date"
-          min={filter.from}
-          value={filter.to ?? ""}
-          onChange={(event) => set({ to: event.target.value || undefined })}
-        />
-      </div>
+      <DayRange zone={zone} days={filter} standard={30} onChange={set} />
       <SearchBox
         label={t`Product`}
         placeholder={t`SKU of a product`}

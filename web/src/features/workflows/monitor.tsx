@@ -105,7 +105,7 @@ function Wall({
 }
 
 /** Asks the browser to keep the screen on while the page is shown. */
-function useWakeLock(): void {
+export function useWakeLock(): void {
   useEffect(() => {
     let lock: WakeLockSentinel | undefined;
     const take = async () => {

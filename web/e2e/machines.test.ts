@@ -1,0 +1,213 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { violations } from "./axe";
+import {
+  begin,
+  CENTRE,
+  end,
+  figure,
+  machine,
+  operator,
+  passerBy,
+  REASON,
+  says,
+  states,
+  supervisor,
+  technician,
+} from "./machine-park";
+import { ask } from "./routed";
+import { open } from "./stack";
+
+beforeAll(begin, 120_000);
+afterAll(end);
+
+const LIVE = { timeout: 20_000 };
+
+test("somebody without an account reports by the QR code, a technician repairs, and MTTR moves", async () => {
+  const code = await machine("PRESS");
+  const { path } = await ask<{ path: string }>(supervisor, "get_machine_qr", { p_machine: code });
+  await open(supervisor.page, `/machines/reliability?machine=${code}`);
+  const mttr = figure(supervisor.page, "MTTR");
+  await mttr.waitFor();
+  expect(await mttr.textContent()).toMatch(/^–/);
+  await open(operator.page, `/machine/${code}`);
+  const now = operator.page.getByRole("region", { name: "Now" });
+  await now.getByText("Runs", { exact: true }).waitFor();
+
+  const page = await passerBy();
+  await page.goto(path);
+  await page.getByRole("heading", { name: code }).waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole("button", { name: "Does not start" }).click();
+  await page.getByRole("button", { name: "Report it" }).click();
+  const ticket = page.getByRole("heading", { name: /Reported: ticket/ });
+  await ticket.waitFor();
+  expect(await violations(page)).toEqual([]);
+  const id = (await ticket.textContent())?.match(/\d+/)?.[0];
+  await now.getByText("Stands", { exact: true }).waitFor(LIVE);
+
+  const { page: shop } = technician;
+  await open(shop, `/maintenance?q=${code}`);
+  const reported = shop.getByRole("region", { name: "Reported" });
+  await reported.getByRole("link", { name: new RegExp(`Does not start.*${id}`) }).click();
+  await shop.getByRole("button", { name: "I have seen it" }).click();
+  await shop.getByRole("button", { name: "Begin the work" }).click();
+  await shop.getByRole("button", { name: "It is repaired" }).click();
+  await shop.getByLabel("What was done").fill("A new fuse");
+  expect(await violations(shop)).toEqual([]);
+  await shop.getByRole("button", { name: "Repaired", exact: true }).click();
+  await shop.getByRole("button", { name: "Try it: is it right again?" }).click();
+  await shop.getByRole("button", { name: "Yes, it is right" }).click();
+  await shop.getByRole("button", { name: "Close it" }).click();
+  await shop.getByRole("dialog").getByRole("button", { name: "Close it" }).click();
+  await says(shop, "Closed");
+
+  await now.getByText("Runs", { exact: true }).waitFor(LIVE);
+  await expect.poll(() => mttr.textContent(), LIVE).toMatch(/^\d/);
+  const [row] = await ask<{ restored: number; mttr_s: number }[]>(supervisor, "get_mttr", { p_machine: code });
+  expect(row?.restored).toBe(1);
+  const stops = await ask<{ ends_at: string | null; repair_ids: number[] }[]>(supervisor, "get_stops", {
+    p_machine: code,
+  });
+  expect(stops.filter((one) => one.repair_ids.includes(Number(id))).every((one) => one.ends_at)).toBe(true);
+}, 120_000);
+
+test("a report joins the one that is open, takes a photo with it, and an old code opens nothing", async () => {
+  const code = await machine("SAW");
+  const { path } = await ask<{ path: string }>(supervisor, "get_machine_qr", { p_machine: code });
+  const report = async (photo: boolean) => {
+    const page = await passerBy();
+    await page.goto(path);
+    await page.getByRole("button", { name: "Leaks" }).click();
+    if (photo) {
+      const buffer = Buffer.from(await page.screenshot());
+      await page.getByLabel("Take a photo").setInputFiles({ name: "../leak.png", mimeType: "image/png", buffer });
+    }
+    await page.getByRole("button", { name: "Report it" }).click();
+    return page;
+  };
+  const first = await report(true);
+  await first.getByText("The photo is there.").waitFor();
+  const second = await report(false);
+  await second.getByText("now it was reported 2 times").waitFor();
+  const found = await ask<{ repairs: { repair: { id: number } }[] }>(technician, "get_repairs", { p_machine: code });
+  expect(found.repairs.length).toBe(1);
+  await open(technician.page, `/maintenance/repairs/${found.repairs[0]?.repair.id}`);
+  await technician.page.getByRole("img", { name: /Photo, by the QR code/ }).waitFor();
+
+  await open(supervisor.page, `/machine/${code}`);
+  await supervisor.page.getByRole("button", { name: "Its QR code" }).click();
+  await supervisor.page.getByRole("button", { name: "Make a new code" }).click();
+  await says(supervisor.page, "The old code opens nothing any more.");
+  await second.goto(path);
+  await second.getByText("This code is not in use any more. Tell somebody of the maintenance.").waitFor();
+}, 120_000);
+
+test("an operator classifies a stop in one tap, and the OEE on another screen changes at once", async () => {
+  const code = await machine("CNC");
+  await states(code, [
+    [40, "fault"],
+    [10, "running"],
+  ]);
+  await open(supervisor.page, `/machine/${code}`);
+  const oee = figure(supervisor.page, "OEE");
+  await expect.poll(() => oee.textContent()).toMatch(/^\d/);
+  const before = Number.parseFloat((await oee.textContent()) ?? "");
+  const { page } = operator;
+  await open(page, `/machine/${code}`);
+  const stops = page.getByRole("list", { name: "Stops without a reason" });
+  // Its shift began an hour before it said anything: that is a stop without data. The fault is the latest.
+  const fault = stops.getByRole("listitem").first();
+  await fault.getByRole("button", { name: REASON.title }).waitFor();
+  expect(await violations(page)).toEqual([]);
+  await fault.getByRole("button", { name: REASON.title }).click();
+  await says(page, REASON.title);
+  await page.getByRole("list", { name: "Stops with a reason" }).getByText(REASON.title).waitFor();
+  await expect.poll(async () => Number.parseFloat((await oee.textContent()) ?? ""), LIVE).toBeGreaterThan(before);
+
+  // Another reason, and the way back to the first one.
+  await page.getByRole("button", { name: "Change", exact: true }).first().click();
+  await page.getByRole("dialog").getByLabel("Comment, if any").fill("The feeder");
+  await page.getByRole("dialog").getByRole("button", { name: "Jam" }).click();
+  await says(page, "Jam");
+  await page.getByText("The feeder").waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await says(page, "Undone.");
+  await page.getByRole("list", { name: "Stops with a reason" }).getByText(REASON.title).waitFor();
+}, 120_000);
+
+test("a downtime is entered by hand; standing and running again are one tap each", async () => {
+  const code = await machine("LATHE");
+  const { page } = operator;
+  await open(page, `/machine/${code}`);
+  await page.getByRole("button", { name: "It stands" }).click();
+  const now = page.getByRole("region", { name: "Now" });
+  await now.getByText("Stands", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "It runs again" }).first().click();
+  await now.getByText("Runs", { exact: true }).waitFor();
+  await open(page, `/machines/stops?machine=${code}`);
+  await page.getByRole("button", { name: "Enter a downtime" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Reason").selectOption("jam");
+  const at = (await dialog.getByLabel("It stood from").inputValue()) || "";
+  const earlier = new Date(Date.parse(`${at}Z`) - 30 * 60_000).toISOString().slice(0, 16);
+  await dialog.getByLabel("It stood from").fill(earlier);
+  await dialog
+    .getByLabel("It stood until")
+    .fill(new Date(Date.parse(`${at}Z`) - 20 * 60_000).toISOString().slice(0, 16));
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: "Enter it" }).click();
+  await says(page, "The downtime is on record.");
+  await page.getByRole("button", { name: "Also those with a reason" }).click();
+  await page.getByRole("list", { name: "Stops" }).getByText("Jam").first().waitFor();
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "CSV" }).click();
+  const lines = readFileSync(await (await saved).path(), "utf8").split("\n");
+  expect(lines[0]).toContain("machine");
+  expect(lines.filter((line) => line.includes(code) && line.includes("jam")).length).toBe(1);
+}, 120_000);
+
+test("a shift is handed over by one person and taken by another", async () => {
+  const { page } = operator;
+  await open(page, `/machines/handover?centre=${CENTRE}`);
+  await page.getByLabel("What the next shift has to know").fill("Watch the feeder");
+  await page.getByRole("button", { name: "Sign and hand over" }).click();
+  await says(page, "day is handed over.");
+  expect(await page.getByRole("button", { name: "I have read it and take the shift" }).count()).toBe(0);
+  const next = supervisor.page;
+  await open(next, `/machines/handover?centre=${CENTRE}`);
+  await next.getByText("Watch the feeder").waitFor();
+  await next.getByRole("button", { name: "I have read it and take the shift" }).click();
+  await says(next, "You have the shift.");
+  await page.getByText(/^taken by/).waitFor(LIVE);
+}, 120_000);
+
+test("a stop is planned and taken back; two shifts at once are refused in the server's words", async () => {
+  const code = await machine("MILL");
+  const { page } = supervisor;
+  await open(page, `/machines/calendar?centre=${CENTRE}`);
+  await page.getByText("(in force)").waitFor();
+  await page.getByRole("button", { name: "Plan a stop" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Machine").selectOption(code);
+  await dialog.getByLabel("It stands from").fill("2027-03-01T10:00");
+  await dialog.getByLabel("It stands until").fill("2027-03-01T11:00");
+  await dialog.getByLabel("Note, if any").fill("Talk about safety");
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: "Plan it" }).click();
+  const planned = page.getByRole("list", { name: "Planned stops" }).getByRole("listitem").filter({ hasText: code });
+  await planned.getByText("1 Mar 2027, 10:00 am").waitFor();
+  await planned.getByRole("button", { name: "Take it back" }).click();
+  await planned.waitFor({ state: "detached" });
+
+  await page.getByRole("button", { name: "Change the shifts" }).click();
+  await dialog.getByRole("button", { name: "Add a shift" }).click();
+  await dialog.getByLabel("Name of the shift").last().fill("Early");
+  expect(await violations(page)).toEqual([]);
+  await dialog.getByRole("button", { name: "Save the shifts" }).click();
+  await says(page, /^The shifts (early and day|day and early) are at the same time\.$/);
+}, 120_000);
+
+test("nothing complains, and nobody else is asked", () => {
+  for (const { complaints } of [operator, technician, supervisor]) expect(complaints).toEqual([]);
+});
