@@ -1,13 +1,14 @@
 import { i18n, type Messages } from "@lingui/core";
 import { createStore } from "./store";
 
-/** Every language with a complete catalogue in src/locales; add one there and here. */
+/** Every language with complete catalogues in src/locales and src/locales/plant; add one there and here. */
 export const LANGUAGES = { en: "English", "pt-BR": "Português (Brasil)", pl: "Polski" } as const;
 export type Language = keyof typeof LANGUAGES;
 
-const LOADERS: Record<Exclude<Language, "en">, () => Promise<{ messages: Messages }>> = {
-  "pt-BR": () => import("@/locales/pt-BR.po"),
-  pl: () => import("@/locales/pl.po"),
+type Catalogue = { messages: Messages };
+const LOADERS: Record<Exclude<Language, "en">, () => Promise<Catalogue[]>> = {
+  "pt-BR": () => Promise.all([import("@/locales/pt-BR.po"), import("@/locales/plant/pt-BR.po")]),
+  pl: () => Promise.all([import("@/locales/pl.po"), import("@/locales/plant/pl.po")]),
 };
 
 export const language = createStore<Language>("en");
@@ -25,8 +26,8 @@ function preferred(): Language {
 
 /** Switches the language (English stands in the code: scripts/compile-english.ts); what has no translation stays English. */
 export async function setLanguage(code: Language, remember = true): Promise<void> {
-  const messages = code === "en" ? {} : (await LOADERS[code]()).messages;
-  i18n.loadAndActivate({ locale: code, messages });
+  const catalogues = code === "en" ? [] : await LOADERS[code]();
+  i18n.loadAndActivate({ locale: code, messages: Object.assign({}, ...catalogues.map((one) => one.messages)) });
   document.documentElement.lang = code;
   if (remember) localStorage.setItem("takt.language", code);
   language.set(code);

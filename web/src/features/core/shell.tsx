@@ -22,7 +22,6 @@ import {
 } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { ScanHost } from "@/features/workflows/scan/host";
-import { ScanPanel } from "@/features/workflows/scan/panel";
 import { openScan, scanConsole } from "@/features/workflows/scan/state";
 import { outbox } from "@/lib/commands";
 import { queries } from "@/lib/query";
@@ -37,6 +36,8 @@ import { AutoLock } from "./auto-lock";
 import { LiveBanner } from "./live-banner";
 
 const MenuDialog = lazy(() => import("./menu"));
+// Read at once, beside the first page instead of before it.
+const ScanPanel = lazy(async () => ({ default: (await import("@/features/workflows/scan/panel")).ScanPanel }));
 
 interface Item {
   to: string;
@@ -116,7 +117,7 @@ export function Shell() {
           <ScanBarcode aria-hidden /> {t`Scan`}
         </button>
       )}
-      {!onScanPage && <ScanPanel />}
+      <Suspense fallback={null}>{!onScanPage && <ScanPanel />}</Suspense>
       {path !== "/scan/check" && <ScanHost onHelp={() => setMenu(true)} />}
       <Toasts />
       {menu && (
