@@ -30,6 +30,7 @@ declare
   v_missing text;
 begin
   perform private.authorize('printing.request', v_place.store, v_place.site);
+  perform private.authorize_labels(p_labels);
   if p_wish.label_type = 'order_ticket' then
     select l ->> 'subject' into v_missing from jsonb_array_elements(p_labels) l where (private.order_of_label(l ->> 'subject')).row_id is null limit 1;
     if v_missing is not null then

@@ -15,6 +15,7 @@ begin
   perform private.authorize('printing.request');
   v_place := private.print_place(private.store_of_labels(v_labels), p_station, p_printer);
   perform private.authorize('printing.request', v_place.store, v_place.site);
+  perform private.authorize_labels(v_labels);
   v_version := private.active_label_version(p_label_type, v_place.site, p_template);
   v_printer := private.printer_for(v_place, row(p_label_type, 1, p_printer, p_template, 10)::private.print_wish,
     (select t.media from public.label_templates t where t.code = v_version.template));

@@ -130,6 +130,13 @@ begin
 end $$;
 comment on function private.label_data is 'What a label says: what the database knows about its order wins over what was given; code is the subject unless given.';
 
+create function private.authorize_labels(p_labels jsonb)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+end $$;
+comment on function private.authorize_labels is
+  'The right to labels of things that belong to a site: [{subject}]. Tickets: by their store. M10_units and M12_production replace it.';
+
 create function private.existing_label(p_label_type text, p_template text, p_subject text, p_given jsonb)
 returns bigint language plpgsql stable set search_path = '' as $$
 declare

@@ -19,6 +19,13 @@ end $$;
 comment on function private.label_data is
 'What a label says: what the database knows about its order or its unit wins over what was given; code is the subject unless given.';
 
+create or replace function private.authorize_labels(p_labels jsonb)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  perform private.authorize('printing.request', null, u.site) from jsonb_array_elements(p_labels) l join public.units u on u.sn = l ->> 'subject';
+end $$;
+comment on function private.authorize_labels is 'The right to labels of units, at their site: [{subject}]. M12_production replaces it. Errors: auth.other_site (403).';
+
 create function public.print_unit_label(
   p_sn text, p_station text default null, p_printer text default null, p_request_id uuid default null)
 returns public.print_answer language plpgsql security definer set search_path = '' as $$

@@ -39,6 +39,19 @@ end $$;
 comment on function private.label_data is
 'What a label says: what the database knows about its order, lot or unit wins over what was given; code is the subject unless given.';
 
+create or replace function private.authorize_labels(p_labels jsonb)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  perform private.authorize('printing.request', null, u.site) from jsonb_array_elements(p_labels) l join public.units u on u.sn = l ->> 'subject';
+  perform private.authorize('printing.request', o.store, o.site)
+     from jsonb_array_elements(p_labels) l
+    cross join lateral (select (private.lot_of_label(l ->> 'subject')).id as lot_id offset 0) x
+     left join public.production_lots p on p.lot_id = x.lot_id
+     join public.production_orders o on o.code = l ->> 'subject' or o.id = p.order_id;
+end $$;
+comment on function private.authorize_labels is
+'The right to labels of units, orders and lots of orders, at their site and in their store: [{subject}]. Errors: auth.other_site, auth.other_store (403).';
+
 create function private.label_state(p_label_type text, p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
@@ -135,7 +148,7 @@ begin
   v_lots := array(
     select l from public.lots l
       left join public.production_lots p on p.lot_id = l.id left join public.production_orders o on o.id = p.order_id
-     where lower(l.code) = lower(p_code) and (o.id is null or private.works_at(v_who, o.site)) order by l.id limit 50);
+     where lower(l.code) = lower(p_code) and (o.id is null or cardinality(private.orders_read(array[o.id])) = 1) order by l.id limit 50);
   if cardinality(v_lots) = 0 then
     return null;
   elsif cardinality(v_lots) > 1 then

@@ -39,7 +39,7 @@ begin
   if p_work_centre is null and p_record is null then   -- what lies aside already is decided anywhere
     perform private.refuse_idle_centre(v_order, v_command.step);
   end if;
-  v_command.lot_id := private.lock_own_lot(v_order, coalesce(p_lot, (select l.code from public.lots l where l.id = v_source.lot_id)), v_command.actor);
+  v_command.lot_id := private.lock_own_lot(v_order, coalesce((select l.code from public.lots l where l.id = v_source.lot_id), p_lot), v_command.actor);
   perform private.keep_photo(v_command, p_photo);
   perform private.lock_order_stock(v_order);
   v_written := private.write_quality(v_command.actor, v_order, (v_command.step).sequence, p_disposition, p_quantity, p_reason, p_cause,

@@ -70,6 +70,7 @@ declare
 begin
   perform private.lock_order_stock(v_order);
   update public.production_order_steps s set is_ended = true where s.order_id = v_order.id and s.sequence = (p_command.step).sequence;
+  perform private.replenishment_released(v_order.id);   -- what nobody can start any more is not topped up
   perform private.book_pieces(v_order.id, (p_command.step).sequence, 0, p_actor => p_command.actor, p_lot_id => v_lot, p_source => 'end',
     p_more => jsonb_build_object('notes', p_reason));   -- zeros: so that undo finds it
   perform private.fit_sets(v_order, 'production.step_completed', p_command.actor);

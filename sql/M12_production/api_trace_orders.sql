@@ -150,7 +150,8 @@ begin
   perform private.authorize('units.read');
   select b.label, b.subject into v_found from private.label_behind(coalesce(p_label, '')) b;
   v_trace := private.subject_of_label(v_found.subject);
-  v_trace.label := v_found.label;
+  v_trace.label := case when not exists (select from public.production_orders o
+    where o.code = v_found.subject and cardinality(private.orders_read(array[o.id])) = 0) then v_found.label end;
   if v_trace.kind is null then   -- no lot of it is known either: refused like the order itself
     perform private.authorize('production.read', o.store, o.site) from public.production_orders o where o.code = v_trace.subject;
   end if;

@@ -2,7 +2,7 @@
 
 create view public.execution_events with (security_invoker = on) as
 select e.id, e.stream_id as code, case e.event
-    when 'production.imported' then 'OP_IMPORTED_FROM_ERP' when 'production.scanned' then 'BARCODE_SCANNED'
+    when 'production.imported' then 'OP_IMPORTED_FROM_ERP' when 'production.scanned' then 'BARCODE_SCANNED' when 'production_order.scanned' then 'BARCODE_SCANNED'
     when 'production.step_started' then 'STEP_STARTED' when 'production.counted' then 'PIECE_COUNTED' when 'production.quality' then 'QUALITY_RECORDED'
     when 'production.replenished' then 'REPLENISHMENT_OP_CREATED' when 'production.step_completed' then 'STEP_COMPLETED'
     else upper(replace(split_part(e.event, '.', 2), '.', '_')) end as event_type, e.event, e.payload ->> 'step' as step,

@@ -31,8 +31,8 @@ begin
       left join public.item_gtins g on g.gtin = private.gtin14(r.ais ->> '01')
       left join public.inventory_items i on i.sku = coalesce(g.sku, (select x.sku from public.inventory_items x where lower(x.sku) = lower(r.ais ->> '240')))
       left join public.lots l on lower(l.code) = lower(r.ais ->> '10') and l.sku = i.sku
-      left join public.units u on u.sn = private.serial_of(r.ais ->> '21')
-      left join public.boxes b on b.code = r.ais ->> '00'
+      left join public.units u on u.sn = private.serial_of(r.ais ->> '21') and private.may('units.read') and private.works_at(private.identify(), u.site)
+      left join public.boxes b on b.code = r.ais ->> '00' and private.may('units.read') and private.works_at(private.identify(), b.site)
      order by r.n;
 end $$;
 comment on function private.gs1_readings is

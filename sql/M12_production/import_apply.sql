@@ -148,7 +148,7 @@ declare
   v_skus text[];
   v_ids bigint[];
 begin
-  perform private.lock_families(array(select r.order_id from unnest(v_rows) r where r.order_id is not null));
+  perform private.lock_families(array(select r.order_id from unnest(v_rows) r where r.order_id is not null and r.result is null));
   v_skus := private.erp_skus(array(select r from unnest(v_rows) r where r.result is null));
   perform private.lock_stock(v_skus);
   v_rows := private.judge_erp_rows(p_system, v_rows);

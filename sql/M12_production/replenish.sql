@@ -287,7 +287,9 @@ begin
   if v_need is null then
     return null;
   elsif p_approval.id is null then
-    v_why := private.beyond_caps(v_root, p_sku, v_need, v_generation);
+    v_why := coalesce(private.beyond_caps(v_root, p_sku, v_need, v_generation), (
+      select a.justification from public.approvals a   -- what waits for a person is not made by the next loss
+       where a.order_id = v_root.id and a.operation = 'replenishment' and a.status = 'PENDING' and p_sku = v_root.product_sku));
   end if;
   if v_why is not null then
     return private.ask_to_replenish(v_root, p_source, v_need, p_trigger, p_event_id, p_actor, v_why);

@@ -21,6 +21,13 @@ begin
 end $$;
 comment on function private.label_data is 'What a label says: what the database knows about its order wins over what was given; code is the subject unless given.';
 
+create or replace function private.authorize_labels(p_labels jsonb)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+end $$;
+comment on function private.authorize_labels is
+  'The right to labels of things that belong to a site: [{subject}]. Tickets: by their store. M10_units and M12_production replace it.';
+
 drop function
   private.active_rules, private.after_test, private.answer_pack, private.begin_assembly, private.begin_box,
   private.begin_genealogy, private.begin_unit, private.blocker, private.blockers_under, private.boxes_of,

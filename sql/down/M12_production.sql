@@ -29,6 +29,13 @@ end $$;
 comment on function private.label_data is
 'What a label says: what the database knows about its order or its unit wins over what was given; code is the subject unless given.';
 
+create or replace function private.authorize_labels(p_labels jsonb)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  perform private.authorize('printing.request', null, u.site) from jsonb_array_elements(p_labels) l join public.units u on u.sn = l ->> 'subject';
+end $$;
+comment on function private.authorize_labels is 'The right to labels of units, at their site: [{subject}]. M12_production replaces it. Errors: auth.other_site (403).';
+
 create or replace function private.lock_production(p_order_id bigint)
 returns public.production_orders language plpgsql set search_path = '' as $$
 declare

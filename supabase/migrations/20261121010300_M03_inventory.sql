@@ -866,10 +866,10 @@ begin
   -- Two statements: only after the lock is the view of the lines complete, when other items of the same order change meanwhile.
   perform 1 from public.order_fulfilments f where f.id = any (p_ids) order by f.id for update;
   with now_so as (
-    select l.fulfilment_id, count(*) as lines, count(*) filter (where l.allocated + l.consumed < l.needed) as open_lines,
-      case when bool_and(l.allocated + l.consumed = l.needed) then 'fulfilled'
-        when bool_or(l.allocated + l.consumed > 0) then 'partial' else 'unfulfilled' end as fulfillment_status
-      from public.order_part_allocations l where l.fulfilment_id = any (p_ids) and l.needed > 0 group by l.fulfilment_id
+    select l.fulfilment_id, count(*) filter (where l.needed > 0) as lines, count(*) filter (where l.allocated + l.consumed < l.needed) as open_lines,
+      case when bool_and(l.needed = 0 or l.allocated + l.consumed = l.needed) then 'fulfilled'   -- also one that needs nothing any more
+        when bool_or(l.needed > 0 and l.allocated + l.consumed > 0) then 'partial' else 'unfulfilled' end as fulfillment_status
+      from public.order_part_allocations l where l.fulfilment_id = any (p_ids) group by l.fulfilment_id
   ), changed as (
     update public.order_fulfilments f
        set lines = n.lines, open_lines = n.open_lines, fulfillment_status = n.fulfillment_status,
@@ -943,8 +943,8 @@ returns table (sku text, location text, what text, kept numeric, ledger numeric)
   select null, null, 'open lines of ' || f.code, f.open_lines, x.open_lines
     from public.order_fulfilments f cross join lateral (
       select count(*) filter (where l.allocated + l.consumed < l.needed) as open_lines,
-        bool_and(l.allocated + l.consumed = l.needed) as complete
-        from public.order_part_allocations l where l.fulfilment_id = f.id and l.needed > 0) x
+        bool_and(l.needed = 0 or l.allocated + l.consumed = l.needed) as complete
+        from public.order_part_allocations l where l.fulfilment_id = f.id) x
    where not f.is_closed and (f.open_lines <> x.open_lines or (f.fulfillment_status = 'fulfilled') <> coalesce(x.complete, false))
 $$;
 comment on function private.allocation_differences is 'Where promises, sums or fulfilments differ from a full recompute. No rows: all is well.';

@@ -1552,6 +1552,13 @@ begin
 end $$;
 comment on function private.label_data is 'What a label says: what the database knows about its order wins over what was given; code is the subject unless given.';
 
+create function private.authorize_labels(p_labels jsonb)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+end $$;
+comment on function private.authorize_labels is
+  'The right to labels of things that belong to a site: [{subject}]. Tickets: by their store. M10_units and M12_production replace it.';
+
 create function private.existing_label(p_label_type text, p_template text, p_subject text, p_given jsonb)
 returns bigint language plpgsql stable set search_path = '' as $$
 declare
@@ -2437,6 +2444,7 @@ declare
   v_missing text;
 begin
   perform private.authorize('printing.request', v_place.store, v_place.site);
+  perform private.authorize_labels(p_labels);
   if p_wish.label_type = 'order_ticket' then
     select l ->> 'subject' into v_missing from jsonb_array_elements(p_labels) l where (private.order_of_label(l ->> 'subject')).row_id is null limit 1;
     if v_missing is not null then
@@ -3749,6 +3757,7 @@ begin
   perform private.authorize('printing.request');
   v_place := private.print_place(private.store_of_labels(v_labels), p_station, p_printer);
   perform private.authorize('printing.request', v_place.store, v_place.site);
+  perform private.authorize_labels(v_labels);
   v_version := private.active_label_version(p_label_type, v_place.site, p_template);
   v_printer := private.printer_for(v_place, row(p_label_type, 1, p_printer, p_template, 10)::private.print_wish,
     (select t.media from public.label_templates t where t.code = v_version.template));

@@ -2261,7 +2261,9 @@ begin
   if v_need is null then
     return null;
   elsif p_approval.id is null then
-    v_why := private.beyond_caps(v_root, p_sku, v_need, v_generation);
+    v_why := coalesce(private.beyond_caps(v_root, p_sku, v_need, v_generation), (
+      select a.justification from public.approvals a   -- what waits for a person is not made by the next loss
+       where a.order_id = v_root.id and a.operation = 'replenishment' and a.status = 'PENDING' and p_sku = v_root.product_sku));
   end if;
   if v_why is not null then
     return private.ask_to_replenish(v_root, p_source, v_need, p_trigger, p_event_id, p_actor, v_why);
@@ -3089,7 +3091,7 @@ declare
   v_skus text[];
   v_ids bigint[];
 begin
-  perform private.lock_families(array(select r.order_id from unnest(v_rows) r where r.order_id is not null));
+  perform private.lock_families(array(select r.order_id from unnest(v_rows) r where r.order_id is not null and r.result is null));
   v_skus := private.erp_skus(array(select r from unnest(v_rows) r where r.result is null));
   perform private.lock_stock(v_skus);
   v_rows := private.judge_erp_rows(p_system, v_rows);
@@ -3599,6 +3601,7 @@ declare
 begin
   perform private.lock_order_stock(v_order);
   update public.production_order_steps s set is_ended = true where s.order_id = v_order.id and s.sequence = (p_command.step).sequence;
+  perform private.replenishment_released(v_order.id);   -- what nobody can start any more is not topped up
   perform private.book_pieces(v_order.id, (p_command.step).sequence, 0, p_actor => p_command.actor, p_lot_id => v_lot, p_source => 'end',
     p_more => jsonb_build_object('notes', p_reason));   -- zeros: so that undo finds it
   perform private.fit_sets(v_order, 'production.step_completed', p_command.actor);
@@ -4291,7 +4294,7 @@ begin
   if p_work_centre is null and p_record is null then   -- what lies aside already is decided anywhere
     perform private.refuse_idle_centre(v_order, v_command.step);
   end if;
-  v_command.lot_id := private.lock_own_lot(v_order, coalesce(p_lot, (select l.code from public.lots l where l.id = v_source.lot_id)), v_command.actor);
+  v_command.lot_id := private.lock_own_lot(v_order, coalesce((select l.code from public.lots l where l.id = v_source.lot_id), p_lot), v_command.actor);
   perform private.keep_photo(v_command, p_photo);
   perform private.lock_order_stock(v_order);
   v_written := private.write_quality(v_command.actor, v_order, (v_command.step).sequence, p_disposition, p_quantity, p_reason, p_cause,
@@ -5978,7 +5981,8 @@ begin
   perform private.authorize('units.read');
   select b.label, b.subject into v_found from private.label_behind(coalesce(p_label, '')) b;
   v_trace := private.subject_of_label(v_found.subject);
-  v_trace.label := v_found.label;
+  v_trace.label := case when not exists (select from public.production_orders o
+    where o.code = v_found.subject and cardinality(private.orders_read(array[o.id])) = 0) then v_found.label end;
   if v_trace.kind is null then   -- no lot of it is known either: refused like the order itself
     perform private.authorize('production.read', o.store, o.site) from public.production_orders o where o.code = v_trace.subject;
   end if;
@@ -6041,8 +6045,8 @@ begin
       left join public.item_gtins g on g.gtin = private.gtin14(r.ais ->> '01')
       left join public.inventory_items i on i.sku = coalesce(g.sku, (select x.sku from public.inventory_items x where lower(x.sku) = lower(r.ais ->> '240')))
       left join public.lots l on lower(l.code) = lower(r.ais ->> '10') and l.sku = i.sku
-      left join public.units u on u.sn = private.serial_of(r.ais ->> '21')
-      left join public.boxes b on b.code = r.ais ->> '00'
+      left join public.units u on u.sn = private.serial_of(r.ais ->> '21') and private.may('units.read') and private.works_at(private.identify(), u.site)
+      left join public.boxes b on b.code = r.ais ->> '00' and private.may('units.read') and private.works_at(private.identify(), b.site)
      order by r.n;
 end $$;
 comment on function private.gs1_readings is
@@ -6245,6 +6249,19 @@ end $$;
 comment on function private.label_data is
 'What a label says: what the database knows about its order, lot or unit wins over what was given; code is the subject unless given.';
 
+create or replace function private.authorize_labels(p_labels jsonb)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+  perform private.authorize('printing.request', null, u.site) from jsonb_array_elements(p_labels) l join public.units u on u.sn = l ->> 'subject';
+  perform private.authorize('printing.request', o.store, o.site)
+     from jsonb_array_elements(p_labels) l
+    cross join lateral (select (private.lot_of_label(l ->> 'subject')).id as lot_id offset 0) x
+     left join public.production_lots p on p.lot_id = x.lot_id
+     join public.production_orders o on o.code = l ->> 'subject' or o.id = p.order_id;
+end $$;
+comment on function private.authorize_labels is
+'The right to labels of units, orders and lots of orders, at their site and in their store: [{subject}]. Errors: auth.other_site, auth.other_store (403).';
+
 create function private.label_state(p_label_type text, p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
@@ -6341,7 +6358,7 @@ begin
   v_lots := array(
     select l from public.lots l
       left join public.production_lots p on p.lot_id = l.id left join public.production_orders o on o.id = p.order_id
-     where lower(l.code) = lower(p_code) and (o.id is null or private.works_at(v_who, o.site)) order by l.id limit 50);
+     where lower(l.code) = lower(p_code) and (o.id is null or cardinality(private.orders_read(array[o.id])) = 1) order by l.id limit 50);
   if cardinality(v_lots) = 0 then
     return null;
   elsif cardinality(v_lots) > 1 then
@@ -6465,7 +6482,7 @@ grant execute on function public.import_production_orders, public.import_product
 
 create view public.execution_events with (security_invoker = on) as
 select e.id, e.stream_id as code, case e.event
-    when 'production.imported' then 'OP_IMPORTED_FROM_ERP' when 'production.scanned' then 'BARCODE_SCANNED'
+    when 'production.imported' then 'OP_IMPORTED_FROM_ERP' when 'production.scanned' then 'BARCODE_SCANNED' when 'production_order.scanned' then 'BARCODE_SCANNED'
     when 'production.step_started' then 'STEP_STARTED' when 'production.counted' then 'PIECE_COUNTED' when 'production.quality' then 'QUALITY_RECORDED'
     when 'production.replenished' then 'REPLENISHMENT_OP_CREATED' when 'production.step_completed' then 'STEP_COMPLETED'
     else upper(replace(split_part(e.event, '.', 2), '.', '_')) end as event_type, e.event, e.payload ->> 'step' as step,
