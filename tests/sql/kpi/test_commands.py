@@ -231,8 +231,8 @@ def test_tables_are_as_full_as_the_pieces_on_them(db: psycopg.Connection) -> Non
         (at(START, 6 * HOUR), 0, 1),
     ):
         db.execute(
-            "insert into public.piece_counts (order_id, sequence, work_centre, at, started, good)"
-            " values (1, 1, 'CNC-1', %s, %s, %s)",
+            "insert into public.piece_counts (order_id, sequence, work_centre, at, started, good,"
+            " command) values (1, 1, 'CNC-1', %s, %s, %s, 1)",
             (when, started, good),
         )
     rows = call(
