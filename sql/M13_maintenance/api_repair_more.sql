@@ -192,10 +192,16 @@ Locks: the machine, the repair, then the item.$$;
 
 -- Photos and papers --------------------------------------------------------------------------------------------------
 
+create function private.has_many_files(p_repair public.repairs)
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return (select count(*) from public.repair_attachments a where a.repair_id = p_repair.id and a.removed_at is null) >= 50;
+end $$;
+
 create function private.refuse_many_files(p_repair public.repairs)
 returns void language plpgsql stable set search_path = '' as $$
 begin
-  if (select count(*) from public.repair_attachments a where a.repair_id = p_repair.id and a.removed_at is null) >= 50 then
+  if private.has_many_files(p_repair) then
     perform private.fail(409, 'attachment.too_many', 'This repair has 50 files. Remove some first.', jsonb_build_object('repair_id', p_repair.id));
   end if;
 end $$;

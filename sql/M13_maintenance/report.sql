@@ -188,7 +188,8 @@ Locks: none.$$;
 
 create type public.problem_report as (repair_id bigint, is_new boolean, status text, machine text, name text, reports integer, photo_path text);
 comment on type public.problem_report is
-$$The ticket of a report: is_new false: it was reported before, so often by now. photo_path: where the photo goes in the bucket maintenance, or null.$$;
+$$The ticket of a report: is_new false: it was reported before, so often by now. photo_path: where the photo goes in the bucket maintenance;
+null without a photo, or when the repair has 50 files already: the report counts all the same.$$;
 
 create function public.report_problem(
   p_token text, p_symptom text, p_description text default null, p_is_down boolean default null, p_reporter text default null,
@@ -221,7 +222,7 @@ begin
   v_report.occurred_at := now(); v_report.reported_at := now();
   v_problem := private.take_report(v_report, v_actor);
   v_answer := row((v_problem.repair).id, v_problem.is_new, (v_problem.repair).status, v_machine.code, v_machine.name, (v_problem.repair).reports, case
-    when p_photo_type is not null then (private.new_attachment(v_problem.repair, null, p_photo_type, v_actor)).path end)::public.problem_report;
+    when p_photo_type is not null and not private.has_many_files(v_problem.repair) then (private.new_attachment(v_problem.repair, null, p_photo_type, v_actor)).path end)::public.problem_report;
   insert into private.problem_reports (machine, repair_id, address, request_id, answer)
   values (v_machine.code, v_answer.repair_id, v_address, p_request_id, to_jsonb(v_answer));
   return v_answer;

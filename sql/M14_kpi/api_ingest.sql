@@ -9,8 +9,12 @@ create type private.state_row as (n bigint, machine text, at timestamptz, seq bi
 create function private.read_states(p_events jsonb)
 returns setof private.state_row language plpgsql stable set search_path = '' as $$
 begin
+  if jsonb_array_length(p_events) > 50000 then
+    perform private.fail(422, 'machine.too_many', 'Send at most 50,000 states at once.', jsonb_build_object('field', 'p_events', 'actual', jsonb_array_length(p_events)));
+  end if;
   return query
-    select g.n, m.code, g.at, g.seq, g.state, case when m.code is null then 'machine.unknown' when g.at > now() + interval '1 minute' then 'machine.time'
+    select g.n, m.code, g.at, g.seq, g.state, case when m.code is null then 'machine.unknown'
+        when g.at > now() + interval '1 minute' or not isfinite(g.at) then 'machine.time'
         when g.state is null or g.state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then 'machine.state' end
       from (select e.n, e.item ->> 'machine' as machine, coalesce((e.item ->> 'at')::timestamptz, now()) as at, coalesce((e.item ->> 'seq')::bigint, 0) as seq,
               e.item ->> 'state' as state from jsonb_array_elements(p_events) with ordinality as e (item, n)) g
@@ -68,7 +72,7 @@ begin
     return jsonb_populate_record(null::public.ingest_answer, v_answer);
   end if;
   perform private.find_machine(p_machine);
-  if v_row.at > now() + interval '1 minute' then
+  if v_row.at > now() + interval '1 minute' or not isfinite(v_row.at) then
     perform private.fail(422, 'machine.time', 'That is in the future. Check the clock of the machine.', jsonb_build_object('field', 'p_at', 'actual', v_row.at));
   elsif p_state is null or p_state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then
     perform private.fail(422, 'machine.state', 'A machine is running, setup, idle, stopped, fault, starved, blocked, maintenance or off.',
@@ -86,7 +90,7 @@ said again within the silence threshold of the machine; what a person says holds
 Permission: machines.report at the site of the machine.
 Errors: machine.unknown (404), machine.state (422), machine.time (422), request.reused (422).
 Idempotency: by p_request_id; the same state at the same time again is a duplicate.
-Locks: the machine, shared, when it runs again.$$;
+Locks: the machine, shared.$$;
 
 create function public.record_machine_states(p_events jsonb, p_request_id uuid default null)
 returns public.ingest_answer language plpgsql security definer set search_path = '' as $$
@@ -99,7 +103,7 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.ingest_answer, v_answer);
   end if;
-  v_rows := array(select s from private.read_states(p_events) s limit 50000);
+  v_rows := array(select s from private.read_states(p_events) s);
   perform private.authorize_machines('machines.report', array(select distinct s.machine from unnest(v_rows) s));
   v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', s.n, 'code', s.problem) order by s.n), '[]') from unnest(v_rows) s where s.problem is not null);
   v_rows := array(select s from unnest(v_rows) s where s.problem is null);
@@ -113,7 +117,7 @@ comment on function public.record_machine_states is
 $$Many states at once, in any order, also late: p_events [{machine, at, state, seq}], at most 50,000. What was there before is a duplicate; figures
 correct themselves.
 Permission: machines.report at the site of each machine.
-Errors: machine.malformed (400), auth.other_site (403), request.reused (422).
+Errors: machine.malformed (400), auth.other_site (403), machine.too_many (422), request.reused (422).
 Idempotency: by p_request_id, and each row by machine, time, seq and state.
 Locks: the machines, shared.$$;
 
@@ -129,7 +133,7 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.ingest_answer, v_answer);
   end if;
-  v_rows := array(select c from private.read_counts(p_counts) c limit 50000);
+  v_rows := array(select c from private.read_counts(p_counts) c);
   v_machines := array(select distinct c.machine from unnest(v_rows) c where c.machine is not null order by 1);
   perform private.authorize_machines('machines.report', v_machines);
   v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', c.n, 'code', c.problem) order by c.n), '[]') from unnest(v_rows) c where c.problem is not null);
@@ -145,11 +149,12 @@ begin
 end $$;
 comment on function public.record_counts is
 $$Pieces that came out: p_counts [{machine, key, at, good, scrap, rework, sku, order, reason, from, reverses}], at most 50,000. key names the count
-within the machine, so that a repeat does nothing. Each piece once: good at the first go, scrap, or rework. from: made between from and at, laid over
-the hours in which the machine ran. reverses: takes back the count with that key, at its time. The ideal cycle in force is written onto each row.
+within the machine, so that a repeat does nothing. Each piece once: good at the first go, scrap, or rework. from: made between from and at (at most
+31 days), laid over the hours in which the machine ran. reverses: takes back the count with that key, which may be in the same batch, at its time.
+The ideal cycle in force is written onto each row.
 Permission: machines.report at the site of each machine.
-Errors: count.malformed (400), auth.other_site (403), request.reused (422); refused rows say machine.unknown, machine.time, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
+Errors: count.malformed (400), auth.other_site (403), count.too_many (422), request.reused (422); refused rows say machine.unknown, machine.time, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
 Idempotency: by p_request_id, and each row by its key.
-Locks: the counters of the machines.$$;
+Locks: the machines, shared, then their counters.$$;
 
 grant execute on function public.record_machine_state, public.record_machine_states, public.record_counts to authenticated, service_role;

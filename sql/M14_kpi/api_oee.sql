@@ -73,12 +73,15 @@ create function private.ask_range(p_machine text, p_site text, p_from timestampt
 returns tstzrange language plpgsql stable set search_path = '' as $$
 declare
   v_range tstzrange;
+  v_from timestamptz;
+  v_to timestamptz := coalesce(p_to, now());
 begin
   if p_from is not null or p_to is not null then
-    if p_to <= p_from or p_to > p_from + interval '400 days' then
-      perform private.fail(422, 'kpi.range', 'Ask for a time that ends after it begins, at most 400 days.', jsonb_build_object('from', p_from, 'to', p_to));
+    v_from := coalesce(p_from, p_to - interval '1 day');
+    if not isfinite(v_from) or not isfinite(v_to) or v_to <= v_from or v_to - interval '400 days' > v_from then
+      perform private.fail(422, 'kpi.range', 'Ask for a time that ends after it begins, at most 400 days.', jsonb_build_object('from', v_from, 'to', v_to));
     end if;
-    return tstzrange(coalesce(p_from, p_to - interval '1 day'), coalesce(p_to, now()));
+    return tstzrange(v_from, v_to);
   end if;
   select i.during into v_range from public.shift_instances i where i.machine = p_machine and i.during @> now();
   return coalesce(v_range, (select tstzrange(date_trunc('day', now() at time zone si.time_zone) at time zone si.time_zone,

@@ -14,6 +14,10 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.stop_reasons, v_answer);
   end if;
+  if p_code = 'breakdown' and p_is_active = false then
+    perform private.fail(409, 'stop.reason_needed', 'Repairs give this reason to the stops that they open. It stays in use; give it another title instead.',
+      jsonb_build_object('field', 'p_is_active', 'reason', p_code));
+  end if;
   insert into public.stop_reasons as r (code, title, parent, time_class, is_failure, needs_repair, e10_state, position, is_active)
   values (p_code, coalesce(p_title, p_code), p_parent, coalesce(p_time_class, 'unclassified'), coalesce(p_is_failure, false), coalesce(p_needs_repair, false),
     coalesce(p_e10_state, 'UDT'), coalesce(p_position, 0), coalesce(p_is_active, true))
@@ -29,7 +33,7 @@ end $$;
 comment on function public.save_stop_reason is
 $$A reason for stops, added or changed (null: as it is). Stops that have it already keep the class it had.
 Permission: kpi.plan.
-Errors: request.reused (422); constraints by name (stop_reasons_time_class_fkey …).
+Errors: stop.reason_needed (409) for breakdown out of use, request.reused (422); constraints by name (stop_reasons_time_class_fkey …).
 Idempotency: by p_request_id; the same values again change nothing but the version.
 Locks: the reason.$$;
 

@@ -159,6 +159,10 @@ begin
   perform private.check_length('p_comment', p_comment, 2000);
   v_old := case when p_stop_id is null then private.shown_stop(v_command, coalesce(p_at, now())) else v_command.stop end;
   v_new := private.with_reason(v_old, p_reason, v_command.actor);
+  if p_stop_id is null and v_old.reason <> v_new.reason and p_version is distinct from v_old.version then   -- another first tap was faster
+    perform private.fail(409, 'stop.changed', 'Somebody has said already why it stood. Look again.',
+      jsonb_build_object('stop', v_old.id, 'expected', p_version, 'actual', v_old.version, 'reason', v_old.reason));
+  end if;
   if v_old.reason is not distinct from v_new.reason and (p_comment is null or p_comment is not distinct from v_old.comment) then
     return private.finish_stop(v_command, v_old.id, null);
   end if;
@@ -168,7 +172,8 @@ begin
 end $$;
 comment on function public.classify_stop is
 $$Say why a machine stood: p_stop_id, or the stop of p_machine at p_at (now). A stop that so far only its states show becomes a row. p_version: the
-version that was seen, so that nobody overwrites another one. The class that the reason has now stays with the stop.
+version that was seen, so that nobody overwrites another one; without p_stop_id a reason that is there already is changed only with it. The class that
+the reason has now stays with the stop.
 Permission: stops.report at the site of the machine.
 Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same reason again answers changed = false.
@@ -187,10 +192,12 @@ begin
   if v_command.answer is not null then
     return private.finish_stop(v_command, null, null);
   end if;
+  perform private.check_stop_times(p_at, null);
   v_old := case when p_stop_id is null then private.shown_stop(v_command, p_at) else v_command.stop end;
-  if lower(v_old.during) = p_at and v_old.split_of is not null then
-    return private.finish_stop(v_command, v_old.id, null);   -- it is cut there already
-  elsif not v_old.during @> p_at or lower(v_old.during) = p_at then
+  select s.* into v_new from public.stops s where s.machine = v_old.machine and lower(s.during) = p_at and s.split_of is not null and v_old.id in (s.id, s.split_of);
+  if v_new.id is not null then
+    return private.finish_stop(v_command, v_new.id, null);   -- it is cut there already
+  elsif (v_old.during @> p_at and lower(v_old.during) < p_at) is not true then
     perform private.fail(422, 'stop.split_outside', 'A stop is split between its beginning and its end.',
       jsonb_build_object('at', p_at, 'from', lower(v_old.during), 'to', upper(v_old.during)));
   end if;
@@ -203,8 +210,8 @@ end $$;
 comment on function public.split_stop is
 $$One stop was two: from p_at on it is another one, with p_reason (else the same reason). Both keep their repairs. Answers the second one.
 Permission: stops.report at the site of the machine.
-Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), stop.split_outside (422), request.reused (422).
-Idempotency: by p_request_id; a stop that is cut there already answers changed = false.
+Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), stop.split_outside (422), machine.time (422), request.reused (422).
+Idempotency: by p_request_id; a stop that is cut there already, named by either half, answers changed = false.
 Locks: the machine, then the stop.$$;
 
 grant execute on function public.start_stop, public.end_stop, public.classify_stop, public.split_stop to authenticated, service_role;

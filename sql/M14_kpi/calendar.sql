@@ -158,14 +158,16 @@ declare
 begin
   select m.* into v_machine from public.machines m where m.code = p_machine for no key update;
   v_today := (p_now at time zone (select si.time_zone from public.sites si where si.code = v_machine.site))::date;
-  delete from public.shift_instances i where i.machine = p_machine and lower(i.during) > p_now;
-  -- A day of which a shift has begun stays as it is.
+  -- A day of which a shift has begun stays as it is, with its later shifts: it is not made anew.
+  delete from public.shift_instances i where i.machine = p_machine and lower(i.during) > p_now
+    and (i.is_overtime or not exists (select from public.shift_instances b
+      where b.machine = p_machine and b.shift_date = i.shift_date and not b.is_overtime and lower(b.during) <= p_now));
   delete from private.shift_days d where d.machine = p_machine and d.day >= v_today
     and not exists (select from public.shift_instances i where i.machine = p_machine and i.shift_date = d.day and not i.is_overtime);
   perform private.make_shifts(p_machine, private.first_shift_day(v_machine.work_centre, v_today), v_today + 14);
   perform private.add_overtime_shifts(p_machine, w.during) from public.overtime_windows w where w.machine = p_machine and upper(w.during) > p_now;
 end $$;
-comment on function private.remake_shifts is 'After its pattern, its exceptions or its work centre changed: shifts that have not begun are made anew. Locks the machine.';
+comment on function private.remake_shifts is 'After its pattern, its exceptions or its work centre changed: days of which no shift has begun are made anew. Locks the machine.';
 
 -- Overtime counts only with an approval --------------------------------------------------------------------------------
 
@@ -209,7 +211,8 @@ begin
     perform private.remake_shifts(new.code);
   else
     delete from public.shift_instances i where i.machine = new.code and lower(i.during) > now();
-    delete from private.shift_days d where d.machine = new.code and d.day > current_date;
+    delete from private.shift_days d where d.machine = new.code
+      and d.day > (now() at time zone (select si.time_zone from public.sites si where si.code = new.site))::date;
   end if;
   return null;
 end $$;

@@ -18,6 +18,8 @@ returns trigger language plpgsql security definer set search_path = '' as $$
 declare
   v_row record;
 begin
+  -- Against a shift that is kept at this moment: it would call itself clean without these counts.
+  perform 1 from public.machines m where m.code in (select n.machine from added n) order by m.code for share;
   insert into public.count_minute as c (machine, minute, sku, order_id, ideal_s, good, scrap, rework, first_at, last_at)
   select n.machine, date_trunc('minute', n.at), n.sku, n.order_id, n.ideal_s, sum(n.good), sum(n.scrap), sum(n.rework), min(n.at), max(n.at)
     from added n group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
@@ -72,6 +74,9 @@ create type private.count_row as (
 create function private.read_counts(p_counts jsonb)
 returns setof private.count_row language plpgsql stable set search_path = '' as $$
 begin
+  if jsonb_array_length(p_counts) > 50000 then
+    perform private.fail(422, 'count.too_many', 'Send at most 50,000 counts at once.', jsonb_build_object('field', 'p_counts', 'actual', jsonb_array_length(p_counts)));
+  end if;
   return query
     with given as (
       select c.n, c.item ->> 'machine' as machine, c.item ->> 'key' as key, coalesce((c.item ->> 'at')::timestamptz, now()) as at,
@@ -79,26 +84,31 @@ begin
           coalesce((c.item ->> 'scrap')::numeric, 0) as scrap, coalesce((c.item ->> 'rework')::numeric, 0) as rework, c.item ->> 'reason' as reason,
           c.item ->> 'reverses' as reverses
         from jsonb_array_elements(p_counts) with ordinality as c (item, n)
-    )
-    select g.n, m.code, g.key, g.at, g.since, coalesce(i.sku, o.product_sku), o.id, g.good, g.scrap, g.rework, q.code, g.reverses,
+    ), checked as (
+      select g.n, m.code as machine, g.key, g.at, g.since, coalesce(i.sku, o.product_sku) as sku, o.id as order_id, g.good, g.scrap, g.rework, q.code as reason, g.reverses,
         case when m.code is null then 'machine.unknown' when coalesce(length(g.key), 0) not between 1 and 190 then 'count.key'
-          when g.at > now() + interval '1 minute' or g.since >= g.at then 'machine.time'
+          when g.at > now() + interval '1 minute' or not isfinite(g.at) or g.since >= g.at or g.since < g.at - interval '31 days' then 'machine.time'
           when g.sku is not null and i.sku is null then 'item.unknown' when g.order_code is not null and o.id is null then 'production.unknown'
           when g.reason is not null and q.code is null then 'quality.reason'
-          when g.reverses is not null and not exists (select from public.count_events e where e.machine = m.code and e.key in (g.reverses, g.reverses || '#1'))
-            then 'count.unknown'
           when g.reverses is null and (least(g.good, g.scrap, g.rework) < 0 or g.good + g.scrap + g.rework <= 0
-            or greatest(g.good, g.scrap, g.rework) >= 10000000) then 'count.quantity' end
-      from given g
-      left join public.machines m on m.code = g.machine
-      left join public.inventory_items i on i.sku = g.sku
-      left join public.production_orders o on o.code = g.order_code
-      left join public.quality_reasons q on q.code = g.reason;
+            or greatest(g.good, g.scrap, g.rework) >= 10000000) then 'count.quantity' end as problem
+        from given g
+        left join public.machines m on m.code = g.machine
+        left join public.inventory_items i on i.sku = g.sku
+        left join public.production_orders o on o.code = g.order_code
+        left join public.quality_reasons q on q.code = g.reason
+    ), plain as (
+      select distinct c.machine, c.key from checked c where c.problem is null and c.reverses is null
+    )
+    select c.n, c.machine, c.key, c.at, c.since, c.sku, c.order_id, c.good, c.scrap, c.rework, c.reason, c.reverses, coalesce(c.problem,
+        case when c.reverses is not null and p.key is null
+          and not exists (select from public.count_events e where e.machine = c.machine and e.key in (c.reverses, c.reverses || '#1')) then 'count.unknown' end)
+      from checked c left join plain p on p.machine = c.machine and p.key = c.reverses;
 exception when invalid_text_representation or invalid_datetime_format or datetime_field_overflow or invalid_parameter_value or numeric_value_out_of_range then
   perform private.fail(400, 'count.malformed', 'Counts are a list of {machine, key, at, good, scrap, rework, …}.', jsonb_build_object('field', 'p_counts'));
 end $$;
 
-create function private.add_counts(p_counts private.count_row[], p_actor uuid)
+create function private.insert_counts(p_counts private.count_row[], p_actor uuid)
 returns integer language plpgsql set search_path = '' as $$
 declare
   v_added integer;
@@ -127,6 +137,16 @@ begin
   get diagnostics v_added = row_count;
   return v_added;
 end $$;
-comment on function private.add_counts is
+comment on function private.insert_counts is
 $$Inserts counts once: by key, and a reversal once by what it reverses. A booking with a beginning becomes one row per hour that the machine ran in it.
 Answers how many rows are new.$$;
+
+create function private.add_counts(p_counts private.count_row[], p_actor uuid)
+returns integer language plpgsql set search_path = '' as $$
+begin
+  -- All machines at once: the two halves may be of different ones.
+  perform 1 from public.machines m where m.code in (select c.machine from unnest(p_counts) c) order by m.code for share;
+  return private.insert_counts(array(select c from unnest(p_counts) c where c.reverses is null), p_actor)
+    + private.insert_counts(array(select c from unnest(p_counts) c where c.reverses is not null), p_actor);
+end $$;
+comment on function private.add_counts is 'Counts first, then what takes counts back, so that a batch may hold both. Answers how many rows are new. Locks the machines, shared.';

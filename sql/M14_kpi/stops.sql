@@ -100,8 +100,8 @@ returns trigger language plpgsql security definer set search_path = '' as $$
 declare
   v_row record;
 begin
-  -- Against a stop that is classified at this moment: whoever does that holds the machine alone.
-  perform 1 from public.machines m where m.code in (select n.machine from added n where n.state in ('running', 'setup')) order by m.code for share;
+  -- Against a stop that is classified and a shift that is kept at this moment: whoever does that holds the machine alone.
+  perform 1 from public.machines m where m.code in (select n.machine from added n) order by m.code for share;
   update public.stops s set during = tstzrange(lower(s.during), r.at)
     from (select t.id, min(n.at) as at from added n join public.stops t on t.machine = n.machine and t.source = 'signal' and t.during @> n.at and lower(t.during) < n.at
            where n.state in ('running', 'setup') group by 1) r
@@ -165,21 +165,31 @@ end $$;
 
 create function private.plan_for_repair(p_repair public.repairs)
 returns void language plpgsql set search_path = '' as $$
+declare
+  v_is_worked_on boolean := p_repair.status in ('in_repair', 'waiting');
+  v_before timestamptz := (select max(upper(p.during)) from public.planned_stops p where p.repair_id = p_repair.id);
 begin
-  insert into public.planned_stops as p (machine, site, time_class, during, repair_id)
-  select p_repair.machine, p_repair.site, 'planned_maintenance', tstzrange(p_repair.started_at, null), p_repair.id
-   where p_repair.status in ('in_repair', 'waiting')
-  on conflict (repair_id) where repair_id is not null do update set during = tstzrange(lower(p.during), null);
-  update public.planned_stops p
-     set during = tstzrange(lower(p.during), greatest(coalesce(p_repair.repaired_at, p_repair.status_since), lower(p.during) + interval '1 microsecond'))
-   where p.repair_id = p_repair.id and upper_inf(p.during) and p_repair.status not in ('in_repair', 'waiting');
+  if v_is_worked_on and p_repair.is_down then
+    insert into public.planned_stops (machine, site, time_class, during, repair_id)
+    values (p_repair.machine, p_repair.site, 'planned_maintenance',
+      tstzrange(case when v_before is null then p_repair.started_at else greatest(v_before, p_repair.status_since) end, null), p_repair.id)
+    on conflict (repair_id) where repair_id is not null and upper_inf(during) do nothing;
+  else
+    update public.planned_stops p
+       set during = tstzrange(lower(p.during), greatest(case when v_is_worked_on then now() else coalesce(p_repair.repaired_at, p_repair.status_since) end,
+         lower(p.during) + interval '1 microsecond'))
+     where p.repair_id = p_repair.id and upper_inf(p.during);
+  end if;
 end $$;
+comment on function private.plan_for_repair is
+$$Work by plan is a planned stop while it is done; opened again, another one from then: in between it produced. It ends at once when the machine need not
+stand for it after all.$$;
 
 create function private.tg_repairs__stops()
 returns trigger language plpgsql security definer set search_path = '' as $$
 begin
   if new.type = 'scheduled' then
-    if new.is_down and new.started_at is not null then
+    if new.started_at is not null then
       perform private.plan_for_repair(new);
     end if;
   elsif new.is_open and new.is_down and new.status <> 'verified' and (tg_op = 'INSERT' or not old.is_down or not old.is_open) then

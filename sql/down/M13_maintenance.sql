@@ -19,7 +19,7 @@ drop function
   private.instant_given, private.is_plan_due, private.is_same_failure, private.life_count, private.lock_machine, private.log_status,
   private.machine_facts, private.may_attach, private.move_repair, private.new_attachment, private.new_machine_token, private.next_statuses,
   private.open_due_work_orders, private.open_repair, private.open_work_order, private.page_limit, private.plan_facts, private.plan_items,
-  private.refuse_busy_line, private.refuse_flood, private.refuse_idle_machine, private.refuse_many_files, private.refuse_open_checks, private.refuse_open_work,
+  private.refuse_busy_line, private.refuse_flood, private.refuse_idle_machine, private.has_many_files, private.refuse_many_files, private.refuse_open_checks, private.refuse_open_work,
   private.refuse_second_repair, private.refuse_stale, private.repair_actions, private.repair_facts, private.repair_files,
   private.repair_history, private.repair_of_check, private.repair_parts, private.site_of_setup, private.take_report,
   private.with_machine_fields, private.write_machine, private.write_plan, private.write_plan_items, public.acknowledge_repair,

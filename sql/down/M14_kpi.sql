@@ -28,7 +28,7 @@ drop trigger _500_dirty on public.planned_stops;
 drop trigger _500_stops on public.machine_state_events;
 
 drop function
-  private.add_counts, private.add_overtime_shifts, private.add_shift, private.add_states, private.andon_call,
+  private.add_counts, private.insert_counts, private.add_overtime_shifts, private.add_shift, private.add_states, private.andon_call,
   private.ask_range, private.authorize_machines,
   private.begin_stop, private.between_signals, private.buckets, private.check_by, private.check_shifts, private.check_stop_times, private.check_week,
   private.counted_pieces, private.current_state, private.emit_stop, private.end_stops_of, private.extend_shifts, private.failures, private.find_work_centre,

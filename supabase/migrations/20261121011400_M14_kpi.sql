@@ -149,7 +149,8 @@ create index planned_stops_site_idx on public.planned_stops (site);
 create index planned_stops_machine_idx on public.planned_stops (machine);
 create index planned_stops_time_class_idx on public.planned_stops (time_class);
 create index planned_stops_shift_id_idx on public.planned_stops (shift_id) where shift_id is not null;
-create unique index planned_stops_repair_id_key on public.planned_stops (repair_id) where repair_id is not null;
+create index planned_stops_repair_id_idx on public.planned_stops (repair_id) where repair_id is not null;
+create unique index planned_stops_repair_id_key on public.planned_stops (repair_id) where repair_id is not null and upper_inf(during);
 comment on table public.planned_stops is 'Breaks, meetings, maintenance by plan: known before they begin. They may overlap; time is counted once.';
 comment on column public.planned_stops.shift_id is 'The shift whose break it is; null: planned by a person or by a work order.';
 comment on column public.planned_stops.during is 'Without an end: until its work order is closed.';
@@ -565,14 +566,16 @@ declare
 begin
   select m.* into v_machine from public.machines m where m.code = p_machine for no key update;
   v_today := (p_now at time zone (select si.time_zone from public.sites si where si.code = v_machine.site))::date;
-  delete from public.shift_instances i where i.machine = p_machine and lower(i.during) > p_now;
-  -- A day of which a shift has begun stays as it is.
+  -- A day of which a shift has begun stays as it is, with its later shifts: it is not made anew.
+  delete from public.shift_instances i where i.machine = p_machine and lower(i.during) > p_now
+    and (i.is_overtime or not exists (select from public.shift_instances b
+      where b.machine = p_machine and b.shift_date = i.shift_date and not b.is_overtime and lower(b.during) <= p_now));
   delete from private.shift_days d where d.machine = p_machine and d.day >= v_today
     and not exists (select from public.shift_instances i where i.machine = p_machine and i.shift_date = d.day and not i.is_overtime);
   perform private.make_shifts(p_machine, private.first_shift_day(v_machine.work_centre, v_today), v_today + 14);
   perform private.add_overtime_shifts(p_machine, w.during) from public.overtime_windows w where w.machine = p_machine and upper(w.during) > p_now;
 end $$;
-comment on function private.remake_shifts is 'After its pattern, its exceptions or its work centre changed: shifts that have not begun are made anew. Locks the machine.';
+comment on function private.remake_shifts is 'After its pattern, its exceptions or its work centre changed: days of which no shift has begun are made anew. Locks the machine.';
 
 -- Overtime counts only with an approval --------------------------------------------------------------------------------
 
@@ -616,7 +619,8 @@ begin
     perform private.remake_shifts(new.code);
   else
     delete from public.shift_instances i where i.machine = new.code and lower(i.during) > now();
-    delete from private.shift_days d where d.machine = new.code and d.day > current_date;
+    delete from private.shift_days d where d.machine = new.code
+      and d.day > (now() at time zone (select si.time_zone from public.sites si where si.code = new.site))::date;
   end if;
   return null;
 end $$;
@@ -1038,6 +1042,8 @@ returns trigger language plpgsql security definer set search_path = '' as $$
 declare
   v_row record;
 begin
+  -- Against a shift that is kept at this moment: it would call itself clean without these counts.
+  perform 1 from public.machines m where m.code in (select n.machine from added n) order by m.code for share;
   insert into public.count_minute as c (machine, minute, sku, order_id, ideal_s, good, scrap, rework, first_at, last_at)
   select n.machine, date_trunc('minute', n.at), n.sku, n.order_id, n.ideal_s, sum(n.good), sum(n.scrap), sum(n.rework), min(n.at), max(n.at)
     from added n group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
@@ -1092,6 +1098,9 @@ create type private.count_row as (
 create function private.read_counts(p_counts jsonb)
 returns setof private.count_row language plpgsql stable set search_path = '' as $$
 begin
+  if jsonb_array_length(p_counts) > 50000 then
+    perform private.fail(422, 'count.too_many', 'Send at most 50,000 counts at once.', jsonb_build_object('field', 'p_counts', 'actual', jsonb_array_length(p_counts)));
+  end if;
   return query
     with given as (
       select c.n, c.item ->> 'machine' as machine, c.item ->> 'key' as key, coalesce((c.item ->> 'at')::timestamptz, now()) as at,
@@ -1099,26 +1108,31 @@ begin
           coalesce((c.item ->> 'scrap')::numeric, 0) as scrap, coalesce((c.item ->> 'rework')::numeric, 0) as rework, c.item ->> 'reason' as reason,
           c.item ->> 'reverses' as reverses
         from jsonb_array_elements(p_counts) with ordinality as c (item, n)
-    )
-    select g.n, m.code, g.key, g.at, g.since, coalesce(i.sku, o.product_sku), o.id, g.good, g.scrap, g.rework, q.code, g.reverses,
+    ), checked as (
+      select g.n, m.code as machine, g.key, g.at, g.since, coalesce(i.sku, o.product_sku) as sku, o.id as order_id, g.good, g.scrap, g.rework, q.code as reason, g.reverses,
         case when m.code is null then 'machine.unknown' when coalesce(length(g.key), 0) not between 1 and 190 then 'count.key'
-          when g.at > now() + interval '1 minute' or g.since >= g.at then 'machine.time'
+          when g.at > now() + interval '1 minute' or not isfinite(g.at) or g.since >= g.at or g.since < g.at - interval '31 days' then 'machine.time'
           when g.sku is not null and i.sku is null then 'item.unknown' when g.order_code is not null and o.id is null then 'production.unknown'
           when g.reason is not null and q.code is null then 'quality.reason'
-          when g.reverses is not null and not exists (select from public.count_events e where e.machine = m.code and e.key in (g.reverses, g.reverses || '#1'))
-            then 'count.unknown'
           when g.reverses is null and (least(g.good, g.scrap, g.rework) < 0 or g.good + g.scrap + g.rework <= 0
-            or greatest(g.good, g.scrap, g.rework) >= 10000000) then 'count.quantity' end
-      from given g
-      left join public.machines m on m.code = g.machine
-      left join public.inventory_items i on i.sku = g.sku
-      left join public.production_orders o on o.code = g.order_code
-      left join public.quality_reasons q on q.code = g.reason;
+            or greatest(g.good, g.scrap, g.rework) >= 10000000) then 'count.quantity' end as problem
+        from given g
+        left join public.machines m on m.code = g.machine
+        left join public.inventory_items i on i.sku = g.sku
+        left join public.production_orders o on o.code = g.order_code
+        left join public.quality_reasons q on q.code = g.reason
+    ), plain as (
+      select distinct c.machine, c.key from checked c where c.problem is null and c.reverses is null
+    )
+    select c.n, c.machine, c.key, c.at, c.since, c.sku, c.order_id, c.good, c.scrap, c.rework, c.reason, c.reverses, coalesce(c.problem,
+        case when c.reverses is not null and p.key is null
+          and not exists (select from public.count_events e where e.machine = c.machine and e.key in (c.reverses, c.reverses || '#1')) then 'count.unknown' end)
+      from checked c left join plain p on p.machine = c.machine and p.key = c.reverses;
 exception when invalid_text_representation or invalid_datetime_format or datetime_field_overflow or invalid_parameter_value or numeric_value_out_of_range then
   perform private.fail(400, 'count.malformed', 'Counts are a list of {machine, key, at, good, scrap, rework, …}.', jsonb_build_object('field', 'p_counts'));
 end $$;
 
-create function private.add_counts(p_counts private.count_row[], p_actor uuid)
+create function private.insert_counts(p_counts private.count_row[], p_actor uuid)
 returns integer language plpgsql set search_path = '' as $$
 declare
   v_added integer;
@@ -1147,9 +1161,19 @@ begin
   get diagnostics v_added = row_count;
   return v_added;
 end $$;
-comment on function private.add_counts is
+comment on function private.insert_counts is
 $$Inserts counts once: by key, and a reversal once by what it reverses. A booking with a beginning becomes one row per hour that the machine ran in it.
 Answers how many rows are new.$$;
+
+create function private.add_counts(p_counts private.count_row[], p_actor uuid)
+returns integer language plpgsql set search_path = '' as $$
+begin
+  -- All machines at once: the two halves may be of different ones.
+  perform 1 from public.machines m where m.code in (select c.machine from unnest(p_counts) c) order by m.code for share;
+  return private.insert_counts(array(select c from unnest(p_counts) c where c.reverses is null), p_actor)
+    + private.insert_counts(array(select c from unnest(p_counts) c where c.reverses is not null), p_actor);
+end $$;
+comment on function private.add_counts is 'Counts first, then what takes counts back, so that a batch may hold both. Answers how many rows are new. Locks the machines, shared.';
 
 -- sql/M14_kpi/stops.sql
 
@@ -1255,8 +1279,8 @@ returns trigger language plpgsql security definer set search_path = '' as $$
 declare
   v_row record;
 begin
-  -- Against a stop that is classified at this moment: whoever does that holds the machine alone.
-  perform 1 from public.machines m where m.code in (select n.machine from added n where n.state in ('running', 'setup')) order by m.code for share;
+  -- Against a stop that is classified and a shift that is kept at this moment: whoever does that holds the machine alone.
+  perform 1 from public.machines m where m.code in (select n.machine from added n) order by m.code for share;
   update public.stops s set during = tstzrange(lower(s.during), r.at)
     from (select t.id, min(n.at) as at from added n join public.stops t on t.machine = n.machine and t.source = 'signal' and t.during @> n.at and lower(t.during) < n.at
            where n.state in ('running', 'setup') group by 1) r
@@ -1320,21 +1344,31 @@ end $$;
 
 create function private.plan_for_repair(p_repair public.repairs)
 returns void language plpgsql set search_path = '' as $$
+declare
+  v_is_worked_on boolean := p_repair.status in ('in_repair', 'waiting');
+  v_before timestamptz := (select max(upper(p.during)) from public.planned_stops p where p.repair_id = p_repair.id);
 begin
-  insert into public.planned_stops as p (machine, site, time_class, during, repair_id)
-  select p_repair.machine, p_repair.site, 'planned_maintenance', tstzrange(p_repair.started_at, null), p_repair.id
-   where p_repair.status in ('in_repair', 'waiting')
-  on conflict (repair_id) where repair_id is not null do update set during = tstzrange(lower(p.during), null);
-  update public.planned_stops p
-     set during = tstzrange(lower(p.during), greatest(coalesce(p_repair.repaired_at, p_repair.status_since), lower(p.during) + interval '1 microsecond'))
-   where p.repair_id = p_repair.id and upper_inf(p.during) and p_repair.status not in ('in_repair', 'waiting');
+  if v_is_worked_on and p_repair.is_down then
+    insert into public.planned_stops (machine, site, time_class, during, repair_id)
+    values (p_repair.machine, p_repair.site, 'planned_maintenance',
+      tstzrange(case when v_before is null then p_repair.started_at else greatest(v_before, p_repair.status_since) end, null), p_repair.id)
+    on conflict (repair_id) where repair_id is not null and upper_inf(during) do nothing;
+  else
+    update public.planned_stops p
+       set during = tstzrange(lower(p.during), greatest(case when v_is_worked_on then now() else coalesce(p_repair.repaired_at, p_repair.status_since) end,
+         lower(p.during) + interval '1 microsecond'))
+     where p.repair_id = p_repair.id and upper_inf(p.during);
+  end if;
 end $$;
+comment on function private.plan_for_repair is
+$$Work by plan is a planned stop while it is done; opened again, another one from then: in between it produced. It ends at once when the machine need not
+stand for it after all.$$;
 
 create function private.tg_repairs__stops()
 returns trigger language plpgsql security definer set search_path = '' as $$
 begin
   if new.type = 'scheduled' then
-    if new.is_down and new.started_at is not null then
+    if new.started_at is not null then
       perform private.plan_for_repair(new);
     end if;
   elsif new.is_open and new.is_down and new.status <> 'verified' and (tg_op = 'INSERT' or not old.is_down or not old.is_open) then
@@ -1367,8 +1401,12 @@ create type private.state_row as (n bigint, machine text, at timestamptz, seq bi
 create function private.read_states(p_events jsonb)
 returns setof private.state_row language plpgsql stable set search_path = '' as $$
 begin
+  if jsonb_array_length(p_events) > 50000 then
+    perform private.fail(422, 'machine.too_many', 'Send at most 50,000 states at once.', jsonb_build_object('field', 'p_events', 'actual', jsonb_array_length(p_events)));
+  end if;
   return query
-    select g.n, m.code, g.at, g.seq, g.state, case when m.code is null then 'machine.unknown' when g.at > now() + interval '1 minute' then 'machine.time'
+    select g.n, m.code, g.at, g.seq, g.state, case when m.code is null then 'machine.unknown'
+        when g.at > now() + interval '1 minute' or not isfinite(g.at) then 'machine.time'
         when g.state is null or g.state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then 'machine.state' end
       from (select e.n, e.item ->> 'machine' as machine, coalesce((e.item ->> 'at')::timestamptz, now()) as at, coalesce((e.item ->> 'seq')::bigint, 0) as seq,
               e.item ->> 'state' as state from jsonb_array_elements(p_events) with ordinality as e (item, n)) g
@@ -1426,7 +1464,7 @@ begin
     return jsonb_populate_record(null::public.ingest_answer, v_answer);
   end if;
   perform private.find_machine(p_machine);
-  if v_row.at > now() + interval '1 minute' then
+  if v_row.at > now() + interval '1 minute' or not isfinite(v_row.at) then
     perform private.fail(422, 'machine.time', 'That is in the future. Check the clock of the machine.', jsonb_build_object('field', 'p_at', 'actual', v_row.at));
   elsif p_state is null or p_state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then
     perform private.fail(422, 'machine.state', 'A machine is running, setup, idle, stopped, fault, starved, blocked, maintenance or off.',
@@ -1444,7 +1482,7 @@ said again within the silence threshold of the machine; what a person says holds
 Permission: machines.report at the site of the machine.
 Errors: machine.unknown (404), machine.state (422), machine.time (422), request.reused (422).
 Idempotency: by p_request_id; the same state at the same time again is a duplicate.
-Locks: the machine, shared, when it runs again.$$;
+Locks: the machine, shared.$$;
 
 create function public.record_machine_states(p_events jsonb, p_request_id uuid default null)
 returns public.ingest_answer language plpgsql security definer set search_path = '' as $$
@@ -1457,7 +1495,7 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.ingest_answer, v_answer);
   end if;
-  v_rows := array(select s from private.read_states(p_events) s limit 50000);
+  v_rows := array(select s from private.read_states(p_events) s);
   perform private.authorize_machines('machines.report', array(select distinct s.machine from unnest(v_rows) s));
   v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', s.n, 'code', s.problem) order by s.n), '[]') from unnest(v_rows) s where s.problem is not null);
   v_rows := array(select s from unnest(v_rows) s where s.problem is null);
@@ -1471,7 +1509,7 @@ comment on function public.record_machine_states is
 $$Many states at once, in any order, also late: p_events [{machine, at, state, seq}], at most 50,000. What was there before is a duplicate; figures
 correct themselves.
 Permission: machines.report at the site of each machine.
-Errors: machine.malformed (400), auth.other_site (403), request.reused (422).
+Errors: machine.malformed (400), auth.other_site (403), machine.too_many (422), request.reused (422).
 Idempotency: by p_request_id, and each row by machine, time, seq and state.
 Locks: the machines, shared.$$;
 
@@ -1487,7 +1525,7 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.ingest_answer, v_answer);
   end if;
-  v_rows := array(select c from private.read_counts(p_counts) c limit 50000);
+  v_rows := array(select c from private.read_counts(p_counts) c);
   v_machines := array(select distinct c.machine from unnest(v_rows) c where c.machine is not null order by 1);
   perform private.authorize_machines('machines.report', v_machines);
   v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', c.n, 'code', c.problem) order by c.n), '[]') from unnest(v_rows) c where c.problem is not null);
@@ -1503,12 +1541,13 @@ begin
 end $$;
 comment on function public.record_counts is
 $$Pieces that came out: p_counts [{machine, key, at, good, scrap, rework, sku, order, reason, from, reverses}], at most 50,000. key names the count
-within the machine, so that a repeat does nothing. Each piece once: good at the first go, scrap, or rework. from: made between from and at, laid over
-the hours in which the machine ran. reverses: takes back the count with that key, at its time. The ideal cycle in force is written onto each row.
+within the machine, so that a repeat does nothing. Each piece once: good at the first go, scrap, or rework. from: made between from and at (at most
+31 days), laid over the hours in which the machine ran. reverses: takes back the count with that key, which may be in the same batch, at its time.
+The ideal cycle in force is written onto each row.
 Permission: machines.report at the site of each machine.
-Errors: count.malformed (400), auth.other_site (403), request.reused (422); refused rows say machine.unknown, machine.time, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
+Errors: count.malformed (400), auth.other_site (403), count.too_many (422), request.reused (422); refused rows say machine.unknown, machine.time, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
 Idempotency: by p_request_id, and each row by its key.
-Locks: the counters of the machines.$$;
+Locks: the machines, shared, then their counters.$$;
 
 grant execute on function public.record_machine_state, public.record_machine_states, public.record_counts to authenticated, service_role;
 
@@ -1675,6 +1714,10 @@ begin
   perform private.check_length('p_comment', p_comment, 2000);
   v_old := case when p_stop_id is null then private.shown_stop(v_command, coalesce(p_at, now())) else v_command.stop end;
   v_new := private.with_reason(v_old, p_reason, v_command.actor);
+  if p_stop_id is null and v_old.reason <> v_new.reason and p_version is distinct from v_old.version then   -- another first tap was faster
+    perform private.fail(409, 'stop.changed', 'Somebody has said already why it stood. Look again.',
+      jsonb_build_object('stop', v_old.id, 'expected', p_version, 'actual', v_old.version, 'reason', v_old.reason));
+  end if;
   if v_old.reason is not distinct from v_new.reason and (p_comment is null or p_comment is not distinct from v_old.comment) then
     return private.finish_stop(v_command, v_old.id, null);
   end if;
@@ -1684,7 +1727,8 @@ begin
 end $$;
 comment on function public.classify_stop is
 $$Say why a machine stood: p_stop_id, or the stop of p_machine at p_at (now). A stop that so far only its states show becomes a row. p_version: the
-version that was seen, so that nobody overwrites another one. The class that the reason has now stays with the stop.
+version that was seen, so that nobody overwrites another one; without p_stop_id a reason that is there already is changed only with it. The class that
+the reason has now stays with the stop.
 Permission: stops.report at the site of the machine.
 Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same reason again answers changed = false.
@@ -1703,10 +1747,12 @@ begin
   if v_command.answer is not null then
     return private.finish_stop(v_command, null, null);
   end if;
+  perform private.check_stop_times(p_at, null);
   v_old := case when p_stop_id is null then private.shown_stop(v_command, p_at) else v_command.stop end;
-  if lower(v_old.during) = p_at and v_old.split_of is not null then
-    return private.finish_stop(v_command, v_old.id, null);   -- it is cut there already
-  elsif not v_old.during @> p_at or lower(v_old.during) = p_at then
+  select s.* into v_new from public.stops s where s.machine = v_old.machine and lower(s.during) = p_at and s.split_of is not null and v_old.id in (s.id, s.split_of);
+  if v_new.id is not null then
+    return private.finish_stop(v_command, v_new.id, null);   -- it is cut there already
+  elsif (v_old.during @> p_at and lower(v_old.during) < p_at) is not true then
     perform private.fail(422, 'stop.split_outside', 'A stop is split between its beginning and its end.',
       jsonb_build_object('at', p_at, 'from', lower(v_old.during), 'to', upper(v_old.during)));
   end if;
@@ -1719,8 +1765,8 @@ end $$;
 comment on function public.split_stop is
 $$One stop was two: from p_at on it is another one, with p_reason (else the same reason). Both keep their repairs. Answers the second one.
 Permission: stops.report at the site of the machine.
-Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), stop.split_outside (422), request.reused (422).
-Idempotency: by p_request_id; a stop that is cut there already answers changed = false.
+Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), stop.split_outside (422), machine.time (422), request.reused (422).
+Idempotency: by p_request_id; a stop that is cut there already, named by either half, answers changed = false.
 Locks: the machine, then the stop.$$;
 
 grant execute on function public.start_stop, public.end_stop, public.classify_stop, public.split_stop to authenticated, service_role;
@@ -1900,6 +1946,10 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.stop_reasons, v_answer);
   end if;
+  if p_code = 'breakdown' and p_is_active = false then
+    perform private.fail(409, 'stop.reason_needed', 'Repairs give this reason to the stops that they open. It stays in use; give it another title instead.',
+      jsonb_build_object('field', 'p_is_active', 'reason', p_code));
+  end if;
   insert into public.stop_reasons as r (code, title, parent, time_class, is_failure, needs_repair, e10_state, position, is_active)
   values (p_code, coalesce(p_title, p_code), p_parent, coalesce(p_time_class, 'unclassified'), coalesce(p_is_failure, false), coalesce(p_needs_repair, false),
     coalesce(p_e10_state, 'UDT'), coalesce(p_position, 0), coalesce(p_is_active, true))
@@ -1915,7 +1965,7 @@ end $$;
 comment on function public.save_stop_reason is
 $$A reason for stops, added or changed (null: as it is). Stops that have it already keep the class it had.
 Permission: kpi.plan.
-Errors: request.reused (422); constraints by name (stop_reasons_time_class_fkey …).
+Errors: stop.reason_needed (409) for breakdown out of use, request.reused (422); constraints by name (stop_reasons_time_class_fkey …).
 Idempotency: by p_request_id; the same values again change nothing but the version.
 Locks: the reason.$$;
 
@@ -2053,12 +2103,15 @@ create function private.ask_range(p_machine text, p_site text, p_from timestampt
 returns tstzrange language plpgsql stable set search_path = '' as $$
 declare
   v_range tstzrange;
+  v_from timestamptz;
+  v_to timestamptz := coalesce(p_to, now());
 begin
   if p_from is not null or p_to is not null then
-    if p_to <= p_from or p_to > p_from + interval '400 days' then
-      perform private.fail(422, 'kpi.range', 'Ask for a time that ends after it begins, at most 400 days.', jsonb_build_object('from', p_from, 'to', p_to));
+    v_from := coalesce(p_from, p_to - interval '1 day');
+    if not isfinite(v_from) or not isfinite(v_to) or v_to <= v_from or v_to - interval '400 days' > v_from then
+      perform private.fail(422, 'kpi.range', 'Ask for a time that ends after it begins, at most 400 days.', jsonb_build_object('from', v_from, 'to', v_to));
     end if;
-    return tstzrange(coalesce(p_from, p_to - interval '1 day'), coalesce(p_to, now()));
+    return tstzrange(v_from, v_to);
   end if;
   select i.during into v_range from public.shift_instances i where i.machine = p_machine and i.during @> now();
   return coalesce(v_range, (select tstzrange(date_trunc('day', now() at time zone si.time_zone) at time zone si.time_zone,

@@ -270,6 +270,23 @@ def test_the_cost_of_a_variable_is_its_value() -> None:
     assert _limit(query, n=11, cost=11) == "query.too_costly"
 
 
+def test_the_cost_of_a_variable_that_is_not_given_is_its_default() -> None:
+    query = "query($n: Int = 400) { machines(first: $n) { code } }"
+    assert _limit(query, cost=401) == "fits"
+    assert _limit(query, cost=400) == "query.too_costly"
+    assert _limit(query, n=10, cost=11) == "fits"
+    both = (
+        f"query A($n: Int = 2) {{ machines(first: $n) {{ code }} }} {query.replace('(', ' B(', 1)}"
+    )
+    assert _limit(both, cost=400) == "query.too_costly"
+
+
+def test_a_number_that_is_not_known_is_the_most_there_is() -> None:
+    query = "query($n: Int) { machines(first: $n) { code } }"
+    assert _limit(query, cost=501) == "fits"
+    assert _limit(query, cost=500) == "query.too_costly"
+
+
 def _events(answer: httpx.Response) -> Iterator[Answer]:
     """Data of the events `next`, as they come."""
     for text in answer.iter_lines():

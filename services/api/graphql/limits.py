@@ -16,12 +16,14 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
+    value_from_ast_untyped,
 )
 from strawberry.extensions import SchemaExtension
 
 # Entries of lists that are asked for without `first`.
 _USUAL = {"machines": 50, "repairs": 50, "downtimes": 50, "users": 50, "lines": 20, "roles": 20}
 _NESTED_USUAL = {"machines": 20, "repairs": 10}
+_MOST = 500  # what `first` may be at most: the cost of a number that is not known
 
 
 class TooMuch(GraphQLError):
@@ -32,12 +34,23 @@ class _Counter:
     """Counts one operation. A field costs 1 for each time it may be answered."""
 
     def __init__(self, document: DocumentNode, variables: Mapping[str, Any]) -> None:
-        self._variables = variables
+        self._given = variables
+        self._variables: Mapping[str, Any] = variables
         self._fragments = {
             node.name.value: node
             for node in document.definitions
             if isinstance(node, FragmentDefinitionNode)
         }
+
+    def operation(self, node: OperationDefinitionNode) -> tuple[int, int]:
+        """(values, depth) of one operation; what it says of its variables counts."""
+        usual = {
+            definition.variable.name.value: value_from_ast_untyped(definition.default_value)
+            for definition in node.variable_definitions or ()
+            if definition.default_value is not None
+        }
+        self._variables = {**usual, **self._given}
+        return self.cost(node.selection_set, 1, 0)
 
     def cost(self, selection: SelectionSetNode | None, times: int, depth: int) -> tuple[int, int]:
         """(values, depth) of a selection that is answered so many times."""
@@ -64,7 +77,7 @@ class _Counter:
             return int(node.value)
         if isinstance(node, VariableNode):
             value = self._variables.get(node.name.value)
-            return value if isinstance(value, int) else 1
+            return value if isinstance(value, int) else _MOST
         return 1
 
     def _fields(self, selection: SelectionSetNode | None, seen: set[str]) -> Iterator[FieldNode]:
@@ -87,7 +100,7 @@ def check(
     for node in document.definitions:
         if not isinstance(node, OperationDefinitionNode):
             continue
-        cost, depth = counter.cost(node.selection_set, 1, 0)
+        cost, depth = counter.operation(node)
         if depth > max_depth:
             facts = {"code": "query.too_deep", "actual": depth, "max": max_depth}
             raise TooMuch("The query is nested too deeply.", extensions=facts)

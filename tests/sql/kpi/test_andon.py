@@ -92,9 +92,9 @@ def test_who_answers_first_has_it(m1: psycopg.Connection) -> None:
 
 def test_a_known_reason_needs_nobody_a_breakdown_does(m1: psycopg.Connection) -> None:
     stands(m1, 15)
-    call(m1, "operator", "classify_stop", p_reason="material", p_machine="m1")
+    said = call(m1, "operator", "classify_stop", p_reason="material", p_machine="m1")["stop"]
     assert called(m1) is None
-    call(m1, "operator", "classify_stop", p_reason="breakdown", p_machine="m1")
+    call(m1, "operator", "classify_stop", p_reason="breakdown", p_stop_id=said["id"])
     assert called(m1) == "supervisor"
 
 

@@ -224,6 +224,21 @@ def test_upload_keeps_the_client_file_name_in_the_path(db: psycopg.Connection) -
     )
 
 
+def test_a_repair_full_of_files_takes_the_next_report_without_its_photo(
+    db: psycopg.Connection,
+) -> None:
+    code = machine(db)
+    repair = report(db, code)
+    db.execute(
+        "insert into public.repair_attachments (repair_id, path, mime_type)"
+        " select %(id)s, format('main/%%s/%%s.jpg', %(id)s, gen_random_uuid()), 'image/jpeg'"
+        " from generate_series(1, 50)",
+        {"id": repair},
+    )
+    ticket = scan(db, token(db, code), p_photo_type="image/jpeg")
+    assert (ticket["repair_id"], ticket["photo_path"], ticket["reports"]) == (repair, None, 2)
+
+
 def test_photos_of_staff_are_those_of_the_bench(db: psycopg.Connection) -> None:
     """start_photo, the file, then the command: the way every photo goes."""
     repair = report(db, machine(db))
