@@ -139,7 +139,6 @@ comment on function private.resolve_order is 'The production order with this cod
 create function private.resolve_lot(p_code text)
 returns public.scan_result language plpgsql stable set search_path = '' as $$
 declare
-  v_who private.identity := private.identify();
   v_lots public.lots[];
 begin
   if not private.may('units.read') then
