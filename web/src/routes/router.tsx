@@ -1,6 +1,6 @@
 import { createRoute, createRouter, lazyRouteComponent, type RouteComponent, redirect } from "@tanstack/react-router";
-import { farmSearch } from "@/features/farm/search";
 import { stockSearch } from "@/features/inventory/search";
+import { farmSearch } from "@/features/print-farm/search";
 import { productionSearch } from "@/features/production/search";
 import { unitSearch } from "@/features/units/search";
 import { BoardPage } from "@/features/workflows/board";
@@ -106,11 +106,11 @@ const routes = root.addChildren([
     ),
     farmPage(
       "/print-farm",
-      lazyRouteComponent(() => import("@/features/farm/page"), "FarmPage"),
+      lazyRouteComponent(() => import("@/features/print-farm/page"), "FarmPage"),
     ),
     farmPage(
       "/print-farm/$part",
-      lazyRouteComponent(() => import("@/features/farm/page"), "FarmPage"),
+      lazyRouteComponent(() => import("@/features/print-farm/page"), "FarmPage"),
     ),
     stockPage(
       "/stock",

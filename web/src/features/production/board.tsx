@@ -1,7 +1,7 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { Plus } from "lucide-react";
 import { useState } from "react";
-import { NewOrderDialog } from "@/features/farm/order-forms";
+import { NewOrderDialog } from "@/features/print-farm/order-forms";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { Button } from "@/ui/button";

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { type FormEvent, useState } from "react";
-import { EditOrderDialog } from "@/features/farm/order-forms";
-import { PRIORITIES } from "@/features/farm/types";
+import { EditOrderDialog } from "@/features/print-farm/order-forms";
+import { PRIORITIES } from "@/features/print-farm/types";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { Button } from "@/ui/button";

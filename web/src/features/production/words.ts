@@ -4,7 +4,7 @@ import { formatLocale } from "@/lib/time";
 import type { BadgeTone } from "@/ui/badge";
 import type { ApprovalEntry, Notice } from "./types";
 
-export { groupName as priorityName, groupTone as priorityTone } from "@/features/farm/words";
+export { groupName as priorityName, groupTone as priorityTone } from "@/features/print-farm/words";
 
 const say = (known: Record<string, MessageDescriptor>, word: string): string => {
   const found = known[word];
