@@ -19,6 +19,37 @@ _EVENT = ("id", "at", "stream_id", "event_type", "actor_name", "station")
 _CHECK = ("subject", "what", "kept", "expected")
 
 
+def batches(rows: list[dict[str, Any]], size: int = _BATCH) -> list[list[int]]:
+    """Positions of the rows, so many at a time; rows that name one order go together.
+
+    A dry run judges a batch as if nothing came before it: no other batch may be about its orders.
+    """
+    first: dict[tuple[str, str], int] = {}
+    before = list(range(len(rows)))
+
+    def head(number: int) -> int:
+        while before[number] != number:
+            before[number] = number = before[before[number]]
+        return number
+
+    for number, row in enumerate(rows):
+        said = {str(key).strip().lower(): str(cell or "").strip() for key, cell in row.items()}
+        external_id = said.get("external_id", "")
+        for name in (("id", external_id.lower()), ("code", said.get("code") or external_id)):
+            if name[1]:
+                ends = sorted((head(number), head(first.setdefault(name, number))))
+                before[ends[1]] = ends[0]
+    groups: dict[int, list[int]] = {}
+    for number in range(len(rows)):
+        groups.setdefault(head(number), []).append(number)
+    found: list[list[int]] = []
+    for together in groups.values():
+        if not found or len(found[-1]) + len(together) > size:
+            found.append([])
+        found[-1] += together
+    return found
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, XLSX or JSON.")],
@@ -34,19 +65,19 @@ def import_(
     rows = rows_of(file)
     results: list[dict[str, Any]] = []
     with Client(timeout=120) as client:
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
+        for numbers in batches(rows):
             # Safe to repeat: what is here already in this version changes nothing.
             answer = client.call(
                 "import_production_orders",
                 safe=True,
                 p_system=system,
-                p_rows=batch,
+                p_rows=[rows[number] for number in numbers],
                 p_dry_run=not apply,
             )
-            results += [{**row, "row": row["row"] + start} for row in answer["rows"]]
+            results += [{**row, "row": numbers[row["row"] - 1] + 1} for row in answer["rows"]]
             if len(rows) > _BATCH:
                 say(f"{len(results)} of {len(rows)} rows")
+    results.sort(key=lambda row: row["row"])
     if not as_json:
         results = [{**row, "message": _sentences(row)} for row in results]
     report(results, as_json, _RESULT, apply)

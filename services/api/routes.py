@@ -137,7 +137,7 @@ PRODUCTION: tuple[Route, ...] = (
         "/api/v1/approvals/{id}/decide",
         "decide_approval",
         "Approve or reject: the caller decides, and never who asked",
-        body=("!decision", "notes", "request_id"),
+        body=("!decision", "!version", "notes", "request_id"),
     ),
     Route(
         "GET",

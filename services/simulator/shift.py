@@ -177,8 +177,9 @@ class Shift:
         asked = self._say(
             "operator", "request_approval", type=kind, justification=justification, **where
         )
-        approval = (asked.get("approval") or asked)["id"]
-        self._say("manager", "decide_approval", id=approval, decision="APPROVED", notes="Agreed")
+        shown = asked.get("approval") or asked
+        seen: Answer = {"id": shown["id"], "version": shown["version"]}
+        self._say("manager", "decide_approval", **seen, decision="APPROVED", notes="Agreed")
 
     def deliver_legs(self) -> None:
         """The missing legs come; what waited for them goes on."""

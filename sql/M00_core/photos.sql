@@ -14,6 +14,7 @@ create table private.photos (
   about text not null,
   about_id text constraint photos_about_id_check check (length(about_id) <= 200),
   site text not null,
+  store text,
   path text not null generated always as (site || '/' || about || '/' || id::text || '.jpg') stored,
   uploader uuid not null,
   created_by uuid not null,
@@ -22,13 +23,16 @@ create table private.photos (
   constraint photos_pkey primary key (id),
   constraint photos_path_key unique (path),
   constraint photos_about_fkey foreign key (about) references private.photo_kinds (about) on delete restrict,
-  constraint photos_site_fkey foreign key (site) references public.sites (code) on delete restrict
+  constraint photos_site_fkey foreign key (site) references public.sites (code) on delete restrict,
+  constraint photos_store_fkey foreign key (store) references public.stores (code) on delete restrict
 );
 create index photos_about_idx on private.photos (about, about_id);
 create index photos_site_idx on private.photos (site);
+create index photos_store_idx on private.photos (store) where store is not null;
 create index photos_open_idx on private.photos (uploader, created_at) where attached_at is null;
 comment on table private.photos is 'Paths that were given out for photos. A file in the bucket that stands here belongs to somebody; no other gets in.';
 comment on column private.photos.uploader is 'The Auth user that may upload it: the person, or the shared station where they stood.';
+comment on column private.photos.store is 'The store of what it shows: seen by those who work there; null: by those of the site.';
 comment on column private.photos.about_id is 'What it shows; null until a command has attached it.';
 
 create type public.photo_place as (bucket text, path text, max_bytes integer);
@@ -64,7 +68,7 @@ Errors: photo.about (422), site.unknown (404), photo.too_many (429), request.reu
 Idempotency: by p_request_id; without it every call gives another path.
 Locks: none.$$;
 
-create function private.attach_photo(p_path text, p_about text, p_about_id text, p_site text, p_actor uuid)
+create function private.attach_photo(p_path text, p_about text, p_about_id text, p_site text, p_actor uuid, p_store text default null)
 returns void language plpgsql set search_path = '' as $$
 declare
   v_photo private.photos;
@@ -75,10 +79,10 @@ begin
   elsif not exists (select 1 from storage.objects o where o.bucket_id = 'photos' and o.name = p_path) then
     perform private.fail(409, 'photo.missing', 'The photo has not arrived yet. Send it again.', jsonb_build_object('path', p_path));
   end if;
-  update private.photos p set about_id = p_about_id, attached_at = coalesce(p.attached_at, now()) where p.id = v_photo.id;
+  update private.photos p set about_id = p_about_id, store = p_store, attached_at = coalesce(p.attached_at, now()) where p.id = v_photo.id;
 end $$;
 comment on function private.attach_photo is
-$$The photo at this path shows p_about_id, for good. Only who took it, for this kind and site, and only when its file is there.
+$$The photo at this path shows p_about_id (of p_store, where that is of one), for good. Only who took it, for this kind and site, and only when its file is there.
 Errors: photo.unknown (404), photo.missing (409). Locks: the photo.$$;
 
 -- Storage ----------------------------------------------------------------------------------------------------------
@@ -106,10 +110,11 @@ declare
 begin
   return exists (select 1 from private.photos p join private.photo_kinds k on k.about = p.about
       join public.role_permissions rp on rp.permission = k.read_permission and rp.role = v_who.role
-    where p.path = p_path and v_who.actor_id is not null and private.works_at(v_who, p.site));
+    where p.path = p_path and v_who.actor_id is not null and private.works_at(v_who, p.site)
+      and (p.store is null or v_who.stores && array[p.store, '*']));
 end $$;
 comment on function private.may_read_photo is
-  'For the policy on storage.objects: active staff of the site who may read what it shows; at a shared station whoever stands there.';
+  'For the policy on storage.objects: active staff of the site, and of the store where it is of one, who may read what it shows; at a shared station whoever stands there.';
 grant execute on function private.may_read_photo to authenticated;
 
 create policy insert_uploader on storage.objects for insert to authenticated

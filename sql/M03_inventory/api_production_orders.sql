@@ -7,23 +7,31 @@ comment on type public.production_change is
 
 create type private.production_command as (actor uuid, request_id uuid, answer jsonb, order_row public.production_orders);
 
+create function private.find_production(p_permission text, p_code text)
+returns private.production_command language plpgsql stable set search_path = '' as $$
+declare
+  v_found private.production_command;
+begin
+  v_found.order_row := (select o from public.production_orders o where o.code = p_code);
+  v_found.actor := private.authorize(p_permission, (v_found.order_row).store, (v_found.order_row).site);
+  if (v_found.order_row).id is null then
+    perform private.fail(404, 'production.unknown', 'There is no production order ' || coalesce(p_code, '') || '.', jsonb_build_object('code', p_code));
+  end if;
+  return v_found;
+end $$;
+comment on function private.find_production is
+  'The order with this code, and who asks: with this permission at its site and in its store. Errors: those of authorize, production.unknown (404).';
+
 create function private.begin_production(p_permission text, p_code text, p_request_id uuid, p_rpc text, p_args jsonb)
 returns private.production_command language plpgsql set search_path = '' as $$
 declare
-  v_command private.production_command;
-  v_order public.production_orders;
+  v_command private.production_command := private.find_production(p_permission, p_code);
 begin
-  select o.* into v_order from public.production_orders o where o.code = p_code;
-  v_command.actor := private.authorize(p_permission, v_order.store, v_order.site);
   v_command.request_id := p_request_id;
-  if v_order.id is null then
-    perform private.fail(404, 'production.unknown', 'There is no production order ' || coalesce(p_code, '') || '.', jsonb_build_object('code', p_code));
-  end if;
   v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
   if v_command.answer is null then
-    v_order := private.lock_production(v_order.id);
+    v_command.order_row := private.lock_production((v_command.order_row).id);
   end if;
-  v_command.order_row := v_order;
   return v_command;
 end $$;
 comment on function private.begin_production is

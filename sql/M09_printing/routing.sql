@@ -123,12 +123,19 @@ comment on function private.print_place is
 $$Where a label is printed: at the site of its store, of the printer, of the station, or the only site of the caller. A station of
 another site does not count. Errors: print.no_station (404), printer.unknown (404), print.where (422).$$;
 
+create function private.known_label_data(p_subject text)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.order_label_data(private.order_of_label(p_subject));
+end $$;
+comment on function private.known_label_data is 'What the database knows about the order of a label. M10_units and M12_production replace it: also of units, orders and lots.';
+
 create function private.label_data(p_subject text, p_given jsonb)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
-  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject));
+  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.known_label_data(p_subject);
 end $$;
-comment on function private.label_data is 'What a label says: what the database knows about its order wins over what was given; code is the subject unless given.';
+comment on function private.label_data is 'What a label says: what the database knows wins over what was given; code is the subject unless given.';
 
 create function private.authorize_labels(p_labels jsonb)
 returns void language plpgsql stable set search_path = '' as $$
@@ -141,7 +148,7 @@ create function private.existing_label(p_label_type text, p_template text, p_sub
 returns bigint language plpgsql stable set search_path = '' as $$
 declare
   v_label public.print_job_labels;
-  v_known text[] := array(select jsonb_object_keys(private.order_label_data(private.order_of_label(p_subject))));
+  v_known text[] := array(select jsonb_object_keys(private.known_label_data(p_subject)));
 begin
   select l.* into v_label from public.print_job_labels l
    where l.subject = p_subject and l.purpose = p_label_type and l.template = p_template and l.state <> 'void' order by l.print_no desc limit 1;

@@ -42,6 +42,7 @@ declare
   v_where text;
 begin
   select l.* into v_lot from public.lots l where l.id = (p_found.lot).id for share;
+  perform private.refuse_lot_elsewhere(v_lot, p_unit.site);
   select u.* into v_inner from public.units u where u.sn = p_found.inner_sn;
   select c.sn into v_where from public.unit_components c
    where c.component_sn = coalesce(p_found.inner_sn, p_component_sn) and c.sku = p_found.sku and c.removed_at is null;

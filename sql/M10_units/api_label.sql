@@ -10,14 +10,12 @@ begin
 end $$;
 comment on function private.unit_label_data is 'What the database knows for the label of a unit: {code, product, variant, made}; {} when it is no unit.';
 
-create or replace function private.label_data(p_subject text, p_given jsonb)
+create or replace function private.known_label_data(p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
-  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject))
-    || private.unit_label_data(p_subject);
+  return private.order_label_data(private.order_of_label(p_subject)) || private.unit_label_data(p_subject);
 end $$;
-comment on function private.label_data is
-'What a label says: what the database knows about its order or its unit wins over what was given; code is the subject unless given.';
+comment on function private.known_label_data is 'What the database knows about the order or the unit of a label. M12_production replaces it.';
 
 create or replace function private.authorize_labels(p_labels jsonb)
 returns void language plpgsql stable set search_path = '' as $$

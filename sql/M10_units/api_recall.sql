@@ -280,6 +280,7 @@ begin
   v_sns := private.recall_units(v_nodes);
   v_lots := array(select l.id from unnest(v_nodes) r (id) join public.trace_nodes n on n.id = r.id and n.kind = 'lot'
     join public.lots l on l.sku = n.sku and lower(l.code) = lower(n.key));
+  perform private.authorize('units.recall', null, s.site) from (select distinct l.site from public.lots l where l.id = any (v_lots)) s;
   v_result.recall_id := private.open_recall(p_trace, p_reason, v_actor);
   v_detail := jsonb_build_object('recall', p_trace, 'recall_id', v_result.recall_id);
   perform 1 from public.units u where u.sn = any (v_sns) order by u.sn for update;

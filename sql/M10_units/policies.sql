@@ -24,7 +24,8 @@ create policy select_active on public.test_runs for select to authenticated usin
 create policy select_active on public.test_measurements for select to authenticated using ((select private.may('units.read')));
 create policy select_active on public.packaging_kits for select to authenticated using ((select private.may('units.read')));
 create policy select_active on public.unit_components for select to authenticated using ((select private.may('units.read')));
-create policy select_active on public.lots for select to authenticated using ((select private.may('units.read')));
+create policy select_site on public.lots for select to authenticated
+  using ((select private.may('units.read')) and (site is null or (select private.readable_sites('units.read')) @> array[site]));
 create policy select_active on public.trace_nodes for select to authenticated using ((select private.may('units.read')));
 create policy select_active on public.trace_edges for select to authenticated using ((select private.may('units.read')));
 

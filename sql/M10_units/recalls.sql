@@ -154,7 +154,7 @@ begin
   )
   select array(select i from unnest(p_ids) i except select k.id from kept k order by 1) into v_free;
   perform private.emit('lot', l.sku || ' ' || l.code, 'lot.released', p_actor, p_detail || jsonb_build_object('lot_id', l.id, 'version', l.version + 1,
-      'sku', l.sku, 'code', l.code, 'reason', p_reason, 'held_because', l.hold_reason))
+      'sku', l.sku, 'code', l.code, 'reason', p_reason, 'held_because', l.hold_reason), null, l.site)
     from public.lots l where l.id = any (v_free) and l.held_at is not null order by l.id;
   update public.lots l set held_at = null, hold_reason = null, held_by = null where l.id = any (v_free);
   return v_free;

@@ -7,6 +7,7 @@ create table public.lots (
   kind text not null default 'RAW' constraint lots_kind_check check (kind in ('RAW', 'WIP', 'FINISHED')),
   supplier text constraint lots_supplier_check check (length(supplier) <= 200),
   notes text constraint lots_notes_check check (length(notes) <= 2000),
+  site text,
   held_at timestamptz,
   hold_reason text constraint lots_hold_reason_check check (length(hold_reason) <= 500),
   held_by uuid,
@@ -16,12 +17,16 @@ create table public.lots (
   updated_at timestamptz not null default now(),
   constraint lots_pkey primary key (id),
   constraint lots_sku_fkey foreign key (sku) references public.inventory_items (sku) on delete restrict,
+  constraint lots_site_fkey foreign key (site) references public.sites (code) on delete restrict,
   constraint lots_hold_check check ((held_at is null) = (hold_reason is null) and (held_at is not null or held_by is null))
 );
 create unique index lots_sku_key on public.lots (sku, lower(code));
 create index lots_code_idx on public.lots (lower(code));
+create index lots_site_idx on public.lots (site) where site is not null;
 create index lots_held_idx on public.lots (id) where held_at is not null;
 comment on table public.lots is 'A batch of an item: delivered together (RAW) or made together (WIP, FINISHED). Codes that differ only in case are one.';
+comment on column public.lots.site is
+  'Where it lies: it is seen and used there. Null: nobody said where, who added it works at several sites; it is of all of them.';
 comment on column public.lots.held_at is 'Since when nothing of it may be used or packed; null: free.';
 create trigger _100_stamp before update on public.lots for each row execute function private.tg__stamp();
 

@@ -150,13 +150,14 @@ begin
 end $$;
 comment on function private.apply_approval is 'Does what was approved and answers what that was. Overtime and other operations are in force by being approved.';
 
-create function public.decide_approval(p_id bigint, p_decision text, p_notes text default null, p_request_id uuid default null)
+create function public.decide_approval(
+  p_id bigint, p_decision text, p_version integer, p_notes text default null, p_request_id uuid default null)
 returns public.approval_change language plpgsql security definer set search_path = '' as $$
 declare
   v_approval public.approvals := (select a from public.approvals a where a.id = p_id);
   v_store text := (select o.store from public.production_orders o where o.id = v_approval.order_id);
   v_actor uuid := private.authorize('production.approve', v_store, v_approval.site);
-  v_answer jsonb := private.replay(v_actor, p_request_id, 'decide_approval', jsonb_build_array(p_id, p_decision, p_notes));
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'decide_approval', jsonb_build_array(p_id, p_decision, p_version, p_notes));
   v_decision text := upper(p_decision);
   v_effect jsonb;
   v_change public.approval_change;
@@ -174,6 +175,9 @@ begin
   elsif v_approval.status <> 'PENDING' then
     perform private.fail(409, 'approval.decided', format('This was %s already.', lower(v_approval.status)),
       jsonb_build_object('status', v_approval.status, 'decided_at', v_approval.decided_at));
+  elsif v_approval.version is distinct from p_version then
+    perform private.fail(409, 'approval.stale', 'The request has changed meanwhile. Look at it again, then decide.',
+      jsonb_build_object('expected', p_version, 'actual', v_approval.version, 'quantity', trim_scale(v_approval.quantity)));
   end if;
   update public.approvals a set status = v_decision, decided_at = now(), decided_by = v_actor, response_notes = p_notes
    where a.id = p_id returning a.* into v_approval;
@@ -186,12 +190,22 @@ begin
   return private.finish_approval(v_actor, p_request_id, v_change);
 end $$;
 comment on function public.decide_approval is
-$$Approve or reject: p_decision APPROVED or REJECTED; a rejection says why in p_notes. The caller decides, never who asked. Approved, a work
-centre is enabled or disabled at once, and pieces beyond the caps are made again as far as they are still needed: see effect.
+$$Approve or reject: p_decision APPROVED or REJECTED; a rejection says why in p_notes. p_version: of the request as the screen showed it. The caller decides,
+never who asked. Approved, a work centre is enabled or disabled at once, and pieces beyond the caps are made again, as many as the request says and as far as
+they are still needed: see effect.
 Permission: production.approve at its site.
-Errors: approval.unknown (404), approval.own (403), approval.decided (409), approval.decision (422), approval.reason_required (422), request.too_long (422), request.reused (422).
+Errors: approval.unknown (404), approval.own (403), approval.decided (409), approval.stale (409), approval.decision (422), approval.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same decision again answers changed = false.
 Locks: the family of its order, the approval, then its work centre or the items of the replenishment.$$;
+
+create function private.asked_for(p_approval public.approvals, p_who uuid)
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(p_approval.requested_by = p_who, false)
+    or exists (select from public.replenishment_links l where l.approval_id = p_approval.id and l.created_by = p_who
+      and l.trigger <> 'APPROVAL');   -- that one is who allowed it
+end $$;
+comment on function private.asked_for is 'Did this person ask for it, or is a loss of theirs in it? Then somebody else decides.';
 
 create function private.check_decision(p_approval public.approvals, p_id bigint, p_decision text, p_notes text, p_actor uuid)
 returns void language plpgsql stable set search_path = '' as $$
@@ -200,8 +214,7 @@ begin
     perform private.fail(404, 'approval.unknown', 'There is no such request.', jsonb_build_object('id', p_id));
   elsif p_decision is null or p_decision not in ('APPROVED', 'REJECTED') then
     perform private.fail(422, 'approval.decision', 'Decide APPROVED or REJECTED.', jsonb_build_object('field', 'p_decision', 'actual', p_decision));
-  elsif p_approval.requested_by = p_actor
-     or exists (select from public.replenishment_links l where l.approval_id = p_approval.id and l.created_by = p_actor) then
+  elsif private.asked_for(p_approval, p_actor) then
     perform private.fail(403, 'approval.own', 'You asked for it: somebody else decides.', jsonb_build_object('id', p_id));
   elsif p_decision = 'REJECTED' and coalesce(trim(p_notes), '') = '' then
     perform private.fail(422, 'approval.reason_required', 'Say why it is rejected.', jsonb_build_object('field', 'p_notes'));

@@ -17,7 +17,7 @@ begin
     perform private.check_production_quantity(p_quantity);
   end if;
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
-  perform private.take_position(v_command);
+  perform private.take_position(v_command, 'infinity');   -- what goes on, or moves here, lies here from now on
   v_command := private.release_more(v_command, coalesce(p_quantity, 'infinity'));
   perform private.refuse(private.input_problem(v_command.order_row, v_command.step));
   v_can := coalesce(p_quantity, private.can_start(v_command.step));
@@ -62,12 +62,13 @@ begin
   end if;
   perform private.check_length('p_reason', p_reason, 500);
   update public.production_order_steps s set paused_at = now(), pause_reason = p_reason where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
-  perform private.derive_order(v_step.order_id, v_command.actor);
+  perform private.book_pieces(v_step.order_id, v_step.sequence, 0, p_actor => v_command.actor, p_work_centre => private.lies_at(v_step), p_source => 'pause');   -- zeros: so that undo finds it
   return private.finish_floor(v_command, true, private.emit_floor(v_command.order_row, 'production.step_paused', v_command.actor, v_step, v_step.work_centre,
     jsonb_build_object('reason', p_reason)));
 end $$;
 comment on function public.pause_step is
-$$The step stops for a while; start_step goes on. Until then nothing is reported there by hand; counters of machines go on counting.
+$$The step stops for a while; start_step goes on, and undo_production takes it back. Until then nothing is reported there by hand; counters of machines go on
+counting.
 Permission: production.run at its site and in its store.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
 production.not_running (409), request.too_long (422), request.reused (422).
@@ -110,9 +111,7 @@ declare
   v_notices jsonb := '[]';
   v_event bigint;
 begin
-  if v_all > (p_command.step).waiting then
-    perform private.take_position(p_command);
-  end if;
+  perform private.take_position(p_command, v_all);
   p_command := private.release_more(p_command, v_all - (p_command.step).waiting);
   perform private.refuse(private.input_problem(v_order, p_command.step));
   if p_report.scrap + p_report.rework > 0 then
@@ -144,7 +143,8 @@ create function private.keep_photo(p_command private.floor_command, p_photo text
 returns void language plpgsql set search_path = '' as $$
 begin
   if p_photo is not null then
-    perform private.attach_photo(p_photo, 'production_order', (p_command.order_row).code, (p_command.order_row).site, p_command.actor);
+    perform private.attach_photo(p_photo, 'production_order', (p_command.order_row).code, (p_command.order_row).site, p_command.actor,
+      (p_command.order_row).store);
   end if;
 end $$;
 comment on function private.keep_photo is 'The photo of a report belongs to its order for good. Errors: photo.unknown (404), photo.missing (409). Locks: the photo.';
@@ -171,7 +171,7 @@ begin
   v_report := private.pieces_of_report(row(p_good, p_scrap, p_rework, p_reason, p_cause, p_defect_position, jsonb_build_object('photo', p_photo, 'notes', p_notes)),
     p_counter_start, p_counter_end, p_pieces_per_cycle);
   perform private.refuse_paused(v_command.order_row, v_command.step);
-  v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
+  v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor, v_report.good + v_report.rework = 0);
   perform private.keep_photo(v_command, p_photo);
   if p_counter_end is not null then
     perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
@@ -232,7 +232,7 @@ comment on function public.record_count is
 $$A counter went on: by p_delta cycles, or it stands at p_counter now. Each cycle is p_pieces_per_cycle good pieces. The first reading of a counter
 (work centre and p_source), and one that stands lower than before, counts nothing and is where the next one counts from (notice production.counter_base).
 A refused reading is not taken as read: the next one counts its pieces too. p_read_at: when it was read; one that is older than the last one that was
-booked comes too late and changes nothing (notice production.counter_late). p_source: a name of the counter, none of person, start, quality, end, undo.
+booked comes too late and changes nothing (notice production.counter_late). p_source: a name of the counter, none of person, start, pause, quality, end, undo.
 Permission: production.count at its site and in its store.
 Errors: those of private.begin_floor; production.counter, production.counter_name (422), work_centre.full, production.previous_step,
 production.parts_missing, production.step_completed, production.more_than_input (409), lot.removed (409), lot.on_hold (423), stock.short (409), request.reused (422).

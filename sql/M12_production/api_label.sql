@@ -30,27 +30,26 @@ end $$;
 comment on function private.production_label_data is
 'What the database knows for the label of a production order or of a lot: {code, product, sku, quantity, due}; {} when it is neither.';
 
-create or replace function private.label_data(p_subject text, p_given jsonb)
+create or replace function private.known_label_data(p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
-  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject))
-    || private.production_label_data(p_subject) || private.unit_label_data(p_subject);
+  return private.order_label_data(private.order_of_label(p_subject)) || private.production_label_data(p_subject) || private.unit_label_data(p_subject);
 end $$;
-comment on function private.label_data is
-'What a label says: what the database knows about its order, lot or unit wins over what was given; code is the subject unless given.';
+comment on function private.known_label_data is 'What the database knows about the order, lot or unit of a label.';
 
 create or replace function private.authorize_labels(p_labels jsonb)
 returns void language plpgsql stable set search_path = '' as $$
 begin
   perform private.authorize('printing.request', null, u.site) from jsonb_array_elements(p_labels) l join public.units u on u.sn = l ->> 'subject';
-  perform private.authorize('printing.request', o.store, o.site)
+  perform private.authorize('printing.request', o.store, coalesce(o.site, (x.lot).site))
      from jsonb_array_elements(p_labels) l
-    cross join lateral (select (private.lot_of_label(l ->> 'subject')).id as lot_id offset 0) x
-     left join public.production_lots p on p.lot_id = x.lot_id
-     join public.production_orders o on o.code = l ->> 'subject' or o.id = p.order_id;
+    cross join lateral (select private.lot_of_label(l ->> 'subject') as lot offset 0) x
+     left join public.production_lots p on p.lot_id = (x.lot).id
+     left join public.production_orders o on o.code = l ->> 'subject' or o.id = p.order_id
+    where num_nonnulls(o.id, (x.lot).id) > 0;
 end $$;
 comment on function private.authorize_labels is
-'The right to labels of units, orders and lots of orders, at their site and in their store: [{subject}]. Errors: auth.other_site, auth.other_store (403).';
+'The right to labels of units, orders and lots, at their site and in their store: [{subject}]. Errors: auth.other_site, auth.other_store (403).';
 
 create function private.label_state(p_label_type text, p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
@@ -82,16 +81,14 @@ create function public.print_order_label(
   p_code text, p_lot text default null, p_station text default null, p_printer text default null, p_request_id uuid default null)
 returns public.print_answer language plpgsql security definer set search_path = '' as $$
 declare
-  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
-  v_actor uuid := private.authorize('printing.request', v_order.store, v_order.site);
+  v_found private.production_command := private.find_production('printing.request', p_code);
+  v_order public.production_orders := v_found.order_row;
+  v_actor uuid := v_found.actor;
   v_stored jsonb;
   v_subject text;
   v_demand private.print_demand;
   v_answer public.print_answer;
 begin
-  if v_order.id is null then
-    perform private.refuse(private.order_problem(v_order, p_code));
-  end if;
   v_stored := private.replay(v_actor, p_request_id, 'print_order_label', jsonb_build_array(p_code, p_lot, p_station, p_printer));
   if v_stored is not null then
     return jsonb_populate_record(null::public.print_answer, v_stored);
@@ -130,7 +127,7 @@ begin
   return row(true, false, 'production_order', format('%s: %s of %s, %s.', v_order.code, trim_scale(v_order.quantity),
       coalesce((select i.title from public.inventory_items i where i.sku = v_order.product_sku), v_order.product_sku, '?'),
       case v_order.status when 'OPEN_NOT_STARTED' then 'not started' when 'OPEN_PARTIAL' then 'pieces are missing'
-        else lower(replace(v_order.status, '_', ' ')) end), 200, null, null, jsonb_build_object('scanned', p_code, 'status', v_order.status, 'site', v_order.site,
+        else lower(replace(v_order.status, '_', ' ')) end), 200, null, null, jsonb_build_object('scanned', p_code, 'status', v_order.status, 'site', v_order.site, 'store', v_order.store,
       'stream', 'production_order', 'stream_id', v_order.code, 'target', jsonb_build_object('page', 'production_order', 'code', v_order.code)),
     null, null, null, null)::public.scan_result;
 end $$;
@@ -147,7 +144,7 @@ begin
   v_lots := array(
     select l from public.lots l
       left join public.production_lots p on p.lot_id = l.id left join public.production_orders o on o.id = p.order_id
-     where lower(l.code) = lower(p_code) and (o.id is null or cardinality(private.orders_read(array[o.id])) = 1) order by l.id limit 50);
+     where lower(l.code) = lower(p_code) and private.lot_is_here(l) and (o.id is null or cardinality(private.orders_read(array[o.id])) = 1) order by l.id limit 50);
   if cardinality(v_lots) = 0 then
     return null;
   elsif cardinality(v_lots) > 1 then
@@ -180,8 +177,9 @@ begin
   perform private.settle_by_scan(new.stream_id, new.actor_id);
   return null;
 end $$;
-comment on function private.tg_events__order_scan is 'The code of an order was read, so its label came out.';
+comment on function private.tg_events__order_scan is 'The code of an order was read, at any station or work centre, so its label came out. Locks: the job, after all else (README).';
 create trigger _500_order_scan after insert on public.events
-  for each row when (new.stream = 'production_order' and new.event = 'production_order.scanned') execute function private.tg_events__order_scan();
+  for each row when (new.stream = 'production_order' and new.event in ('production_order.scanned', 'production.scanned', 'production.scan_refused'))
+  execute function private.tg_events__order_scan();
 
 grant execute on function public.print_order_label to authenticated, service_role;

@@ -54,7 +54,7 @@ $$So much of a lot goes into a production order: into its own lot, or p_into_lot
 fit. A lot of the order itself is reworked: nothing of it is used up. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
 Permission: production.lots at the order's site and in its store, and where the lot is of another order at that one's; inventory.move too when it is
 taken from the shelf.
-Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
+Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order, the lots by id, then the item.$$;
 
@@ -167,7 +167,7 @@ end $$;
 comment on function public.dispose_lot is
 $$So much of a lot is thrown away (p_how scrap) or goes back to its supplier (return). A lot on hold too. Of a lot of an order only what is finished:
 pieces in process are reported at their step. Stock is not touched.
-Permission: production.lots; of a lot of an order, at its site and in its store.
+Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), lot.how (422), lot.in_process (409), lot.not_counted (409), lot.short (409), stock.quantity (422), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it each call takes more.
 Locks: the lot.$$;
@@ -271,7 +271,7 @@ begin
   v_movement.lots := private.lot_balances(array[v_lot.id]);
   if v_movement.changed then
     v_movement.event_id := private.emit('lot', v_lot.sku || ' ' || v_lot.code, case when p_is_removed then 'lot.removed' else 'lot.restored' end, v_actor,
-      jsonb_build_object('lot_id', v_lot.id, 'version', v_lot.version, 'sku', v_lot.sku, 'code', v_lot.code, 'reason', p_reason));
+      jsonb_build_object('lot_id', v_lot.id, 'version', v_lot.version, 'sku', v_lot.sku, 'code', v_lot.code, 'reason', p_reason), null, v_lot.site);
   end if;
   perform private.remember(v_actor, p_request_id, to_jsonb(v_movement));
   return v_movement;
@@ -279,7 +279,7 @@ end $$;
 comment on function public.remove_lot is
 $$The lot is taken out of use: nothing of it goes anywhere any more, and lists leave it out; what was made of it is still traced through it.
 p_is_removed false: it is in use again.
-Permission: production.lots; of a lot of an order, at its site and in its store.
+Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a repeat answers changed = false.
 Locks: the lot.$$;

@@ -27,10 +27,11 @@ comment on function private.lock_lots is
 create function private.authorize_lot(p_lot public.lots)
 returns void language plpgsql stable set search_path = '' as $$
 begin
+  perform private.authorize('production.lots', null, p_lot.site);
   perform private.authorize('production.lots', o.store, o.site)
      from public.production_lots p join public.production_orders o on o.id = p.order_id where p.lot_id = p_lot.id;
 end $$;
-comment on function private.authorize_lot is 'A lot of an order is moved by those who work at its site and in its store.';
+comment on function private.authorize_lot is 'A lot is moved by those who work where it lies; a lot of an order at the site and in the store of that.';
 
 create function private.finish_movement(
   p_actor uuid, p_request_id uuid, p_activity_id bigint, p_lot_ids bigint[], p_event text, p_payload jsonb, p_site text default null)
@@ -44,7 +45,7 @@ begin
   v_movement.lots := private.lot_balances(p_lot_ids);
   if v_movement.changed then
     v_movement.event_id := private.emit('lot', v_lot.sku || ' ' || v_lot.code, p_event, p_actor, jsonb_build_object('lot_id', v_lot.id,
-      'version', v_lot.version, 'sku', v_lot.sku, 'code', v_lot.code, 'activity', p_activity_id) || jsonb_strip_nulls(p_payload), null, p_site);
+      'version', v_lot.version, 'sku', v_lot.sku, 'code', v_lot.code, 'activity', p_activity_id) || jsonb_strip_nulls(p_payload), null, coalesce(p_site, v_lot.site));
   end if;
   perform private.remember(p_actor, p_request_id, to_jsonb(v_movement));
   return v_movement;
@@ -91,15 +92,17 @@ begin
     return jsonb_populate_record(null::public.lot_movement, v_answer);
   end if;
   perform private.check_quantity('p_quantity', p_quantity);
-  v_lot := (public.upsert_lot(p_sku, p_code, null, p_supplier, p_notes)).lot;
+  if p_location is not null then
+    v_place := private.place(p_location);
+    perform private.check_place(v_place, p_location);
+  end if;
+  perform private.refuse_lot_elsewhere(l, v_place.site) from public.lots l where lower(l.sku) = lower(p_sku) and lower(l.code) = lower(trim(p_code));
+  v_lot := (public.upsert_lot(p_sku, p_code, null, p_supplier, p_notes, v_place.site)).lot;
   perform private.lock_lots(array[v_lot.id]);
   if exists (select from public.production_lots p where p.lot_id = v_lot.id and p.order_id is not null) then
     perform private.fail(409, 'lot.of_order', format('Lot %s is made by an order: its pieces are counted there.', v_lot.code), jsonb_build_object('lot', v_lot.code));
   end if;
   if p_location is not null then
-    v_place := private.place(p_location);
-    perform private.check_place(v_place, p_location);
-    perform private.authorize('inventory.move', null, v_place.site);
     v_activity.txn_id := private.post_txn((private.item_to_move(v_lot.sku)).sku, v_place.code, 'receipt', p_quantity, 'lot', v_lot.code, null, v_actor);
     perform private.allocate(array[v_lot.sku], jsonb_build_object('event', 'lot.received', 'ref', v_lot.code));
   end if;
@@ -109,9 +112,10 @@ begin
     array[v_lot.id], 'lot.received', jsonb_build_object('quantity', trim_scale(p_quantity), 'location', v_place.code, 'txn_id', v_activity.txn_id), v_place.site);
 end $$;
 comment on function public.receive_lot is
-$$So much of a lot came in; the lot is added when it is new. p_location: it goes on the shelf there; without it stock is not touched.
-Permission: inventory.move, at the site of the location.
-Errors: item.unknown (404), stock.quantity (422), lot.of_order (409), lot.on_hold (423), lot.removed (409), location.unknown (404), location.inactive (409), item.not_stocked (422), request.reused (422); constraints by name (lots_code_check …).
+$$So much of a lot came in; the lot is added when it is new. p_location: it goes on the shelf there; without it stock is not touched. It lies at
+the site of the location, else at the only one of the caller (upsert_lot says another).
+Permission: inventory.move, at the site of the location and of the lot.
+Errors: item.unknown (404), stock.quantity (422), lot.of_order (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), location.unknown (404), location.inactive (409), item.not_stocked (422), request.reused (422); constraints by name (lots_code_check …).
 Idempotency: by p_request_id; without it each call adds.
 Locks: the lot, then the item.$$;
 
@@ -139,9 +143,9 @@ begin
   perform private.lock_lots(array[v_lot.id]);
   v_balance := private.counted_lot(v_lot);
   v_good := private.part_to_move(v_balance, p_quantity, p_part);
-  insert into public.lots (sku, code, kind, supplier, created_by)
+  insert into public.lots (sku, code, kind, supplier, site, created_by)
   values (v_lot.sku, coalesce(trim(p_new_code), private.next_lot_code(v_lot)), case when v_lot.kind = 'FINISHED' and v_good < p_quantity then 'WIP' else v_lot.kind end,
-    v_lot.supplier, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
+    v_lot.supplier, v_lot.site, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
   on conflict (sku, lower(code)) do nothing returning * into v_new;
   if v_new.id is null then
     perform private.fail(409, 'lot.exists', format('There is a lot %s of %s already. Choose another code.', trim(p_new_code), v_lot.sku),
@@ -160,7 +164,7 @@ end $$;
 comment on function public.split_lot is
 $$So much of a lot becomes a lot of its own (p_new_code, else the code with -1, -2 …), made of the first one and of the same order. p_part finished or
 in_process where the lot has both.
-Permission: production.lots; of a lot of an order, at its site and in its store.
+Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.short (409), lot.exists (409), lot.which_part (422), stock.quantity (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it each call splits.
 Locks: the genealogy (shared), the lot.$$;
@@ -218,11 +222,12 @@ begin
     perform private.authorize_lot(v_one);
   end loop;
   perform private.begin_genealogy();
-  insert into public.lots (sku, code, kind, created_by)
-  select v_lots[1].sku, trim(p_into), min(l.kind), nullif(v_actor, '00000000-0000-0000-0000-000000000000') from unnest(v_lots) l
+  insert into public.lots (sku, code, kind, site, created_by)
+  select v_lots[1].sku, trim(p_into), min(l.kind), min(l.site), nullif(v_actor, '00000000-0000-0000-0000-000000000000') from unnest(v_lots) l
   on conflict (sku, lower(code)) do nothing;
   select l.* into v_into from public.lots l where l.sku = v_lots[1].sku and lower(l.code) = lower(trim(p_into));
   perform private.authorize_lot(v_into);
+  perform private.refuse_lot_elsewhere(l, v_into.site) from unnest(v_lots) l;
   perform private.lock_lots(array(select l.id from unnest(v_lots) l union select v_into.id));
   v_parts := array(select row(l.id, p.remaining, p.good)::private.lot_part from unnest(v_lots) l cross join lateral private.counted_lot(l) p
     where l.id <> v_into.id and p.remaining > 0 order by l.id);
@@ -241,8 +246,8 @@ begin
 end $$;
 comment on function public.merge_lots is
 $$All that is left of lots of one item goes into one lot, p_into: a new one, or one that is there. Pieces in process merge within their order only.
-Permission: production.lots; of lots of orders, at their sites and in their stores.
-Errors: lot.merge (422), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.other_order (409), request.too_long (422), request.reused (422); constraints by name (lots_code_check …).
+Permission: production.lots at the site of the lots; of lots of orders, at their sites and in their stores.
+Errors: lot.merge (422), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.other_order (409), request.too_long (422), request.reused (422); constraints by name (lots_code_check …).
 Idempotency: by p_request_id; lots that are empty already answer changed = false.
 Locks: the genealogy (shared), the lots by id.$$;
 

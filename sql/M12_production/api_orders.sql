@@ -1,27 +1,7 @@
-create function private.begin_order_plan(p_permission text, p_code text, p_request_id uuid, p_rpc text, p_args jsonb)
-returns private.floor_command language plpgsql set search_path = '' as $$
-declare
-  v_command private.floor_command;
-  v_order public.production_orders;
-begin
-  select o.* into v_order from public.production_orders o where o.code = p_code;
-  v_command.actor := private.authorize(p_permission, v_order.store, v_order.site);
-  v_command.request_id := p_request_id;
-  if v_order.id is null then
-    perform private.refuse(private.order_problem(v_order, p_code));
-  end if;
-  v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
-  v_command.order_row := case when v_command.answer is null then private.lock_family(v_order.id) else v_order end;
-  return v_command;
-end $$;
-comment on function private.begin_order_plan is
-$$Guard, replay and lock for a planner's command on a whole order. Errors: those of authorize, production.unknown (404), request.reused (422).
-Locks: the root, its open replenishments and the order, by id.$$;
-
 create function public.release_order(p_code text, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
-  v_command private.floor_command := private.begin_order_plan('production.plan', p_code, p_request_id, 'release_order', jsonb_build_array(p_code));
+  v_command private.floor_command := private.begin_family('production.plan', p_code, p_request_id, 'release_order', jsonb_build_array(p_code));
   v_actor uuid := v_command.actor;
   v_order public.production_orders := v_command.order_row;
   v_routing bigint := (select r.id from public.routings r where r.sku = v_order.product_sku and r.is_active);
@@ -78,7 +58,7 @@ Locks: the order with what is made again for it, by id; then their items, by SKU
 create function public.close_order(p_code text, p_reason text, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
-  v_command private.floor_command := private.begin_order_plan('production.plan', p_code, p_request_id, 'close_order', jsonb_build_array(p_code, p_reason));
+  v_command private.floor_command := private.begin_family('production.plan', p_code, p_request_id, 'close_order', jsonb_build_array(p_code, p_reason));
   v_actor uuid := v_command.actor;
   v_order public.production_orders := v_command.order_row;
   v_in_process numeric;
@@ -117,7 +97,7 @@ Locks: the root, its open replenishments and the order, by id; then all items of
 create function public.reopen_order(p_code text, p_reason text, p_quantity numeric default null, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
-  v_command private.floor_command := private.begin_order_plan('production.plan', p_code, p_request_id, 'reopen_order', jsonb_build_array(p_code, p_reason, p_quantity));
+  v_command private.floor_command := private.begin_family('production.plan', p_code, p_request_id, 'reopen_order', jsonb_build_array(p_code, p_reason, p_quantity));
   v_actor uuid := v_command.actor;
   v_order public.production_orders := v_command.order_row;
   v_by_hand boolean := (select p.close_reason is not null from public.production_order_progress p where p.order_id = v_order.id);
@@ -146,7 +126,7 @@ begin
   perform private.derive_order(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.reopened', v_actor, null, null, jsonb_build_object('reason', p_reason, 'quantity', p_quantity));
   v_notice := private.replenish(private.root_of(v_order.id), v_order, v_order.product_sku, 'REOPENED', v_event, v_actor);
-  perform private.withdraw_replenishment(t.id, private.replenishment_need(t, r.sku), v_actor)   -- asked for when it was closed
+  perform private.withdraw_replenishment(t.id, private.in_lots(t, private.replenishment_need(t, r.sku)), v_actor)   -- asked for when it was closed
      from public.replenishments r join public.production_orders t on t.id = r.root_id and t.product_sku = r.sku
     where r.order_id = v_order.id and v_notice is null;
   return private.finish_floor(v_command, true, v_event, case when v_notice is not null then jsonb_build_array(v_notice) end);

@@ -14,6 +14,21 @@ begin
   end if;
 end $$;
 
+create function private.guard_found(p_command private.floor_command, p_from text)
+returns private.floor_command language plpgsql set search_path = '' as $$
+begin
+  if p_from = 'process' then
+    perform private.refuse_paused(p_command.order_row, p_command.step);
+  end if;
+  if (p_command.centre).code is null then
+    p_command.centre := private.centre_unsaid(p_command.order_row, p_command.step);
+  end if;
+  return p_command;
+end $$;
+comment on function private.guard_found is
+$$Pieces are found bad where they are made: guarded as a report of them. Errors: production.step_paused (409) of pieces in process, work_centre.disabled (409).
+Locks: the work centre, shared.$$;
+
 create function public.record_quality(
   p_code text, p_disposition text, p_quantity numeric, p_reason text default null, p_sequence integer default null, p_work_centre text default null,
   p_cause text default null, p_defect_position text default null, p_from text default 'process', p_record bigint default null,
@@ -36,11 +51,15 @@ begin
   perform private.check_quantity('p_quantity', p_quantity);
   select q.* into v_source from public.quality_records q where q.id = p_record;   -- as it is under the lock
   perform private.check_record_source(p_record, v_source, v_order.id);
-  if p_work_centre is null and p_record is null then   -- what lies aside already is decided anywhere
-    perform private.refuse_idle_centre(v_order, v_command.step);
+  if p_record is null then   -- what lies aside already is decided anywhere
+    v_command := private.guard_found(v_command, p_from);
   end if;
-  v_command.lot_id := private.lock_own_lot(v_order, coalesce((select l.code from public.lots l where l.id = v_source.lot_id), p_lot), v_command.actor);
+  v_command.lot_id := private.lock_own_lot(v_order, coalesce((select l.code from public.lots l where l.id = v_source.lot_id), p_lot), v_command.actor,
+    coalesce(lower(p_disposition) in ('scrap', 'return', 'hold'), false));
   perform private.keep_photo(v_command, p_photo);
+  if p_record is null and p_from = 'process' then
+    perform private.take_position(v_command, p_quantity);
+  end if;
   perform private.lock_order_stock(v_order);
   v_written := private.write_quality(v_command.actor, v_order, (v_command.step).sequence, p_disposition, p_quantity, p_reason, p_cause,
     p_defect_position, p_from, v_command.lot_id, p_notes, p_photo, coalesce(p_work_centre, (v_command.step).work_centre), p_record);
@@ -57,13 +76,15 @@ comment on function public.record_quality is
 $$Pieces of an order that are not simply good. p_disposition rework (to specification again), repair (usable, not to specification), use_as_is,
 scrap, return (to who supplied it), hold (decided later). p_from process (found while they are made) or good (counted good before). p_record
 names an open rework, repair or hold instead: its pieces are decided now, accept when they are good. p_sequence: the step, or p_work_centre
-finds it; without it the work centre of the routing, or one that does the step, has to be in use. Pieces in process that nobody started are started by it.
+finds it; without it the work centre of the routing, or one that does the step, has to be in use. Pieces in process that nobody started are
+started by it, where a position is free. Bad pieces of a lot on hold are scrapped, returned or held; others wait until it is free.
 p_reason from get_quality_reasons, p_cause in words, p_defect_position on the piece, p_photo the path that start_photo gave (production_order).
 Scrap and return are made again: see notices. Rework, repair and use_as_is are never scrap.
 Permission: production.quality at the site and in the store; production.concede for use_as_is, repair, return and what is on hold.
-Errors: those of begin_floor: production.unknown (404), production.closed (409), production.not_released (409), work_centre.unknown (404), work_centre.other_site (409), work_centre.disabled (409), production.no_step (404), production.which_step (422), production.wrong_step (409), production.wrong_work_centre (409); production.more_than_input (409), production.step_completed (409), production.more_than_in_process (409), production.used_further (409), quality.disposition (422), quality.from (422), quality.too_many (409), quality.reason_required (422), quality.reason_unknown (422), quality.record_unknown (404), quality.decided (409), lot.unknown (404), lot.other_order (409), lot.removed (409), lot.on_hold (423), stock.short (409), stock.quantity (422), photo.unknown (404), photo.missing (409), request.too_long (422), request.reused (422).
+Errors: those of begin_floor: production.unknown (404), production.closed (409), production.not_released (409), work_centre.unknown (404), work_centre.other_site (409), work_centre.disabled (409), production.no_step (404), production.which_step (422), production.wrong_step (409), production.wrong_work_centre (409); production.step_paused (409), work_centre.full (409), production.more_than_input (409), production.step_completed (409), production.more_than_in_process (409), production.used_further (409), quality.disposition (422), quality.from (422), quality.too_many (409), quality.reason_required (422), quality.reason_unknown (422), quality.record_unknown (404), quality.decided (409), lot.unknown (404), lot.other_order (409), lot.removed (409), lot.on_hold (423), stock.short (409), stock.quantity (422), photo.unknown (404), photo.missing (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it every call records again.
-Locks: the root, its open replenishments and the order, by id; the work centre, shared; the lot; the photo; all items of the order, by SKU.$$;
+Locks: the root, its open replenishments and the order, by id; the work centre, shared; the lot; the photo; the positions of the work centre; all
+items of the order, by SKU.$$;
 
 create function public.save_quality_reason(
   p_code text, p_title text default null, p_parent text default null, p_step text default null, p_disposition text default null,

@@ -201,7 +201,7 @@ declare
 begin
   v_page.approvals := array(
     select row(a, o.code, w.title, r.full_name, d.full_name,
-        v_decides and a.status = 'PENDING' and a.requested_by is distinct from v_actor)::public.approval_row
+        v_decides and a.status = 'PENDING' and not private.asked_for(a, v_actor))::public.approval_row
       from public.approvals a left join public.production_orders o on o.id = a.order_id left join public.work_centres w on w.code = a.work_centre
       left join public.staff_shared r on r.user_id = a.requested_by left join public.staff_shared d on d.user_id = a.decided_by
      where a.site = any (v_sites) and (o.store is null or o.store = any (v_stores)) and (p_statuses is null or a.status = any (p_statuses)) and (p_types is null or a.type = any (p_types))

@@ -18,14 +18,15 @@ begin
   if (v_outlook.why).status is null then
     v_outlook.why := private.centre_problem(p_order, p_centre, p_centre.code);
   end if;
-  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start > 0 then
+  if (v_outlook.why).status is null and private.needs_position(p_step, v_outlook.can_start) then
     v_outlook.why := private.position_problem(p_centre, p_step);
-  elsif (v_outlook.why).status is null and p_step.in_process = 0 then
+  end if;
+  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start = 0 then
     v_outlook.why := private.input_problem(p_order, p_step);
     if (v_outlook.why).hint = 'production.parts_missing' then
       v_outlook.why := private.parts_problem(p_order, p_step, v_missing);
     end if;
-  elsif (v_outlook.why).status is null and p_step.in_process > 0 and p_step.waiting = 0 and v_outlook.can_start = 0 then
+  elsif (v_outlook.why).status is null and p_step.waiting = 0 and v_outlook.can_start = 0 then
     v_outlook.why := private.floor_refusal(409, 'production.only_rework', format('What is at %s of %s is in rework or held.',
       private.step_title(p_step.step), p_order.code),
       jsonb_build_object('rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
@@ -57,19 +58,19 @@ comment on function private.pending_of is 'Who asked for the work centre to be e
 create type public.work_centre_row as (
   work_centre public.work_centres, step_title text, disabled_by_name text, pending jsonb, running bigint, can_run bigint, in_process numeric);
 comment on type public.work_centre_row is
-$$A work centre. pending: {id, type, justification, requested_by, requested_by_name, requested_at} of an open approval about it; running: open orders whose
-step it does is in progress; can_run: orders at which it can do something now; in_process: pieces of its kind of work at its site.$$;
+$$A work centre. pending: {id, type, justification, requested_by, requested_by_name, requested_at} of an open approval about it; running: steps of
+orders that take a position there now; can_run: orders at which it can do something now; in_process: pieces of its kind of work at its site.$$;
 
 create function public.get_work_centres(p_site text default null, p_with_inactive boolean default false)
 returns setof public.work_centre_row language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.authorize('production.read', null, p_site);
   return query
-    select w, p.title, f.full_name, private.pending_of(w.code), x.running, case when w.is_enabled then x.can_run else 0 end, x.in_process
+    select w, p.title, f.full_name, private.pending_of(w.code), (select count(*) from private.running_at(w)),
+        case when w.is_enabled then x.can_run else 0 end, x.in_process
       from public.work_centres w join public.process_steps p on p.code = w.step left join public.staff_shared f on f.user_id = w.disabled_by
      cross join lateral (
-       select count(*) filter (where s.status = 'IN_PROGRESS') as running, count(*) filter (where private.has_work(s)) as can_run,
-           coalesce(sum(s.in_process), 0) as in_process
+       select count(*) filter (where private.has_work(s)) as can_run, coalesce(sum(s.in_process), 0) as in_process
          from public.production_order_steps s join public.production_orders o on o.id = s.order_id
         where s.step = w.step and s.status <> 'COMPLETED' and o.site = w.site and o.status not in ('CLOSED', 'CANCELLED')
           and private.may_use_centre(s, w.code)) x

@@ -35,7 +35,7 @@ returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'at', e.at, 'event', e.event, 'actor_id', e.actor_id, 'actor_name', s.full_name,
-        'station', e.station, 'payload', e.payload) order by e.id desc), '[]')
+        'station', e.station, 'payload', private.with_reason_title(e.event, e.payload)) order by e.id desc), '[]')
       from (select v.* from public.events v where v.stream = 'production_order' and v.stream_id = p_code order by v.id desc limit p_limit) e
       left join public.staff_shared s on s.user_id = e.actor_id);
 end $$;
@@ -43,13 +43,9 @@ end $$;
 create function public.get_production_order(p_code text, p_events integer default 100)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
+  v_order public.production_orders := (private.find_production('production.read', p_code)).order_row;
   v_row public.production_board_row;
 begin
-  perform private.authorize('production.read', v_order.store, v_order.site);
-  if v_order.id is null then
-    perform private.refuse(private.order_problem(v_order, p_code));
-  end if;
   v_row := private.board_row(v_order);
   return to_jsonb(v_row) - 'steps' || jsonb_build_object(
     'steps', private.steps_json(v_order),
@@ -66,7 +62,8 @@ end $$;
 comment on function public.get_production_order is
 $$One order with all that belongs to it: {order_row, product_title, fulfillment_status, progress, can_run, why, root, replenishments, routing_version,
 steps [the row, title, can_start, can_run, why, work_centres [{code, title, is_enabled}], first_pass_good], parts [{line, sku, title, needed, allocated,
-consumed, missing}], lots [with label], label {state, job_state, job_id} or null, discrepancies, approvals (pending), refs [{system, external_id, version, …}], events (newest first, p_events of them, at most 500)}.
+consumed, missing}], lots [with label], label {state, job_state, job_id} or null, discrepancies, approvals (pending), refs [{system, external_id, version, …}], events (newest first, p_events of them, at most 500; the
+payload of a quality record with its reason_title)}.
 Permission: production.read at its site and in its store.
 Errors: production.unknown (404).
 Idempotency: a read.

@@ -68,15 +68,15 @@ begin
     p_command := private.release_more(p_command, 1);
     v_problem := private.input_problem(p_command.order_row, p_command.step);
   end if;
-  if v_problem.status is null then
-    v_problem := private.position_problem(p_command.centre, p_command.step);
-  end if;
   v_step := p_command.step;
+  v_can := private.can_start(v_step);
+  if v_problem.status is null and private.needs_position(v_step, v_can) then
+    v_problem := private.position_problem(p_command.centre, v_step);
+  end if;
   if v_problem.status is not null then
     return row(false, false, 'refused', v_problem.message, v_problem.status, 'PT' || v_problem.status, v_problem.hint, v_problem.detail, null,
       p_command.order_row, v_step, null)::public.step_scan;
   end if;
-  v_can := private.can_start(v_step);
   return row(true, true, 'ready', format('%s: %s. %s can start, %s are in process.', (p_command.order_row).code, private.step_title(v_step.step), trim_scale(v_can),
     trim_scale(v_step.in_process)), 200, null, null, jsonb_build_object('step', v_step.step, 'sequence', v_step.sequence), null,
     p_command.order_row, v_step, v_can)::public.step_scan;
@@ -110,10 +110,11 @@ declare
   v_command private.floor_command;
   v_scan public.step_scan;
   v_facts jsonb;
+  v_site text;
 begin
   v_command.order_row := (select o from public.production_orders o where o.code = v_code);
-  v_command.actor := private.authorize('production.run', (v_command.order_row).store, coalesce((v_command.order_row).site,
-    (select w.site from public.work_centres w where w.code = p_work_centre)));
+  v_site := coalesce((v_command.order_row).site, (select w.site from public.work_centres w where w.code = p_work_centre), private.caller_site(null, null));
+  v_command.actor := private.authorize('production.run', (v_command.order_row).store, v_site);
   perform private.check_scan(p_code, p_work_centre, p_lot, p_material, p_material_lot, p_gs1);
   v_command.answer := private.replay(v_command.actor, p_request_id, 'scan_step', jsonb_build_array(p_code, p_work_centre, p_sequence, p_lot, p_material,
     p_material_lot, p_gs1));
@@ -125,11 +126,10 @@ begin
   if v_scan.ok then
     v_scan.event_id := private.emit_floor(v_scan.order_row, 'production.scanned', v_command.actor, v_scan.step, p_work_centre,
       v_facts || jsonb_build_object('quantity', trim_scale(v_scan.can_start)));
-  else
+  elsif v_site is not null then   -- nothing that is known, and which site it was is not: nobody is told
     v_scan.event_id := private.emit('production_order', coalesce((v_scan.order_row).code, v_code, ''), 'production.scan_refused', v_command.actor,
       v_facts || v_scan.details || jsonb_build_object('reason', v_scan.hint, 'message', v_scan.message, 'work_centre', p_work_centre,
-        'version', (v_scan.order_row).version), (v_scan.order_row).store,
-      coalesce((v_scan.order_row).site, (select w.site from public.work_centres w where w.code = p_work_centre)));
+        'version', (v_scan.order_row).version), (v_scan.order_row).store, v_site);
   end if;
   perform private.remember(v_command.actor, p_request_id, to_jsonb(v_scan));
   return private.answer_step_scan(v_scan);
@@ -137,13 +137,14 @@ end $$;
 comment on function public.scan_step is
 $$The code of an order was scanned at a work centre: may it be worked on here and now, and how many pieces can start? Checks the order, the step, p_lot (a lot of
 the order), and the raw material: p_material (SKU), p_material_lot, or p_gs1 {ais, alternatives, …} as the service edge read it from a GS1 code. Counts nothing.
+The label of the order came out: whoever scans it has it in the hand.
 Permission: production.run at its site and in its store.
 Errors (answered with their HTTP status and remembered as event production.scan_refused, with expected and actual): production.unknown (404),
 production.closed, production.not_released (409), work_centre.unknown (404), work_centre.other_site, work_centre.disabled (409), production.no_step (404),
 production.which_step (422), production.wrong_step, production.wrong_work_centre, production.previous_step, production.parts_missing,
-production.step_completed, work_centre.full (409), lot.unknown (404), lot.other_order, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
+production.step_completed, work_centre.full (409), lot.unknown (404), lot.other_order, lot.other_site, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
 production.wrong_material (409), item.unknown (404), gs1.unreadable (422), gs1.unknown_item (404), gs1.ambiguous (409); raised: request.too_long (422), request.reused (422).
 Idempotency: by p_request_id: a repeat answers the first event.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lots, shared; the items of the order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lots, shared; the items of the order; last the job of its label.$$;
 
 grant execute on function public.scan_step to authenticated, service_role;

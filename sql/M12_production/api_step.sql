@@ -33,9 +33,10 @@ begin
   end if;
   if p_good is not null then
     perform private.refuse_paused(v_order, v_step);
-    perform private.refuse_idle_centre(v_order, v_step);
-    v_command.centre := (select w from public.work_centres w where w.code = v_step.work_centre);
+    v_command.centre := private.centre_unsaid(v_order, v_step);
     v_command.lot_id := private.lock_own_lot(v_order, null, v_command.actor);
+    perform private.take_position(v_command, p_good);
+    v_command.centre := (select w from public.work_centres w where w.code = v_step.work_centre);   -- nobody said where: none is made up
     perform private.report_pieces(private.without_request(v_command),
       private.pieces_of_report(row(p_good, 0, 0, null, null, null, '{}'), null, null, null), 'person');
     select s.* into v_step from public.production_order_steps s where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
@@ -57,10 +58,10 @@ end before all was started (p_reason): no more of it is made, what is there for 
 of a person (notices). Undone like a report. Paused, the step has to go on before pieces are reported.
 Permission: production.run at its site and in its store.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
-work_centre.disabled, production.step_paused, production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
+work_centre.disabled, work_centre.full, production.step_paused, production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
 request.reused (422).
 Idempotency: by p_request_id; completed before, it answers changed = false.
-Locks: the root, its open replenishments and the order, by id; with p_good its work centre (shared) and lot; the items of the order.$$;
+Locks: the root, its open replenishments and the order, by id; with p_good its work centre (shared), lot and positions; the items of the order.$$;
 
 create function private.end_step(p_command private.floor_command, p_reason text)
 returns void language plpgsql set search_path = '' as $$
@@ -103,6 +104,8 @@ begin
     select c from public.piece_counts c
      where (p_order_id is null or c.order_id = p_order_id) and (p_actor is null or c.actor_id = p_actor) and (p_since is null or c.at >= p_since)
        and c.reverses is null and not exists (select from public.piece_counts u where u.reverses = c.id)
+       and (c.source <> 'pause' or exists (select from public.production_order_steps s
+         where s.order_id = c.order_id and s.sequence = c.sequence and s.status = 'PAUSED'))   -- a pause that is over is nothing to take back
      order by c.id desc limit 1);
 end $$;
 comment on function private.last_count is 'The last count that still stands; a null row when there is none.';
@@ -168,6 +171,8 @@ begin
         v_notices := v_notices || coalesce(v_notice, '[]');
       end if;
     else
+      update public.production_order_steps s set paused_at = null
+       where v_count.source = 'pause' and s.order_id = v_count.order_id and s.sequence = v_count.sequence;
       perform private.reverse_count(v_count, p_actor);
       update public.piece_counters c set value = v_count.counter_start
        where c.work_centre = v_count.work_centre and c.source = private.counter_name(v_count.source) and c.value = v_count.counter_end;
@@ -209,21 +214,26 @@ begin
     where c.order_id = v_order.id and c.command = v_last.command) order by l.lot_id for update;
   perform 1 from public.piece_counters k where (k.work_centre, k.source) in (select c.work_centre, private.counter_name(c.source) from public.piece_counts c
     where c.order_id = v_order.id and c.command = v_last.command and c.counter_end is not null) order by k.work_centre, k.source for update;
-  perform private.lock_order_stock(v_order);
   v_command.step := (select s from public.production_order_steps s where s.order_id = v_last.order_id and s.sequence = v_last.sequence);
+  if v_last.source = 'pause' then   -- what lay aside needs its position again
+    select w into v_command.centre from public.work_centres w where w.code = v_last.work_centre;
+    perform private.take_position(v_command, 'infinity');
+  end if;
+  perform private.lock_order_stock(v_order);
   v_event := private.emit_floor(v_order, 'production.undone', v_command.actor, v_command.step, v_last.work_centre, jsonb_build_object(
     'count_id', v_last.id, 'lot_id', v_last.lot_id, 'quantity', trim_scale(v_last.good + v_last.scrap + v_last.returned)));
   return private.finish_floor(v_command, true, v_event, private.undo_command(v_order, v_last, v_event, v_command.actor));
 end $$;
 comment on function public.undo_production is
-$$Take back the own last report, count, start or quality record (of one order, or at all) within the setting undo.minutes: pieces, lots, stock and what was
+$$Take back the own last report, count, start, pause or quality record (of one order, or at all) within the setting undo.minutes: pieces, lots, stock and what was
 replenished for it; an early end of a step too. Later, or for somebody else's on an order, it takes production.undo_any. Undoing again takes back the one
 before. p_count_id: what the screen showed as the last one (count_id of the answer, undo_id of the queue): two quick taps take back one.
 Permission: production.run; production.undo_any for what is older or not one's own; at the order's site and in its store.
-Errors: production.unknown (404), undo.stale (409), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409),
+Errors: production.unknown (404), undo.stale (409), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409), work_centre.full (409) of a pause,
 stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it and without p_count_id the next call undoes the one before.
-Locks: the root, its open replenishments and the order, by id; the lots; the counter; all items of the order.$$;
+Locks: the root, its open replenishments and the order, by id; the lots; the counter; of a pause the positions of its work centre; all items of the
+order.$$;
 
 grant execute on function public.complete_step to authenticated, service_role;
 grant execute on function public.undo_production to authenticated;

@@ -2,7 +2,7 @@
 
 create type public.trace_event as (
   id bigint, at timestamptz, stream text, stream_id text, event text, event_type text, actor_id uuid, actor_name text, station text, payload jsonb);
-comment on type public.trace_event is 'Something that happened, with the name users know (event_type) and who did it.';
+comment on type public.trace_event is 'Something that happened, with the name users know (event_type) and who did it; the payload of a quality record with its reason_title.';
 
 create type public.lot_page as (lots public.lot_balance[], next_cursor text);
 comment on type public.lot_page is 'A page of lots, newest first; next_cursor is null on the last page.';
@@ -15,11 +15,11 @@ are on both sides (rework). is_complete: the entries are all there is.$$;
 
 create type public.lot_detail as (
   lot public.lots, balance public.production_lots, order_code text, mass jsonb, genealogy public.lot_genealogy, activities jsonb,
-  quality public.quality_records[], events public.trace_event[]);
+  quality public.quality_records[], events public.trace_event[], reason_titles jsonb);
 comment on type public.lot_detail is
 $$One lot. mass {received, moved_in, moved_out, used, scrapped, returned, remaining, finished, in_process, in_units, is_counted, is_balanced}. activities [{id,
 kind, at, order, sequence, note, is_reversal, reverses, can_undo, inputs: [{lot, sku, quantity}], outputs: [the same]}], newest first. events: the newest, see
-get_lot_timeline.$$;
+get_lot_timeline. reason_titles {code: title} of the reasons in quality.$$;
 
 create type public.production_trace as (
   order_row public.production_orders, progress public.production_order_progress, steps public.production_order_steps[],
@@ -39,7 +39,7 @@ returns setof public.trace_event language plpgsql stable set search_path = '' as
 begin
   return query
     select e.id, e.at, e.stream, e.stream_id, e.event, coalesce(x.event_type, upper(replace(e.event, '.', '_'))), e.actor_id,
-        coalesce(s.full_name, d.name), e.station, e.payload
+        coalesce(s.full_name, d.name), e.station, private.with_reason_title(e.event, e.payload)
       from unnest(p_streams) with ordinality as w (stream_id, n)
      cross join lateral (
        select v.* from public.events v
@@ -164,13 +164,15 @@ begin
   v_detail.activities := private.lot_activities(v_lot.id, v_limit);
   v_detail.quality := array(select q from public.quality_records q where q.lot_id = v_lot.id and q.order_id = any (v_orders)
     order by q.id desc limit v_limit);
+  v_detail.reason_titles := (select coalesce(jsonb_object_agg(r.code, r.title), '{}') from public.quality_reasons r
+    where r.code in (select q.reason from unnest(v_detail.quality) q));
   v_detail.events := array(select e from private.trace_events(private.streams_of_lots(array[v_lot.id]), null, 100) e);
   return v_detail;
 end $$;
 comment on function public.get_lot is
 $$One lot: on hold or not, how much there is with its mass balance, what it is made of and went into (for a graph), what was done with it, its newest
 events. Removed lots too. p_limit 1–1000 entries of each kind; p_with_removed: also through what was taken out again.
-Permission: units.read; the order that makes it, its events and quality records for those who may read that order.
+Permission: units.read where the lot lies; the order that makes it, its events and quality records for those who may read that order.
 Errors: lot.unknown (404), lot.ambiguous (409).
 Idempotency: a read.
 Locks: none.$$;
@@ -182,16 +184,18 @@ returns public.lot_page language plpgsql stable security definer set search_path
 declare
   v_limit integer := least(greatest(coalesce(p_limit, 100), 1), 500);
   v_after bigint;
+  v_sites text[];
   v_ids bigint[];
   v_page public.lot_page;
 begin
   perform private.authorize('units.read');
   v_after := (private.keys_of(p_cursor, 1) ->> 0)::bigint;
+  v_sites := private.readable_sites('units.read');
   v_ids := array(
     select l.id from public.lots l left join public.production_lots p on p.lot_id = l.id
      where (v_after is null or l.id < v_after) and (p_kind is null or l.kind = p_kind) and (p_is_held is null or (l.held_at is not null) = p_is_held)
        and (p_order is null or p.order_id = (select o.id from public.production_orders o where o.code = p_order))
-       and (p_with_removed or p.removed_at is null)
+       and (p_with_removed or p.removed_at is null) and (l.site is null or l.site = any (v_sites))
        and (p_search is null or position(lower(p_search) in lower(concat_ws(' ', l.code, l.sku, l.supplier))) > 0)
      order by l.id desc limit v_limit + 1);
   v_page.lots := private.lot_balances(v_ids[1:v_limit]);
@@ -203,7 +207,7 @@ end $$;
 comment on function public.get_lots is
 $$Lots, newest first. p_search in code, SKU and supplier; p_kind RAW, WIP or FINISHED; p_order: lots of that production order; removed ones only with
 p_with_removed. p_limit 1–500.
-Permission: units.read.
+Permission: units.read, of lots where the caller works.
 Errors: request.bad_cursor (400).
 Idempotency: a read.
 Locks: none.$$;
@@ -217,7 +221,7 @@ begin
 end $$;
 comment on function public.get_lot_timeline is
 $$What happened to a lot and to the order that makes it, newest first. p_before: the id of the last row seen, for older ones. p_limit 1–500.
-Permission: units.read; of the order for those who may read it.
+Permission: units.read where the lot lies; of the order for those who may read it.
 Errors: lot.unknown (404), lot.ambiguous (409).
 Idempotency: a read.
 Locks: none.$$;

@@ -1,16 +1,3 @@
-create function private.traced_order(p_code text)
-returns public.production_orders language plpgsql stable set search_path = '' as $$
-declare
-  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
-begin
-  perform private.authorize('production.read', v_order.store, v_order.site);
-  if v_order.id is null then
-    perform private.fail(404, 'production.unknown', 'There is no production order ' || coalesce(p_code, '') || '.', jsonb_build_object('code', p_code));
-  end if;
-  return v_order;
-end $$;
-comment on function private.traced_order is 'Guard and order of a read. Errors: those of authorize, production.unknown (404).';
-
 create function private.streams_of_order(p_order public.production_orders)
 returns text[] language plpgsql stable set search_path = '' as $$
 begin
@@ -43,8 +30,7 @@ declare
   v_trace public.production_trace;
   v_lots bigint[];
 begin
-  perform private.authorize('production.read');
-  v_order := private.traced_order(p_code);
+  v_order := (private.find_production('production.read', p_code)).order_row;
   v_lots := array(select p.lot_id from public.production_lots p where p.order_id = v_order.id order by 1);
   v_trace.order_row := v_order;
   v_trace.progress := (select p from public.production_order_progress p where p.order_id = v_order.id);
@@ -74,8 +60,7 @@ returns setof public.trace_event language plpgsql stable security definer set se
 declare
   v_order public.production_orders;
 begin
-  perform private.authorize('production.read');
-  v_order := private.traced_order(p_code);
+  v_order := (private.find_production('production.read', p_code)).order_row;
   return query select e.* from private.trace_events(private.streams_of_order(v_order), p_before, least(greatest(coalesce(p_limit, 100), 1), 500)) e;
 end $$;
 comment on function public.get_production_order_timeline is
@@ -116,7 +101,8 @@ begin
   v_trace.unit_sn := (select u.sn from public.units u where u.sn = private.serial_of(p_subject));
   v_trace.ticket_id := (select (private.order_of_label(p_subject)).id);
   v_trace.production_order := (select o.code from public.production_orders o where o.code = p_subject and o.id = any (private.orders_read(array[o.id])));
-  v_lots := array(select l from public.lots l where lower(l.code) = lower(p_subject) or l.sku || ' ' || l.code = p_subject order by l.id limit 50);
+  v_lots := array(select l from public.lots l where (lower(l.code) = lower(p_subject) or l.sku || ' ' || l.code = p_subject)
+    and private.lot_is_here(l) order by l.id limit 50);
   v_trace.kind := case when v_trace.unit_sn is not null then 'unit' when v_trace.ticket_id is not null then 'ticket'
     when v_trace.production_order is not null then 'production_order' when v_lots <> '{}' then 'lot'
     when exists (select from public.boxes b where b.code = p_subject) then 'box' end;

@@ -11,7 +11,7 @@ comment on function private.counter_name is 'Which counter a count moved: people
 create function private.check_counter_name(p_source text)
 returns void language plpgsql stable set search_path = '' as $$
 begin
-  if p_source in ('person', 'start', 'quality', 'end', 'undo') then
+  if p_source in ('person', 'start', 'pause', 'quality', 'end', 'undo') then
     perform private.fail(422, 'production.counter_name', format('%s is no name for a counter: counts of people have it. Use counter, or plc-2.', p_source),
       jsonb_build_object('field', 'p_source', 'actual', p_source));
   end if;

@@ -30,7 +30,7 @@ begin
             select a.item, a.n from jsonb_array_elements(coalesce(p_gs1 -> 'alternatives', '[]')) with ordinality as a (item, n)) r
       left join public.item_gtins g on g.gtin = private.gtin14(r.ais ->> '01')
       left join public.inventory_items i on i.sku = coalesce(g.sku, (select x.sku from public.inventory_items x where lower(x.sku) = lower(r.ais ->> '240')))
-      left join public.lots l on lower(l.code) = lower(r.ais ->> '10') and l.sku = i.sku
+      left join public.lots l on lower(l.code) = lower(r.ais ->> '10') and l.sku = i.sku and private.lot_is_here(l)
       left join public.units u on u.sn = private.serial_of(r.ais ->> '21') and private.may('units.read') and private.works_at(private.identify(), u.site)
       left join public.boxes b on b.code = r.ais ->> '00' and private.may('units.read') and private.works_at(private.identify(), b.site)
      order by r.n;
@@ -95,7 +95,7 @@ returns public.scan_result language plpgsql stable set search_path = '' as $$
 begin
   return row(true, false, 'lot', format('Lot %s of %s: %s.', p_lot.code, p_lot.sku, case when p_lot.held_at is null then 'free'
       else 'on hold: ' || p_lot.hold_reason end), 200, null, null, p_facts || jsonb_build_object('stream', 'lot', 'stream_id',
-      p_lot.sku || ' ' || p_lot.code, 'sku', p_lot.sku, 'lot', p_lot.code, 'target', jsonb_build_object('page', 'lot', 'sku', p_lot.sku, 'lot', p_lot.code)),
+      p_lot.sku || ' ' || p_lot.code, 'site', p_lot.site, 'sku', p_lot.sku, 'lot', p_lot.code, 'target', jsonb_build_object('page', 'lot', 'sku', p_lot.sku, 'lot', p_lot.code)),
     null, null, null, null)::public.scan_result;
 end $$;
 

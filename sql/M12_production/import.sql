@@ -153,9 +153,10 @@ begin
     when p_row.version < p_ref.version or p_row.version = p_ref.version and p_row.hash <> p_ref.payload_hash then 'ignored'
     when p_row.hash = p_ref.payload_hash then 'unchanged'
     when p_ref.system is null and not p_row.is_cancelled and private.same_as_erp(p_row, p_order) then 'matched'
+    when p_order.source = 'replenishment' then case when p_row.is_cancelled and p_order.status = 'CANCELLED' then 'unchanged' else 'review' end
     when p_row.is_cancelled then case when p_order.status = 'CANCELLED' then 'unchanged' when p_order.status = 'CLOSED' then 'review'
       when v_is_started then case when p_ref.cancel_requested_at is null then 'cancel_requested' else 'unchanged' end else 'cancelled' end
-    when p_order.status = 'CLOSED' or p_order.source = 'replenishment' then 'review'
+    when p_order.status = 'CLOSED' then 'review'
     when p_order.status = 'CANCELLED' then case when p_order.cancel_reason = 'Cancelled in ' || p_system and p_started is null then 'reopened' else 'review' end
     when p_row.sku is not null and p_row.sku is distinct from p_order.product_sku and p_started is not null then 'review'
     else 'updated' end;

@@ -55,17 +55,18 @@ end $$;
 comment on function private.lock_order_stock is
   'The first lock on stock that a command on an order takes, and the only one: all of it at once, so that two commands never wait for each other.';
 
-create function private.lock_own_lot(p_order public.production_orders, p_lot text, p_actor uuid)
+create function private.lock_own_lot(p_order public.production_orders, p_lot text, p_actor uuid, p_is_leaving boolean default false)
 returns bigint language plpgsql set search_path = '' as $$
 declare
   v_lot public.lots := private.lot_of_order(p_order, p_lot, p_actor);
 begin
-  perform private.share_lots(array[v_lot.id], v_lot.id);
+  perform private.share_lots(array[v_lot.id], v_lot.id, p_is_leaving);
   perform 1 from public.production_lots l where l.lot_id = v_lot.id for update;
   return v_lot.id;
 end $$;
 comment on function private.lock_own_lot is
-  'The lot that pieces are counted into. Errors: those of lot_of_order; lot.on_hold (423), lot.removed (409). Locks: the lot, then its balance.';
+$$The lot that pieces are counted into. p_is_leaving: all of them are bad (scrap, return, hold), which is how pieces of a lot on hold end too; what goes on is
+refused. Errors: those of lot_of_order; lot.on_hold (423), lot.removed (409). Locks: the lot, then its balance.$$;
 
 -- May it be done here and now? ----------------------------------------------------------------------------------------
 
@@ -101,20 +102,6 @@ begin
   end if;
   return null;
 end $$;
-
-create function private.refuse_idle_centre(p_order public.production_orders, p_step public.production_order_steps)
-returns void language plpgsql set search_path = '' as $$
-declare
-  v_centre public.work_centres;
-begin
-  select w.* into v_centre from public.work_centres w
-   where w.code = p_step.work_centre or p_step.work_centre is null and w.step = p_step.step and w.site = p_order.site
-   order by w.is_enabled and w.is_active desc, w.code limit 1 for share;
-  perform private.refuse(private.centre_problem(p_order, v_centre, v_centre.code));
-end $$;
-comment on function private.refuse_idle_centre is
-$$Pieces are reported and nobody said where: then it is the work centre of the routing, else any that does the step. Errors: work_centre.disabled (409) when that
-one is, or all of them are, out of use. Locks: the work centre, shared.$$;
 
 create function private.refuse_paused(p_order public.production_orders, p_step public.production_order_steps)
 returns void language plpgsql stable set search_path = '' as $$
@@ -219,23 +206,29 @@ end $$;
 comment on function private.pick_step is
   'The step that was named, else the first one of the order that this work centre does and that can go on; a null row when there is none.';
 
+create function private.begin_family(p_permission text, p_code text, p_request_id uuid, p_rpc text, p_args jsonb)
+returns private.floor_command language plpgsql set search_path = '' as $$
+declare
+  v_found private.production_command := private.find_production(p_permission, p_code);
+  v_command private.floor_command;
+begin
+  v_command.actor := v_found.actor;
+  v_command.request_id := p_request_id;
+  v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
+  v_command.order_row := case when v_command.answer is null then private.lock_family((v_found.order_row).id) else v_found.order_row end;
+  return v_command;
+end $$;
+comment on function private.begin_family is
+$$Guard, replay and lock for a command on an order that is made step by step. answer is set when this is a repeat. Errors: those of authorize,
+production.unknown (404), request.reused (422). Locks: the root, its open replenishments and the order, by id.$$;
+
 create function private.begin_floor(
   p_permission text, p_code text, p_work_centre text, p_sequence integer, p_request_id uuid, p_rpc text, p_args jsonb)
 returns private.floor_command language plpgsql set search_path = '' as $$
 declare
-  v_command private.floor_command;
-  v_order public.production_orders;
+  v_command private.floor_command := private.begin_family(p_permission, p_code, p_request_id, p_rpc, p_args);
 begin
-  select o.* into v_order from public.production_orders o where o.code = p_code;
-  v_command.actor := private.authorize(p_permission, v_order.store, v_order.site);
-  v_command.request_id := p_request_id;
-  if v_order.id is null then
-    perform private.refuse(private.order_problem(v_order, p_code));
-  end if;
-  v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
-  v_command.order_row := v_order;
   if v_command.answer is null then
-    v_command.order_row := private.lock_family(v_order.id);
     perform private.refuse(private.order_problem(v_command.order_row, p_code));
     v_command := private.choose_step(v_command, p_work_centre, p_sequence);
     perform private.refuse(private.centre_problem(v_command.order_row, v_command.centre, p_work_centre));

@@ -75,8 +75,8 @@ begin
     return v_lot;
   end if;
   loop
-    insert into public.lots (sku, code, kind, created_by)
-    values (p_order.product_sku, v_code, 'WIP', nullif(p_actor, '00000000-0000-0000-0000-000000000000'))
+    insert into public.lots (sku, code, kind, site, created_by)
+    values (p_order.product_sku, v_code, 'WIP', p_order.site, nullif(p_actor, '00000000-0000-0000-0000-000000000000'))
     on conflict (sku, lower(code)) do nothing returning * into v_lot;
     exit when v_lot.id is not null;
     v_code := v_code || '-L';   -- somebody gave that code to another lot
@@ -107,7 +107,7 @@ begin
 end $$;
 comment on function private.refuse_unusable is 'Errors: lot.on_hold (423), lot.removed (409).';
 
-create function private.share_lots(p_ids bigint[], p_own bigint default null)
+create function private.share_lots(p_ids bigint[], p_own bigint default null, p_is_leaving boolean default false)
 returns void language plpgsql set search_path = '' as $$
 declare
   v_id bigint;
@@ -119,12 +119,14 @@ begin
     else
       select l.* into v_lot from public.lots l where l.id = v_id for share;
     end if;
-    perform private.refuse_unusable(v_lot);
+    if not p_is_leaving then
+      perform private.refuse_unusable(v_lot);
+    end if;
   end loop;
 end $$;
 comment on function private.share_lots is
-$$All the lots that a command uses; p_own: the one that pieces are counted into. Errors: lot.on_hold (423), lot.removed (409). Locks: the lots by id, shared, p_own
-alone.$$;
+$$All the lots that a command uses; p_own: the one that pieces are counted into; p_is_leaving: bad pieces leave them, on hold or not. Errors: lot.on_hold (423),
+lot.removed (409). Locks: the lots by id, shared, p_own alone.$$;
 
 create function private.lot_of_order(p_order public.production_orders, p_lot text, p_actor uuid)
 returns public.lots language plpgsql set search_path = '' as $$
@@ -160,6 +162,7 @@ begin
     -- Among several lots of that code, the one that fits is meant.
     p_sku := coalesce(p_sku, (select min(l.sku) from public.lots l where lower(l.code) = lower(p_lot) and l.sku = any (v_expected) having count(*) = 1));
     v_lot := private.find_lot(p_sku, p_lot);
+    perform private.refuse_lot_elsewhere(v_lot, p_order.site);
     v_sku := v_lot.sku;
   elsif p_sku is not null then
     v_sku := (private.find_item(p_sku)).sku;
@@ -172,7 +175,7 @@ begin
 end $$;
 comment on function private.lot_of_material is
 $$Does this material (item or lot) belong into the order here? p_materials [{sku}] of the step; none: any part of the order. Answers the lot, a null row for
-an item without; the caller locks it (share_lots), then asks refuse_used_up. Errors: production.wrong_material (409), lot.unknown (404), lot.ambiguous (409),
+an item without; the caller locks it (share_lots), then asks refuse_used_up. Errors: production.wrong_material (409), lot.unknown (404), lot.ambiguous, lot.other_site (409), auth.other_site (403),
 item.unknown (404).$$;
 
 create function private.refuse_used_up(p_lot public.lots)

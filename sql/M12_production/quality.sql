@@ -70,6 +70,14 @@ begin
       'cause', p_record.cause, 'defect_position', p_record.defect_position, 'version', p_order.version)) || p_more, p_order.store, p_order.site);
 end $$;
 
+create function private.with_reason_title(p_event text, p_payload jsonb)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return p_payload || coalesce((select jsonb_build_object('reason_title', r.title) from public.quality_reasons r
+    where p_event = 'production.quality' and r.code = p_payload ->> 'reason'), '{}');
+end $$;
+comment on function private.with_reason_title is 'An event as people read it: the reason of a quality record by its title too.';
+
 create function private.write_quality(
   p_actor uuid, p_order public.production_orders, p_sequence integer, p_disposition text, p_quantity numeric, p_reason text, p_cause text default null,
   p_defect_position text default null, p_from text default 'process', p_lot_id bigint default null, p_notes text default null,

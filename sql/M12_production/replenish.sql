@@ -165,16 +165,23 @@ begin
   return (private.setting('production.replenish_' || p_name, p_order.store, p_order.site) #>> '{}')::numeric;
 end $$;
 
+create function private.in_lots(p_root public.production_orders, p_need numeric)
+returns numeric language plpgsql stable set search_path = '' as $$
+declare
+  v_lot numeric := private.replenish_setting(p_root, 'lot');
+begin
+  return case when v_lot > 0 then ceil(p_need / v_lot) * v_lot else p_need end;
+end $$;
+
 create function private.to_replenish(p_root public.production_orders, p_sku text, p_is_forced boolean default false)
 returns numeric language plpgsql stable set search_path = '' as $$
 declare
   v_need numeric := private.replenishment_need(p_root, p_sku);
-  v_lot numeric := private.replenish_setting(p_root, 'lot');
 begin
   return case
     when v_need <= case when p_is_forced then 0
       else greatest(private.replenish_setting(p_root, 'min'), private.replenish_setting(p_root, 'percent') * p_root.quantity / 100) end then null
-    when v_lot > 0 then ceil(v_need / v_lot) * v_lot else v_need end;
+    else private.in_lots(p_root, v_need) end;
 end $$;
 comment on function private.to_replenish is
   'How many would be made again now, in whole lots; null for none, or (unless it is forced) for fewer than the settings want a replenishment for.';
@@ -286,7 +293,9 @@ begin
   v_need := private.to_replenish(v_root, p_sku, p_approval.id is not null or p_trigger = 'SHORTAGE');
   if v_need is null then
     return null;
-  elsif p_approval.id is null then
+  elsif p_approval.id is not null then
+    v_need := least(v_need, p_approval.quantity);   -- what was allowed, and no more
+  else
     v_why := coalesce(private.beyond_caps(v_root, p_sku, v_need, v_generation), (
       select a.justification from public.approvals a   -- what waits for a person is not made by the next loss
        where a.order_id = v_root.id and a.operation = 'replenishment' and a.status = 'PENDING' and p_sku = v_root.product_sku));

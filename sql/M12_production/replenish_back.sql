@@ -107,7 +107,7 @@ declare
   v_surplus numeric;
 begin
   if p_sku = v_root.product_sku then   -- what waits for an approval is the product
-    perform private.withdraw_replenishment(v_root.id, v_need, p_actor);
+    perform private.withdraw_replenishment(v_root.id, private.in_lots(v_root, v_need), p_actor);
   end if;
   v_surplus := case when v_lot > 0 then floor(-v_need / v_lot) * v_lot else -v_need end;
   if v_surplus > 0 then

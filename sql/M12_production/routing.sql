@@ -59,7 +59,12 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.work_centres, v_answer);
   end if;
+  select w.* into v_old from public.work_centres w where w.code = p_code for update;   -- as it is while nobody switches it
   perform private.check_centre(v_old, v_site, p_site, p_step);
+  if v_old.is_enabled and v_old.is_active and not p_is_active then
+    perform private.fail(409, 'work_centre.in_use', format('%s is in use. Ask for it to be disabled first; once somebody else agrees, take it out of use.', v_old.title),
+      jsonb_build_object('work_centre', v_old.code));
+  end if;
   if v_old.code is null then
     insert into public.work_centres as w (code, title, step, type, site, line, capacity, is_active)
     values (p_code, coalesce(p_title, p_code), p_step, coalesce(p_type, 'OTHER'), v_site, p_line, nullif(p_capacity, 0), coalesce(p_is_active, true))
@@ -82,9 +87,10 @@ begin
 end $$;
 comment on function public.save_work_centre is
 $$Add or change a machine or bench (null: as it is). p_step: the kind of work it does; p_type OPTIMIZER, PRE_CUT, CNC, FINISHING, ASSEMBLY, PAINTING,
-PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table, so many steps of orders run there at once; 0: no limit. It is enabled and disabled by an approval, never here.
+PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table, so many steps of orders run there at once; 0: no limit. It is enabled and disabled by
+an approval, never here; only a disabled one is taken out of use (p_is_active false).
 Permission: production.setup at its site.
-Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site (409), request.reused (422); constraints by name.
+Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site (409), work_centre.in_use (409), request.reused (422); constraints by name.
 Idempotency: by p_request_id; the same again changes nothing.
 Locks: the work centre.$$;
 

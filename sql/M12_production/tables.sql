@@ -220,7 +220,7 @@ comment on table public.piece_counts is
 'Every change of the counters of a step, signed, append-only: their sum is the step. Written by private.book_pieces and nothing else.';
 comment on column public.piece_counts.from_rework is 'These pieces came out of rework: good, but not at the first go.';
 comment on column public.piece_counts.source is
-  'person, start, quality, end (the step was ended early: zeros) and undo, which nobody else may use; else the counter of a machine.';
+  'person, start, quality, pause and end (paused, ended early: zeros) and undo, which nobody else may use; else the counter of a machine.';
 comment on column public.piece_counts.pieces_per_cycle is 'Counter readings times this are pieces.';
 comment on column public.piece_counts.command is
   'What one command did is undone as one. Drawn once per transaction: transaction ids would start over in a cluster that a dump is restored into.';

@@ -22,7 +22,7 @@ drop function
   private.field_name, private.fields_variables, private.find_label_template, private.find_label_version, private.find_printer,
   private.forget_labels, private.hear_printer, private.insert_print, private.insert_reprint, private.is_count, private.is_same_boot,
   private.is_proved, private.is_taken, private.job_alarms, private.job_labels, private.judge_proof, private.label_alarms,
-  private.authorize_labels, private.label_data, private.label_field_rules, private.label_hash, private.label_key_fits, private.label_marks,
+  private.authorize_labels, private.known_label_data, private.label_data, private.label_field_rules, private.label_hash, private.label_key_fits, private.label_marks,
   private.label_value, private.label_variable, private.label_variables, private.label_words, private.latency,
   private.lock_label_template, private.lock_print, private.may_be_half, private.lock_printer, private.module_dots, private.move_print,
   private.named_printer, private.next_print_no, private.not_ready, private.note_print, private.order_label_data,

@@ -14,12 +14,12 @@ begin
 end $$;
 comment on function private.resolve_other is 'What a code means that names no ticket; null = nothing known. M10_units replaces it.';
 
-create or replace function private.label_data(p_subject text, p_given jsonb)
+create or replace function private.known_label_data(p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
-  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject));
+  return private.order_label_data(private.order_of_label(p_subject));
 end $$;
-comment on function private.label_data is 'What a label says: what the database knows about its order wins over what was given; code is the subject unless given.';
+comment on function private.known_label_data is 'What the database knows about the order of a label. M10_units and M12_production replace it: also of units, orders and lots.';
 
 create or replace function private.authorize_labels(p_labels jsonb)
 returns void language plpgsql stable set search_path = '' as $$
@@ -35,7 +35,7 @@ drop function
   private.check_shippable, private.check_step, private.check_test, private.check_unit_reason, private.claim,
   private.claimed, private.comparator_bounds, private.component_blockers, private.component_unchanged,
   private.components_misfit, private.emit_unit, private.end_holds, private.end_lot_holds, private.find_component,
-  private.find_lot, private.find_variant, private.finish_assembly, private.finish_box, private.finish_lot,
+  private.find_lot, private.lot_is_here, private.refuse_lot_elsewhere, private.find_variant, private.finish_assembly, private.finish_box, private.finish_lot,
   private.finish_unit, private.finished_item, private.firmware_misfit, private.free_kit, private.gate_of,
   private.genealogy, private.hand_over, private.hardware_blockers, private.held_components, private.hold_for_recall,
   private.hold_lots, private.hold_place, private.hold_units, private.in_range, private.insert_misfit,

@@ -8,9 +8,9 @@ drop view public.part_demand;
 drop function
   private.begin_run, private.book_run, private.check_manual_print, private.check_print_report, private.correct_run,
   private.count_run, private.emit_run, private.expected_json, private.farm_alarms, private.finish_run, private.free_machines,
-  private.gcode_answer, private.good_parts, private.has_native_id, private.instant_of, private.judge_run, private.live_of,
+  private.gcode_answer, private.good_parts, private.has_native_id, private.instant_of, private.is_named, private.judge_run, private.live_of,
   private.machine_of_report, private.machine_row, private.machine_state, private.mapped_parts, private.may_be_counted, private.next_start,
-  private.number_of, private.object_ids_of, private.orders_of_run, private.part_files, private.parts_expected,
+  private.number_of, private.object_ids_of, private.orders_named, private.orders_of_run, private.part_files, private.parts_expected,
   private.parts_given, private.parts_of_run, private.place_of_parts, private.plan_prints, private.printing_now, private.prints_needed,
   private.refuse_overlap, private.rejudge, private.repeat_of_run, private.resolve_gcode, private.run_answer,
   private.run_grams, private.save_gaps, private.save_machine_state, private.set_run, private.spool_of, private.store_run, private.take_lease,
@@ -20,7 +20,7 @@ drop function
   public.resolve_print_run, public.service_print_machine, public.unmap_gcode, public.upsert_part, public.upsert_print_machine;
 
 drop type
-  private.planned_prints, private.resolved_print, private.run_command, private.run_part, public.booked_print,
+  private.order_scope, private.planned_prints, private.resolved_print, private.run_command, private.run_part, public.booked_print,
   public.farm_status, public.gcode_change, public.order_print_row, public.part_demand_row, public.print_machine_row, public.print_run_change,
   public.print_run_row, public.schedule_row;
 

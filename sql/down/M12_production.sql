@@ -20,14 +20,12 @@ begin
 end $$;
 comment on function private.resolve_other is 'What a code means that names no ticket: a unit; null = nothing known. M12_production replaces it.';
 
-create or replace function private.label_data(p_subject text, p_given jsonb)
+create or replace function private.known_label_data(p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
-  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject))
-    || private.unit_label_data(p_subject);
+  return private.order_label_data(private.order_of_label(p_subject)) || private.unit_label_data(p_subject);
 end $$;
-comment on function private.label_data is
-'What a label says: what the database knows about its order or its unit wins over what was given; code is the subject unless given.';
+comment on function private.known_label_data is 'What the database knows about the order or the unit of a label. M12_production replaces it.';
 
 create or replace function private.authorize_labels(p_labels jsonb)
 returns void language plpgsql stable set search_path = '' as $$
@@ -55,7 +53,7 @@ drop view
 
 drop function
   private.activity_to_undo, private.answer_step_scan, private.apply_approval, private.apply_erp_rows,
-  private.ask_for_rest, private.ask_to_replenish, private.authorize_lot, private.begin_floor, private.begin_order_plan, private.beyond_caps,
+  private.ask_for_rest, private.ask_to_replenish, private.authorize_lot, private.begin_family, private.begin_floor, private.beyond_caps,
   private.board_keys, private.board_orders, private.board_row, private.book_activity, private.book_pieces,
   private.book_product, private.can_start, private.centre_problem, private.check_approval, private.check_centre,
   private.check_decision, private.check_erp_scope, private.check_scan, private.check_pieces, private.check_quality,
@@ -64,7 +62,8 @@ drop function
   private.count_activity, private.count_of_command, private.count_to_undo, private.counted_lot, private.counter_name, private.derive_order, private.derive_steps, private.drop_needless_replenishments,
   private.drop_replenishments, private.emit_approval, private.emit_floor, private.emit_imports, private.emit_quality,
   private.end_step, private.fit_sets, private.position_problem, private.read_by_hand, private.read_counter, private.running_at,
-  private.sets_needed, private.take_back_end, private.take_position, private.undo_id, private.undo_window, private.whole_sets,
+  private.sets_needed, private.take_back_end, private.take_position, private.lies_at, private.needs_position, private.centre_unsaid, private.guard_found,
+  private.asked_for, private.in_lots, private.undo_id, private.undo_window, private.whole_sets,
   private.erp_problem, private.erp_report, private.erp_skus, private.find_erp_rows, private.finish_approval,
   private.finish_floor, private.finish_movement, private.floor_problem, private.floor_refusal, private.generation_after,
   private.give_back_sets, private.gs1_lot, private.gs1_material, private.gs1_readings, private.gtin14, private.has_work,
@@ -81,7 +80,7 @@ drop function
   private.keep_photo, private.label_state, private.lot_of_label, private.production_label_data, private.resolve_lot, private.resolve_order,
   private.routing_item, private.routing_steps_json, private.scanned_lot, private.step_title, private.subject_to_print,
   private.quality_orders, private.quality_pareto, private.raise_replenishment, private.raise_shortage, private.read_erp_rows,
-  private.refuse, private.refuse_decided, private.refuse_idle_centre, private.refuse_open_step, private.refuse_paused,
+  private.refuse, private.refuse_decided, private.refuse_open_step, private.refuse_paused,
   private.refuse_routing, private.refuse_unusable, private.refuse_used_up,
   private.release_more, private.release_steps, private.replenish, private.replenish_setting, private.replenishment_need,
   private.replenishment_released, private.replenishments_of, private.report_pieces, private.resolve_gs1, private.return_sets,
@@ -91,7 +90,7 @@ drop function
   private.sites_asked, private.step_differences, private.step_done, private.step_problem, private.steps_json, private.still_missing,
   private.stock_of_order, private.stores_of_production, private.streams_of_lots, private.streams_of_order,
   private.subject_of_label, private.switch_work_centre, private.take_lot, private.take_sets, private.to_replenish, private.trace_events,
-  private.traced_order, private.undo_command, private.unreplenish, private.update_erp_orders, private.why_json,
+  private.with_reason_title, private.undo_command, private.unreplenish, private.update_erp_orders, private.why_json,
   private.why_not, private.withdraw_replenishment, private.without_request, private.write_erp_refs, private.write_quality,
   public.activate_routing, public.change_priority, public.close_order, public.complete_step, public.consume_lot,
   public.decide_approval, public.dispose_lot, public.get_approvals, public.get_execution_events, public.get_lot,

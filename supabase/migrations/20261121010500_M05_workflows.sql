@@ -1126,7 +1126,7 @@ begin
       jsonb_build_object('expected', p_expected_order, 'actual', v_result.details ->> 'stream_id', 'scanned', p_code));
   elsif v_result.details ? 'stream' then
     v_result.event_id := private.emit(v_result.details ->> 'stream', v_result.details ->> 'stream_id', (v_result.details ->> 'stream') || '.scanned', v_actor,
-      jsonb_build_object('status', v_result.details -> 'status'), null, v_result.details ->> 'site', p_station);
+      jsonb_build_object('status', v_result.details -> 'status'), v_result.details ->> 'store', v_result.details ->> 'site', p_station);
   end if;
   if v_result.action = 'refused' then
     v_result.event_id := private.emit('order', coalesce(v_order.id, left(p_code, 200), ''), 'scan.refused', v_actor,

@@ -1751,14 +1751,29 @@ comment on type public.schedule_row is
 $$What to print next: one row per priority (critical, rush, normal, low, stock, minimum) and part. orders: the first of those that wait,
 [{code, missing, due_date}]. planned_*: by the forecast in working hours; unplanned: prints beyond it. is_late: planned_finish after the due date.$$;
 
-create function private.waiting_orders(p_sku text, p_rank smallint, p_stores text[])
+create type private.order_scope as (sites text[], stores text[]);
+
+create function private.orders_named()
+returns private.order_scope language plpgsql stable set search_path = '' as $$
+begin
+  return row(private.readable_sites('production.read'), private.readable_stores('production.read'))::private.order_scope;
+end $$;
+
+create function private.is_named(p_scope private.order_scope, p_order public.order_fulfilments)
+returns boolean language sql immutable set search_path = '' as $$
+  select p_order.site = any (p_scope.sites) and (p_order.store is null or p_order.store = any (p_scope.stores))
+$$;
+comment on function private.is_named is 'Is this order of a site and store of the caller? Those of no store are of their site alone.';
+
+create function private.waiting_orders(p_sku text, p_rank smallint, p_scope private.order_scope)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return coalesce((
     select jsonb_agg(jsonb_build_object('code', f.code, 'missing', trim_scale(w.missing), 'due_date', coalesce(p.due_date, o.due_date)) order by w.since, w.fulfilment_id)
       from (select l.fulfilment_id, l.needed - l.allocated - l.consumed as missing, l.since from public.order_part_allocations l
              where l.sku = p_sku and l.rank = p_rank and not l.is_closed and l.allocated + l.consumed < l.needed
-               and (l.store is null or l.store = any (p_stores)) order by l.sku, l.rank, l.since, l.fulfilment_id limit 20) w
+               and exists (select from public.order_fulfilments n where n.id = l.fulfilment_id and private.is_named(p_scope, n))
+             order by l.sku, l.rank, l.since, l.fulfilment_id limit 20) w
       join public.order_fulfilments f on f.id = w.fulfilment_id
       left join public.production_orders p on p.id = f.production_order_id
       left join public.orders o on o.row_id = f.order_row_id), '[]');
@@ -1768,11 +1783,11 @@ create function public.get_schedule(p_site text default null)
 returns setof public.schedule_row language plpgsql stable security definer set search_path = '' as $$
 declare
   v_site text := private.caller_site(p_site, null);
-  v_stores text[];
+  v_scope private.order_scope;
   v_blind text[];
 begin
   perform private.authorize('farm.read', null, v_site);
-  v_stores := private.readable_stores('production.read');
+  v_scope := private.orders_named();
   v_blind := private.blind_skus();
   return query
     with plan as (select * from private.plan_prints(v_site, now())),
@@ -1791,7 +1806,7 @@ begin
       left join now_printing w on w.sku = n.sku
       left join public.demand_totals t on t.sku = n.sku and t.rank = n.rank
      cross join lateral (select x.list, (select min((e ->> 'due_date')::date) from jsonb_array_elements(x.list) e) as due
-        from (select private.waiting_orders(n.sku, n.rank, v_stores) as list) x) o
+        from (select private.waiting_orders(n.sku, n.rank, v_scope) as list) x) o
      where n.missing > 0
      order by n.rank, n.oldest nulls last, n.sku;
 end $$;
@@ -1811,10 +1826,10 @@ comment on type public.order_print_row is
 create function public.get_order_prints(p_codes text[])
 returns setof public.order_print_row language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_stores text[];
+  v_scope private.order_scope;
 begin
   perform private.authorize('farm.read');
-  v_stores := private.readable_stores('production.read');
+  v_scope := private.orders_named();
   return query
     select f.code, l.sku, trim_scale(m.missing), ceil(m.missing / p.parts_per_print)::bigint, ceil(m.missing / p.parts_per_print) * p.print_minutes,
       exists (select 1 from public.gcode_part_mappings g where g.sku = l.sku and g.is_active)
@@ -1822,13 +1837,13 @@ begin
       join public.order_part_allocations l on l.fulfilment_id = f.id
       join public.parts p on p.sku = l.sku
      cross join lateral (select l.needed - l.allocated - l.consumed as missing) m
-     where f.code = any (p_codes[1:200]) and not l.is_closed and m.missing > 0 and (l.store is null or l.store = any (v_stores))
+     where f.code = any (p_codes[1:200]) and not l.is_closed and m.missing > 0 and private.is_named(v_scope, f)
      order by f.code, l.sku;
 end $$;
 comment on function public.get_order_prints is
 $$The prints that these orders (at most 200 codes of production orders or tickets) still need, each for itself. What stands before them in the
 queue comes on top: explain_allocation.
-Permission: farm.read; orders of stores only of the own ones.
+Permission: farm.read; orders only of the own sites and stores.
 Errors: auth.forbidden (403).
 Idempotency: a read.
 Locks: none.$$;
@@ -1838,14 +1853,14 @@ comment on type public.print_run_row is
 $$A run, the code of its printer, what was booked [{sku, title, planned, qty}], what its file would give now [{sku, quantity}] (null: not
 clear), and the orders that got its parts [{code, sku, quantity}].$$;
 
-create function private.orders_of_run(p_run public.print_runs, p_stores text[])
+create function private.orders_of_run(p_run public.print_runs, p_scope private.order_scope)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return coalesce((
     select jsonb_agg(jsonb_build_object('code', f.code, 'sku', l.sku, 'quantity', g.item -> 'quantity') order by g.n)
       from jsonb_array_elements(p_run.given) with ordinality as g (item, n)
       join public.order_part_allocations l on l.id = (g.item ->> 'line_id')::bigint
-      join public.order_fulfilments f on f.id = l.fulfilment_id where l.store is null or l.store = any (p_stores)), '[]');
+      join public.order_fulfilments f on f.id = l.fulfilment_id where private.is_named(p_scope, f)), '[]');
 end $$;
 
 create function private.expected_json(p_run public.print_runs)
@@ -1862,18 +1877,18 @@ create function public.get_print_runs(
 returns setof public.print_run_row language plpgsql stable security definer set search_path = '' as $$
 declare
   v_site text := private.caller_site(p_site, null);
-  v_stores text[];
+  v_scope private.order_scope;
 begin
   perform private.authorize('farm.read', null, v_site);
-  v_stores := private.readable_stores('production.read');
+  v_scope := private.orders_named();
   if p_filter is null or p_filter not in ('all', 'attention', 'unmapped', 'review', 'plates', 'counted', 'failed') then
     perform private.fail(422, 'print_run.filter', 'Choose all, attention, unmapped, review, plates, counted or failed.',
       jsonb_build_object('field', 'p_filter', 'actual', p_filter));
   end if;
   return query
-    select r.run, m.code, private.parts_of_run((r.run).id), private.expected_json(r.run), private.orders_of_run(r.run, v_stores)
+    select r.run, m.code, private.parts_of_run((r.run).id), private.expected_json(r.run), private.orders_of_run(r.run, v_scope)
       from (select q as run from public.print_runs q
-             where (v_site is null or q.site = v_site) and (p_before_id is null or q.id < p_before_id)
+             where (q.site = v_site or v_site is null and q.site = any (private.readable_sites('farm.read'))) and (p_before_id is null or q.id < p_before_id)
                and (p_machine is null or q.machine_id = (select x.id from public.print_machines x where x.code = p_machine))
                and case p_filter when 'all' then true when 'attention' then q.status in ('unmapped', 'review') when 'plates' then q.plate_status = 'waiting'
                  when 'counted' then q.is_counted when 'failed' then q.outcome in ('failed', 'cancelled') else q.status = p_filter end

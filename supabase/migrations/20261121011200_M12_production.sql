@@ -226,7 +226,7 @@ comment on table public.piece_counts is
 'Every change of the counters of a step, signed, append-only: their sum is the step. Written by private.book_pieces and nothing else.';
 comment on column public.piece_counts.from_rework is 'These pieces came out of rework: good, but not at the first go.';
 comment on column public.piece_counts.source is
-  'person, start, quality, end (the step was ended early: zeros) and undo, which nobody else may use; else the counter of a machine.';
+  'person, start, quality, pause and end (paused, ended early: zeros) and undo, which nobody else may use; else the counter of a machine.';
 comment on column public.piece_counts.pieces_per_cycle is 'Counter readings times this are pieces.';
 comment on column public.piece_counts.command is
   'What one command did is undone as one. Drawn once per transaction: transaction ids would start over in a cluster that a dump is restored into.';
@@ -676,8 +676,8 @@ begin
     return v_lot;
   end if;
   loop
-    insert into public.lots (sku, code, kind, created_by)
-    values (p_order.product_sku, v_code, 'WIP', nullif(p_actor, '00000000-0000-0000-0000-000000000000'))
+    insert into public.lots (sku, code, kind, site, created_by)
+    values (p_order.product_sku, v_code, 'WIP', p_order.site, nullif(p_actor, '00000000-0000-0000-0000-000000000000'))
     on conflict (sku, lower(code)) do nothing returning * into v_lot;
     exit when v_lot.id is not null;
     v_code := v_code || '-L';   -- somebody gave that code to another lot
@@ -708,7 +708,7 @@ begin
 end $$;
 comment on function private.refuse_unusable is 'Errors: lot.on_hold (423), lot.removed (409).';
 
-create function private.share_lots(p_ids bigint[], p_own bigint default null)
+create function private.share_lots(p_ids bigint[], p_own bigint default null, p_is_leaving boolean default false)
 returns void language plpgsql set search_path = '' as $$
 declare
   v_id bigint;
@@ -720,12 +720,14 @@ begin
     else
       select l.* into v_lot from public.lots l where l.id = v_id for share;
     end if;
-    perform private.refuse_unusable(v_lot);
+    if not p_is_leaving then
+      perform private.refuse_unusable(v_lot);
+    end if;
   end loop;
 end $$;
 comment on function private.share_lots is
-$$All the lots that a command uses; p_own: the one that pieces are counted into. Errors: lot.on_hold (423), lot.removed (409). Locks: the lots by id, shared, p_own
-alone.$$;
+$$All the lots that a command uses; p_own: the one that pieces are counted into; p_is_leaving: bad pieces leave them, on hold or not. Errors: lot.on_hold (423),
+lot.removed (409). Locks: the lots by id, shared, p_own alone.$$;
 
 create function private.lot_of_order(p_order public.production_orders, p_lot text, p_actor uuid)
 returns public.lots language plpgsql set search_path = '' as $$
@@ -761,6 +763,7 @@ begin
     -- Among several lots of that code, the one that fits is meant.
     p_sku := coalesce(p_sku, (select min(l.sku) from public.lots l where lower(l.code) = lower(p_lot) and l.sku = any (v_expected) having count(*) = 1));
     v_lot := private.find_lot(p_sku, p_lot);
+    perform private.refuse_lot_elsewhere(v_lot, p_order.site);
     v_sku := v_lot.sku;
   elsif p_sku is not null then
     v_sku := (private.find_item(p_sku)).sku;
@@ -773,7 +776,7 @@ begin
 end $$;
 comment on function private.lot_of_material is
 $$Does this material (item or lot) belong into the order here? p_materials [{sku}] of the step; none: any part of the order. Answers the lot, a null row for
-an item without; the caller locks it (share_lots), then asks refuse_used_up. Errors: production.wrong_material (409), lot.unknown (404), lot.ambiguous (409),
+an item without; the caller locks it (share_lots), then asks refuse_used_up. Errors: production.wrong_material (409), lot.unknown (404), lot.ambiguous, lot.other_site (409), auth.other_site (403),
 item.unknown (404).$$;
 
 create function private.refuse_used_up(p_lot public.lots)
@@ -951,7 +954,12 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.work_centres, v_answer);
   end if;
+  select w.* into v_old from public.work_centres w where w.code = p_code for update;   -- as it is while nobody switches it
   perform private.check_centre(v_old, v_site, p_site, p_step);
+  if v_old.is_enabled and v_old.is_active and not p_is_active then
+    perform private.fail(409, 'work_centre.in_use', format('%s is in use. Ask for it to be disabled first; once somebody else agrees, take it out of use.', v_old.title),
+      jsonb_build_object('work_centre', v_old.code));
+  end if;
   if v_old.code is null then
     insert into public.work_centres as w (code, title, step, type, site, line, capacity, is_active)
     values (p_code, coalesce(p_title, p_code), p_step, coalesce(p_type, 'OTHER'), v_site, p_line, nullif(p_capacity, 0), coalesce(p_is_active, true))
@@ -974,9 +982,10 @@ begin
 end $$;
 comment on function public.save_work_centre is
 $$Add or change a machine or bench (null: as it is). p_step: the kind of work it does; p_type OPTIMIZER, PRE_CUT, CNC, FINISHING, ASSEMBLY, PAINTING,
-PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table, so many steps of orders run there at once; 0: no limit. It is enabled and disabled by an approval, never here.
+PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table, so many steps of orders run there at once; 0: no limit. It is enabled and disabled by
+an approval, never here; only a disabled one is taken out of use (p_is_active false).
 Permission: production.setup at its site.
-Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site (409), request.reused (422); constraints by name.
+Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site (409), work_centre.in_use (409), request.reused (422); constraints by name.
 Idempotency: by p_request_id; the same again changes nothing.
 Locks: the work centre.$$;
 
@@ -1188,17 +1197,18 @@ end $$;
 comment on function private.lock_order_stock is
   'The first lock on stock that a command on an order takes, and the only one: all of it at once, so that two commands never wait for each other.';
 
-create function private.lock_own_lot(p_order public.production_orders, p_lot text, p_actor uuid)
+create function private.lock_own_lot(p_order public.production_orders, p_lot text, p_actor uuid, p_is_leaving boolean default false)
 returns bigint language plpgsql set search_path = '' as $$
 declare
   v_lot public.lots := private.lot_of_order(p_order, p_lot, p_actor);
 begin
-  perform private.share_lots(array[v_lot.id], v_lot.id);
+  perform private.share_lots(array[v_lot.id], v_lot.id, p_is_leaving);
   perform 1 from public.production_lots l where l.lot_id = v_lot.id for update;
   return v_lot.id;
 end $$;
 comment on function private.lock_own_lot is
-  'The lot that pieces are counted into. Errors: those of lot_of_order; lot.on_hold (423), lot.removed (409). Locks: the lot, then its balance.';
+$$The lot that pieces are counted into. p_is_leaving: all of them are bad (scrap, return, hold), which is how pieces of a lot on hold end too; what goes on is
+refused. Errors: those of lot_of_order; lot.on_hold (423), lot.removed (409). Locks: the lot, then its balance.$$;
 
 -- May it be done here and now? ----------------------------------------------------------------------------------------
 
@@ -1234,20 +1244,6 @@ begin
   end if;
   return null;
 end $$;
-
-create function private.refuse_idle_centre(p_order public.production_orders, p_step public.production_order_steps)
-returns void language plpgsql set search_path = '' as $$
-declare
-  v_centre public.work_centres;
-begin
-  select w.* into v_centre from public.work_centres w
-   where w.code = p_step.work_centre or p_step.work_centre is null and w.step = p_step.step and w.site = p_order.site
-   order by w.is_enabled and w.is_active desc, w.code limit 1 for share;
-  perform private.refuse(private.centre_problem(p_order, v_centre, v_centre.code));
-end $$;
-comment on function private.refuse_idle_centre is
-$$Pieces are reported and nobody said where: then it is the work centre of the routing, else any that does the step. Errors: work_centre.disabled (409) when that
-one is, or all of them are, out of use. Locks: the work centre, shared.$$;
 
 create function private.refuse_paused(p_order public.production_orders, p_step public.production_order_steps)
 returns void language plpgsql stable set search_path = '' as $$
@@ -1352,23 +1348,29 @@ end $$;
 comment on function private.pick_step is
   'The step that was named, else the first one of the order that this work centre does and that can go on; a null row when there is none.';
 
+create function private.begin_family(p_permission text, p_code text, p_request_id uuid, p_rpc text, p_args jsonb)
+returns private.floor_command language plpgsql set search_path = '' as $$
+declare
+  v_found private.production_command := private.find_production(p_permission, p_code);
+  v_command private.floor_command;
+begin
+  v_command.actor := v_found.actor;
+  v_command.request_id := p_request_id;
+  v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
+  v_command.order_row := case when v_command.answer is null then private.lock_family((v_found.order_row).id) else v_found.order_row end;
+  return v_command;
+end $$;
+comment on function private.begin_family is
+$$Guard, replay and lock for a command on an order that is made step by step. answer is set when this is a repeat. Errors: those of authorize,
+production.unknown (404), request.reused (422). Locks: the root, its open replenishments and the order, by id.$$;
+
 create function private.begin_floor(
   p_permission text, p_code text, p_work_centre text, p_sequence integer, p_request_id uuid, p_rpc text, p_args jsonb)
 returns private.floor_command language plpgsql set search_path = '' as $$
 declare
-  v_command private.floor_command;
-  v_order public.production_orders;
+  v_command private.floor_command := private.begin_family(p_permission, p_code, p_request_id, p_rpc, p_args);
 begin
-  select o.* into v_order from public.production_orders o where o.code = p_code;
-  v_command.actor := private.authorize(p_permission, v_order.store, v_order.site);
-  v_command.request_id := p_request_id;
-  if v_order.id is null then
-    perform private.refuse(private.order_problem(v_order, p_code));
-  end if;
-  v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
-  v_command.order_row := v_order;
   if v_command.answer is null then
-    v_command.order_row := private.lock_family(v_order.id);
     perform private.refuse(private.order_problem(v_command.order_row, p_code));
     v_command := private.choose_step(v_command, p_work_centre, p_sequence);
     perform private.refuse(private.centre_problem(v_command.order_row, v_command.centre, p_work_centre));
@@ -1723,7 +1725,7 @@ comment on function private.counter_name is 'Which counter a count moved: people
 create function private.check_counter_name(p_source text)
 returns void language plpgsql stable set search_path = '' as $$
 begin
-  if p_source in ('person', 'start', 'quality', 'end', 'undo') then
+  if p_source in ('person', 'start', 'pause', 'quality', 'end', 'undo') then
     perform private.fail(422, 'production.counter_name', format('%s is no name for a counter: counts of people have it. Use counter, or plc-2.', p_source),
       jsonb_build_object('field', 'p_source', 'actual', p_source));
   end if;
@@ -1784,6 +1786,16 @@ comment on function private.read_by_hand is
 
 -- How many steps of orders run at a work centre at once: the positions of its table.
 
+create function private.lies_at(p_step public.production_order_steps)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select c.work_centre from public.piece_counts c
+     where c.order_id = p_step.order_id and c.sequence = p_step.sequence and c.started > 0 and c.work_centre is not null and c.reverses is null
+       and not exists (select from public.piece_counts u where u.reverses = c.id) order by c.id desc limit 1);
+end $$;
+comment on function private.lies_at is 'Where pieces of a step were started last; null when nobody said where.';
+
 create function private.running_at(p_centre public.work_centres)
 returns table (order_id bigint, sequence integer, code text) language plpgsql stable set search_path = '' as $$
 begin
@@ -1791,9 +1803,7 @@ begin
     select s.order_id, s.sequence, o.code
       from public.production_order_steps s join public.production_orders o on o.id = s.order_id
      where s.step = p_centre.step and s.status = 'IN_PROGRESS' and s.waiting > 0 and o.site = p_centre.site and o.status not in ('CLOSED', 'CANCELLED')
-       and p_centre.code = (select c.work_centre from public.piece_counts c
-         where c.order_id = s.order_id and c.sequence = s.sequence and c.started > 0 and c.work_centre is not null and c.reverses is null
-           and not exists (select from public.piece_counts u where u.reverses = c.id) order by c.id desc limit 1)
+       and p_centre.code = private.lies_at(s)
      order by o.code, s.sequence;
 end $$;
 comment on function private.running_at is
@@ -1822,16 +1832,42 @@ end $$;
 comment on function private.position_problem is
   'Why a step can not start at a work centre as well: as many run there as it has positions, and nobody approved more (over_capacity). No limit: never.';
 
-create function private.take_position(p_command private.floor_command)
+create function private.needs_position(p_step public.production_order_steps, p_can_start numeric)
+returns boolean language sql immutable set search_path = '' as $$
+  select p_step.status = 'PAUSED' or p_step.waiting = 0 and p_can_start > 0
+$$;
+comment on function private.needs_position is
+$$Can a step go on only by taking a position? A paused one, and one of which nothing lies there and something can start. What lies there, or only aside, is
+reported without.$$;
+
+create function private.take_position(p_command private.floor_command, p_pieces numeric)
 returns void language plpgsql set search_path = '' as $$
 begin
-  if (p_command.centre).capacity is not null then
+  if (p_command.centre).capacity is not null and p_pieces > (p_command.step).waiting then
     -- Its row is shared by who works there: of those who start only one at a time looks what runs.
     perform pg_advisory_xact_lock(hashtextextended('takt work centre ' || (p_command.centre).code, 0));
     perform private.refuse(private.position_problem(p_command.centre, p_command.step));
   end if;
 end $$;
-comment on function private.take_position is 'Errors: work_centre.full (409). Locks: the positions of the work centre, where it has a capacity; before stock.';
+comment on function private.take_position is
+$$So many pieces are started or reported, and not all of them lie there yet. Errors: work_centre.full (409). Locks: the positions of the work centre, where it
+has a capacity; before stock.$$;
+
+create function private.centre_unsaid(p_order public.production_orders, p_step public.production_order_steps)
+returns public.work_centres language plpgsql set search_path = '' as $$
+declare
+  v_centre public.work_centres;
+begin
+  select w.* into v_centre from public.work_centres w
+   where w.code = p_step.work_centre or p_step.work_centre is null and w.step = p_step.step and w.site = p_order.site
+   order by w.is_enabled and w.is_active desc, coalesce(w.code = private.lies_at(p_step), false) desc,
+     (private.position_problem(w, p_step)).status is null desc, w.code limit 1 for share;
+  perform private.refuse(private.centre_problem(p_order, v_centre, v_centre.code));
+  return v_centre;
+end $$;
+comment on function private.centre_unsaid is
+$$Pieces are reported and nobody said where: then it is the work centre of the routing, else where they lie, else one that does the step and has a position free.
+Errors: work_centre.disabled (409) when that one is, or all of them are, out of use. Locks: the work centre, shared.$$;
 
 -- sql/M12_production/release.sql
 
@@ -2139,16 +2175,23 @@ begin
   return (private.setting('production.replenish_' || p_name, p_order.store, p_order.site) #>> '{}')::numeric;
 end $$;
 
+create function private.in_lots(p_root public.production_orders, p_need numeric)
+returns numeric language plpgsql stable set search_path = '' as $$
+declare
+  v_lot numeric := private.replenish_setting(p_root, 'lot');
+begin
+  return case when v_lot > 0 then ceil(p_need / v_lot) * v_lot else p_need end;
+end $$;
+
 create function private.to_replenish(p_root public.production_orders, p_sku text, p_is_forced boolean default false)
 returns numeric language plpgsql stable set search_path = '' as $$
 declare
   v_need numeric := private.replenishment_need(p_root, p_sku);
-  v_lot numeric := private.replenish_setting(p_root, 'lot');
 begin
   return case
     when v_need <= case when p_is_forced then 0
       else greatest(private.replenish_setting(p_root, 'min'), private.replenish_setting(p_root, 'percent') * p_root.quantity / 100) end then null
-    when v_lot > 0 then ceil(v_need / v_lot) * v_lot else v_need end;
+    else private.in_lots(p_root, v_need) end;
 end $$;
 comment on function private.to_replenish is
   'How many would be made again now, in whole lots; null for none, or (unless it is forced) for fewer than the settings want a replenishment for.';
@@ -2260,7 +2303,9 @@ begin
   v_need := private.to_replenish(v_root, p_sku, p_approval.id is not null or p_trigger = 'SHORTAGE');
   if v_need is null then
     return null;
-  elsif p_approval.id is null then
+  elsif p_approval.id is not null then
+    v_need := least(v_need, p_approval.quantity);   -- what was allowed, and no more
+  else
     v_why := coalesce(private.beyond_caps(v_root, p_sku, v_need, v_generation), (
       select a.justification from public.approvals a   -- what waits for a person is not made by the next loss
        where a.order_id = v_root.id and a.operation = 'replenishment' and a.status = 'PENDING' and p_sku = v_root.product_sku));
@@ -2390,7 +2435,7 @@ declare
   v_surplus numeric;
 begin
   if p_sku = v_root.product_sku then   -- what waits for an approval is the product
-    perform private.withdraw_replenishment(v_root.id, v_need, p_actor);
+    perform private.withdraw_replenishment(v_root.id, private.in_lots(v_root, v_need), p_actor);
   end if;
   v_surplus := case when v_lot > 0 then floor(-v_need / v_lot) * v_lot else -v_need end;
   if v_surplus > 0 then
@@ -2641,6 +2686,14 @@ begin
       'quantity', trim_scale(p_record.quantity), 'from', p_record.taken_from, 'source', p_record.source_id, 'reason', p_record.reason,
       'cause', p_record.cause, 'defect_position', p_record.defect_position, 'version', p_order.version)) || p_more, p_order.store, p_order.site);
 end $$;
+
+create function private.with_reason_title(p_event text, p_payload jsonb)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return p_payload || coalesce((select jsonb_build_object('reason_title', r.title) from public.quality_reasons r
+    where p_event = 'production.quality' and r.code = p_payload ->> 'reason'), '{}');
+end $$;
+comment on function private.with_reason_title is 'An event as people read it: the reason of a quality record by its title too.';
 
 create function private.write_quality(
   p_actor uuid, p_order public.production_orders, p_sequence integer, p_disposition text, p_quantity numeric, p_reason text, p_cause text default null,
@@ -2922,9 +2975,10 @@ begin
     when p_row.version < p_ref.version or p_row.version = p_ref.version and p_row.hash <> p_ref.payload_hash then 'ignored'
     when p_row.hash = p_ref.payload_hash then 'unchanged'
     when p_ref.system is null and not p_row.is_cancelled and private.same_as_erp(p_row, p_order) then 'matched'
+    when p_order.source = 'replenishment' then case when p_row.is_cancelled and p_order.status = 'CANCELLED' then 'unchanged' else 'review' end
     when p_row.is_cancelled then case when p_order.status = 'CANCELLED' then 'unchanged' when p_order.status = 'CLOSED' then 'review'
       when v_is_started then case when p_ref.cancel_requested_at is null then 'cancel_requested' else 'unchanged' end else 'cancelled' end
-    when p_order.status = 'CLOSED' or p_order.source = 'replenishment' then 'review'
+    when p_order.status = 'CLOSED' then 'review'
     when p_order.status = 'CANCELLED' then case when p_order.cancel_reason = 'Cancelled in ' || p_system and p_started is null then 'reopened' else 'review' end
     when p_row.sku is not null and p_row.sku is distinct from p_order.product_sku and p_started is not null then 'review'
     else 'updated' end;
@@ -3117,30 +3171,10 @@ end $$;
 
 -- sql/M12_production/api_orders.sql
 
-create function private.begin_order_plan(p_permission text, p_code text, p_request_id uuid, p_rpc text, p_args jsonb)
-returns private.floor_command language plpgsql set search_path = '' as $$
-declare
-  v_command private.floor_command;
-  v_order public.production_orders;
-begin
-  select o.* into v_order from public.production_orders o where o.code = p_code;
-  v_command.actor := private.authorize(p_permission, v_order.store, v_order.site);
-  v_command.request_id := p_request_id;
-  if v_order.id is null then
-    perform private.refuse(private.order_problem(v_order, p_code));
-  end if;
-  v_command.answer := private.replay(v_command.actor, p_request_id, p_rpc, p_args);
-  v_command.order_row := case when v_command.answer is null then private.lock_family(v_order.id) else v_order end;
-  return v_command;
-end $$;
-comment on function private.begin_order_plan is
-$$Guard, replay and lock for a planner's command on a whole order. Errors: those of authorize, production.unknown (404), request.reused (422).
-Locks: the root, its open replenishments and the order, by id.$$;
-
 create function public.release_order(p_code text, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
-  v_command private.floor_command := private.begin_order_plan('production.plan', p_code, p_request_id, 'release_order', jsonb_build_array(p_code));
+  v_command private.floor_command := private.begin_family('production.plan', p_code, p_request_id, 'release_order', jsonb_build_array(p_code));
   v_actor uuid := v_command.actor;
   v_order public.production_orders := v_command.order_row;
   v_routing bigint := (select r.id from public.routings r where r.sku = v_order.product_sku and r.is_active);
@@ -3197,7 +3231,7 @@ Locks: the order with what is made again for it, by id; then their items, by SKU
 create function public.close_order(p_code text, p_reason text, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
-  v_command private.floor_command := private.begin_order_plan('production.plan', p_code, p_request_id, 'close_order', jsonb_build_array(p_code, p_reason));
+  v_command private.floor_command := private.begin_family('production.plan', p_code, p_request_id, 'close_order', jsonb_build_array(p_code, p_reason));
   v_actor uuid := v_command.actor;
   v_order public.production_orders := v_command.order_row;
   v_in_process numeric;
@@ -3236,7 +3270,7 @@ Locks: the root, its open replenishments and the order, by id; then all items of
 create function public.reopen_order(p_code text, p_reason text, p_quantity numeric default null, p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
-  v_command private.floor_command := private.begin_order_plan('production.plan', p_code, p_request_id, 'reopen_order', jsonb_build_array(p_code, p_reason, p_quantity));
+  v_command private.floor_command := private.begin_family('production.plan', p_code, p_request_id, 'reopen_order', jsonb_build_array(p_code, p_reason, p_quantity));
   v_actor uuid := v_command.actor;
   v_order public.production_orders := v_command.order_row;
   v_by_hand boolean := (select p.close_reason is not null from public.production_order_progress p where p.order_id = v_order.id);
@@ -3265,7 +3299,7 @@ begin
   perform private.derive_order(v_order.id, v_actor);
   v_event := private.emit_floor(v_order, 'production.reopened', v_actor, null, null, jsonb_build_object('reason', p_reason, 'quantity', p_quantity));
   v_notice := private.replenish(private.root_of(v_order.id), v_order, v_order.product_sku, 'REOPENED', v_event, v_actor);
-  perform private.withdraw_replenishment(t.id, private.replenishment_need(t, r.sku), v_actor)   -- asked for when it was closed
+  perform private.withdraw_replenishment(t.id, private.in_lots(t, private.replenishment_need(t, r.sku)), v_actor)   -- asked for when it was closed
      from public.replenishments r join public.production_orders t on t.id = r.root_id and t.product_sku = r.sku
     where r.order_id = v_order.id and v_notice is null;
   return private.finish_floor(v_command, true, v_event, case when v_notice is not null then jsonb_build_array(v_notice) end);
@@ -3302,7 +3336,7 @@ begin
     perform private.check_production_quantity(p_quantity);
   end if;
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
-  perform private.take_position(v_command);
+  perform private.take_position(v_command, 'infinity');   -- what goes on, or moves here, lies here from now on
   v_command := private.release_more(v_command, coalesce(p_quantity, 'infinity'));
   perform private.refuse(private.input_problem(v_command.order_row, v_command.step));
   v_can := coalesce(p_quantity, private.can_start(v_command.step));
@@ -3347,12 +3381,13 @@ begin
   end if;
   perform private.check_length('p_reason', p_reason, 500);
   update public.production_order_steps s set paused_at = now(), pause_reason = p_reason where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
-  perform private.derive_order(v_step.order_id, v_command.actor);
+  perform private.book_pieces(v_step.order_id, v_step.sequence, 0, p_actor => v_command.actor, p_work_centre => private.lies_at(v_step), p_source => 'pause');   -- zeros: so that undo finds it
   return private.finish_floor(v_command, true, private.emit_floor(v_command.order_row, 'production.step_paused', v_command.actor, v_step, v_step.work_centre,
     jsonb_build_object('reason', p_reason)));
 end $$;
 comment on function public.pause_step is
-$$The step stops for a while; start_step goes on. Until then nothing is reported there by hand; counters of machines go on counting.
+$$The step stops for a while; start_step goes on, and undo_production takes it back. Until then nothing is reported there by hand; counters of machines go on
+counting.
 Permission: production.run at its site and in its store.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
 production.not_running (409), request.too_long (422), request.reused (422).
@@ -3395,9 +3430,7 @@ declare
   v_notices jsonb := '[]';
   v_event bigint;
 begin
-  if v_all > (p_command.step).waiting then
-    perform private.take_position(p_command);
-  end if;
+  perform private.take_position(p_command, v_all);
   p_command := private.release_more(p_command, v_all - (p_command.step).waiting);
   perform private.refuse(private.input_problem(v_order, p_command.step));
   if p_report.scrap + p_report.rework > 0 then
@@ -3429,7 +3462,8 @@ create function private.keep_photo(p_command private.floor_command, p_photo text
 returns void language plpgsql set search_path = '' as $$
 begin
   if p_photo is not null then
-    perform private.attach_photo(p_photo, 'production_order', (p_command.order_row).code, (p_command.order_row).site, p_command.actor);
+    perform private.attach_photo(p_photo, 'production_order', (p_command.order_row).code, (p_command.order_row).site, p_command.actor,
+      (p_command.order_row).store);
   end if;
 end $$;
 comment on function private.keep_photo is 'The photo of a report belongs to its order for good. Errors: photo.unknown (404), photo.missing (409). Locks: the photo.';
@@ -3456,7 +3490,7 @@ begin
   v_report := private.pieces_of_report(row(p_good, p_scrap, p_rework, p_reason, p_cause, p_defect_position, jsonb_build_object('photo', p_photo, 'notes', p_notes)),
     p_counter_start, p_counter_end, p_pieces_per_cycle);
   perform private.refuse_paused(v_command.order_row, v_command.step);
-  v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
+  v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor, v_report.good + v_report.rework = 0);
   perform private.keep_photo(v_command, p_photo);
   if p_counter_end is not null then
     perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
@@ -3517,7 +3551,7 @@ comment on function public.record_count is
 $$A counter went on: by p_delta cycles, or it stands at p_counter now. Each cycle is p_pieces_per_cycle good pieces. The first reading of a counter
 (work centre and p_source), and one that stands lower than before, counts nothing and is where the next one counts from (notice production.counter_base).
 A refused reading is not taken as read: the next one counts its pieces too. p_read_at: when it was read; one that is older than the last one that was
-booked comes too late and changes nothing (notice production.counter_late). p_source: a name of the counter, none of person, start, quality, end, undo.
+booked comes too late and changes nothing (notice production.counter_late). p_source: a name of the counter, none of person, start, pause, quality, end, undo.
 Permission: production.count at its site and in its store.
 Errors: those of private.begin_floor; production.counter, production.counter_name (422), work_centre.full, production.previous_step,
 production.parts_missing, production.step_completed, production.more_than_input (409), lot.removed (409), lot.on_hold (423), stock.short (409), request.reused (422).
@@ -3564,9 +3598,10 @@ begin
   end if;
   if p_good is not null then
     perform private.refuse_paused(v_order, v_step);
-    perform private.refuse_idle_centre(v_order, v_step);
-    v_command.centre := (select w from public.work_centres w where w.code = v_step.work_centre);
+    v_command.centre := private.centre_unsaid(v_order, v_step);
     v_command.lot_id := private.lock_own_lot(v_order, null, v_command.actor);
+    perform private.take_position(v_command, p_good);
+    v_command.centre := (select w from public.work_centres w where w.code = v_step.work_centre);   -- nobody said where: none is made up
     perform private.report_pieces(private.without_request(v_command),
       private.pieces_of_report(row(p_good, 0, 0, null, null, null, '{}'), null, null, null), 'person');
     select s.* into v_step from public.production_order_steps s where s.order_id = v_step.order_id and s.sequence = v_step.sequence;
@@ -3588,10 +3623,10 @@ end before all was started (p_reason): no more of it is made, what is there for 
 of a person (notices). Undone like a report. Paused, the step has to go on before pieces are reported.
 Permission: production.run at its site and in its store.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
-work_centre.disabled, production.step_paused, production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
+work_centre.disabled, work_centre.full, production.step_paused, production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
 request.reused (422).
 Idempotency: by p_request_id; completed before, it answers changed = false.
-Locks: the root, its open replenishments and the order, by id; with p_good its work centre (shared) and lot; the items of the order.$$;
+Locks: the root, its open replenishments and the order, by id; with p_good its work centre (shared), lot and positions; the items of the order.$$;
 
 create function private.end_step(p_command private.floor_command, p_reason text)
 returns void language plpgsql set search_path = '' as $$
@@ -3634,6 +3669,8 @@ begin
     select c from public.piece_counts c
      where (p_order_id is null or c.order_id = p_order_id) and (p_actor is null or c.actor_id = p_actor) and (p_since is null or c.at >= p_since)
        and c.reverses is null and not exists (select from public.piece_counts u where u.reverses = c.id)
+       and (c.source <> 'pause' or exists (select from public.production_order_steps s
+         where s.order_id = c.order_id and s.sequence = c.sequence and s.status = 'PAUSED'))   -- a pause that is over is nothing to take back
      order by c.id desc limit 1);
 end $$;
 comment on function private.last_count is 'The last count that still stands; a null row when there is none.';
@@ -3699,6 +3736,8 @@ begin
         v_notices := v_notices || coalesce(v_notice, '[]');
       end if;
     else
+      update public.production_order_steps s set paused_at = null
+       where v_count.source = 'pause' and s.order_id = v_count.order_id and s.sequence = v_count.sequence;
       perform private.reverse_count(v_count, p_actor);
       update public.piece_counters c set value = v_count.counter_start
        where c.work_centre = v_count.work_centre and c.source = private.counter_name(v_count.source) and c.value = v_count.counter_end;
@@ -3740,21 +3779,26 @@ begin
     where c.order_id = v_order.id and c.command = v_last.command) order by l.lot_id for update;
   perform 1 from public.piece_counters k where (k.work_centre, k.source) in (select c.work_centre, private.counter_name(c.source) from public.piece_counts c
     where c.order_id = v_order.id and c.command = v_last.command and c.counter_end is not null) order by k.work_centre, k.source for update;
-  perform private.lock_order_stock(v_order);
   v_command.step := (select s from public.production_order_steps s where s.order_id = v_last.order_id and s.sequence = v_last.sequence);
+  if v_last.source = 'pause' then   -- what lay aside needs its position again
+    select w into v_command.centre from public.work_centres w where w.code = v_last.work_centre;
+    perform private.take_position(v_command, 'infinity');
+  end if;
+  perform private.lock_order_stock(v_order);
   v_event := private.emit_floor(v_order, 'production.undone', v_command.actor, v_command.step, v_last.work_centre, jsonb_build_object(
     'count_id', v_last.id, 'lot_id', v_last.lot_id, 'quantity', trim_scale(v_last.good + v_last.scrap + v_last.returned)));
   return private.finish_floor(v_command, true, v_event, private.undo_command(v_order, v_last, v_event, v_command.actor));
 end $$;
 comment on function public.undo_production is
-$$Take back the own last report, count, start or quality record (of one order, or at all) within the setting undo.minutes: pieces, lots, stock and what was
+$$Take back the own last report, count, start, pause or quality record (of one order, or at all) within the setting undo.minutes: pieces, lots, stock and what was
 replenished for it; an early end of a step too. Later, or for somebody else's on an order, it takes production.undo_any. Undoing again takes back the one
 before. p_count_id: what the screen showed as the last one (count_id of the answer, undo_id of the queue): two quick taps take back one.
 Permission: production.run; production.undo_any for what is older or not one's own; at the order's site and in its store.
-Errors: production.unknown (404), undo.stale (409), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409),
+Errors: production.unknown (404), undo.stale (409), undo.nothing (404), undo.too_late (403), undo.blocked (409) when the pieces went on, production.closed (409), work_centre.full (409) of a pause,
 stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it and without p_count_id the next call undoes the one before.
-Locks: the root, its open replenishments and the order, by id; the lots; the counter; all items of the order.$$;
+Locks: the root, its open replenishments and the order, by id; the lots; the counter; of a pause the positions of its work centre; all items of the
+order.$$;
 
 grant execute on function public.complete_step to authenticated, service_role;
 grant execute on function public.undo_production to authenticated;
@@ -3831,15 +3875,15 @@ begin
     p_command := private.release_more(p_command, 1);
     v_problem := private.input_problem(p_command.order_row, p_command.step);
   end if;
-  if v_problem.status is null then
-    v_problem := private.position_problem(p_command.centre, p_command.step);
-  end if;
   v_step := p_command.step;
+  v_can := private.can_start(v_step);
+  if v_problem.status is null and private.needs_position(v_step, v_can) then
+    v_problem := private.position_problem(p_command.centre, v_step);
+  end if;
   if v_problem.status is not null then
     return row(false, false, 'refused', v_problem.message, v_problem.status, 'PT' || v_problem.status, v_problem.hint, v_problem.detail, null,
       p_command.order_row, v_step, null)::public.step_scan;
   end if;
-  v_can := private.can_start(v_step);
   return row(true, true, 'ready', format('%s: %s. %s can start, %s are in process.', (p_command.order_row).code, private.step_title(v_step.step), trim_scale(v_can),
     trim_scale(v_step.in_process)), 200, null, null, jsonb_build_object('step', v_step.step, 'sequence', v_step.sequence), null,
     p_command.order_row, v_step, v_can)::public.step_scan;
@@ -3873,10 +3917,11 @@ declare
   v_command private.floor_command;
   v_scan public.step_scan;
   v_facts jsonb;
+  v_site text;
 begin
   v_command.order_row := (select o from public.production_orders o where o.code = v_code);
-  v_command.actor := private.authorize('production.run', (v_command.order_row).store, coalesce((v_command.order_row).site,
-    (select w.site from public.work_centres w where w.code = p_work_centre)));
+  v_site := coalesce((v_command.order_row).site, (select w.site from public.work_centres w where w.code = p_work_centre), private.caller_site(null, null));
+  v_command.actor := private.authorize('production.run', (v_command.order_row).store, v_site);
   perform private.check_scan(p_code, p_work_centre, p_lot, p_material, p_material_lot, p_gs1);
   v_command.answer := private.replay(v_command.actor, p_request_id, 'scan_step', jsonb_build_array(p_code, p_work_centre, p_sequence, p_lot, p_material,
     p_material_lot, p_gs1));
@@ -3888,11 +3933,10 @@ begin
   if v_scan.ok then
     v_scan.event_id := private.emit_floor(v_scan.order_row, 'production.scanned', v_command.actor, v_scan.step, p_work_centre,
       v_facts || jsonb_build_object('quantity', trim_scale(v_scan.can_start)));
-  else
+  elsif v_site is not null then   -- nothing that is known, and which site it was is not: nobody is told
     v_scan.event_id := private.emit('production_order', coalesce((v_scan.order_row).code, v_code, ''), 'production.scan_refused', v_command.actor,
       v_facts || v_scan.details || jsonb_build_object('reason', v_scan.hint, 'message', v_scan.message, 'work_centre', p_work_centre,
-        'version', (v_scan.order_row).version), (v_scan.order_row).store,
-      coalesce((v_scan.order_row).site, (select w.site from public.work_centres w where w.code = p_work_centre)));
+        'version', (v_scan.order_row).version), (v_scan.order_row).store, v_site);
   end if;
   perform private.remember(v_command.actor, p_request_id, to_jsonb(v_scan));
   return private.answer_step_scan(v_scan);
@@ -3900,14 +3944,15 @@ end $$;
 comment on function public.scan_step is
 $$The code of an order was scanned at a work centre: may it be worked on here and now, and how many pieces can start? Checks the order, the step, p_lot (a lot of
 the order), and the raw material: p_material (SKU), p_material_lot, or p_gs1 {ais, alternatives, …} as the service edge read it from a GS1 code. Counts nothing.
+The label of the order came out: whoever scans it has it in the hand.
 Permission: production.run at its site and in its store.
 Errors (answered with their HTTP status and remembered as event production.scan_refused, with expected and actual): production.unknown (404),
 production.closed, production.not_released (409), work_centre.unknown (404), work_centre.other_site, work_centre.disabled (409), production.no_step (404),
 production.which_step (422), production.wrong_step, production.wrong_work_centre, production.previous_step, production.parts_missing,
-production.step_completed, work_centre.full (409), lot.unknown (404), lot.other_order, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
+production.step_completed, work_centre.full (409), lot.unknown (404), lot.other_order, lot.other_site, lot.removed, lot.used_up, lot.ambiguous (409), lot.on_hold (423),
 production.wrong_material (409), item.unknown (404), gs1.unreadable (422), gs1.unknown_item (404), gs1.ambiguous (409); raised: request.too_long (422), request.reused (422).
 Idempotency: by p_request_id: a repeat answers the first event.
-Locks: the root, its open replenishments and the order; the work centre, shared; the lots, shared; the items of the order.$$;
+Locks: the root, its open replenishments and the order; the work centre, shared; the lots, shared; the items of the order; last the job of its label.$$;
 
 grant execute on function public.scan_step to authenticated, service_role;
 
@@ -4152,13 +4197,14 @@ begin
 end $$;
 comment on function private.apply_approval is 'Does what was approved and answers what that was. Overtime and other operations are in force by being approved.';
 
-create function public.decide_approval(p_id bigint, p_decision text, p_notes text default null, p_request_id uuid default null)
+create function public.decide_approval(
+  p_id bigint, p_decision text, p_version integer, p_notes text default null, p_request_id uuid default null)
 returns public.approval_change language plpgsql security definer set search_path = '' as $$
 declare
   v_approval public.approvals := (select a from public.approvals a where a.id = p_id);
   v_store text := (select o.store from public.production_orders o where o.id = v_approval.order_id);
   v_actor uuid := private.authorize('production.approve', v_store, v_approval.site);
-  v_answer jsonb := private.replay(v_actor, p_request_id, 'decide_approval', jsonb_build_array(p_id, p_decision, p_notes));
+  v_answer jsonb := private.replay(v_actor, p_request_id, 'decide_approval', jsonb_build_array(p_id, p_decision, p_version, p_notes));
   v_decision text := upper(p_decision);
   v_effect jsonb;
   v_change public.approval_change;
@@ -4176,6 +4222,9 @@ begin
   elsif v_approval.status <> 'PENDING' then
     perform private.fail(409, 'approval.decided', format('This was %s already.', lower(v_approval.status)),
       jsonb_build_object('status', v_approval.status, 'decided_at', v_approval.decided_at));
+  elsif v_approval.version is distinct from p_version then
+    perform private.fail(409, 'approval.stale', 'The request has changed meanwhile. Look at it again, then decide.',
+      jsonb_build_object('expected', p_version, 'actual', v_approval.version, 'quantity', trim_scale(v_approval.quantity)));
   end if;
   update public.approvals a set status = v_decision, decided_at = now(), decided_by = v_actor, response_notes = p_notes
    where a.id = p_id returning a.* into v_approval;
@@ -4188,12 +4237,22 @@ begin
   return private.finish_approval(v_actor, p_request_id, v_change);
 end $$;
 comment on function public.decide_approval is
-$$Approve or reject: p_decision APPROVED or REJECTED; a rejection says why in p_notes. The caller decides, never who asked. Approved, a work
-centre is enabled or disabled at once, and pieces beyond the caps are made again as far as they are still needed: see effect.
+$$Approve or reject: p_decision APPROVED or REJECTED; a rejection says why in p_notes. p_version: of the request as the screen showed it. The caller decides,
+never who asked. Approved, a work centre is enabled or disabled at once, and pieces beyond the caps are made again, as many as the request says and as far as
+they are still needed: see effect.
 Permission: production.approve at its site.
-Errors: approval.unknown (404), approval.own (403), approval.decided (409), approval.decision (422), approval.reason_required (422), request.too_long (422), request.reused (422).
+Errors: approval.unknown (404), approval.own (403), approval.decided (409), approval.stale (409), approval.decision (422), approval.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same decision again answers changed = false.
 Locks: the family of its order, the approval, then its work centre or the items of the replenishment.$$;
+
+create function private.asked_for(p_approval public.approvals, p_who uuid)
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(p_approval.requested_by = p_who, false)
+    or exists (select from public.replenishment_links l where l.approval_id = p_approval.id and l.created_by = p_who
+      and l.trigger <> 'APPROVAL');   -- that one is who allowed it
+end $$;
+comment on function private.asked_for is 'Did this person ask for it, or is a loss of theirs in it? Then somebody else decides.';
 
 create function private.check_decision(p_approval public.approvals, p_id bigint, p_decision text, p_notes text, p_actor uuid)
 returns void language plpgsql stable set search_path = '' as $$
@@ -4202,8 +4261,7 @@ begin
     perform private.fail(404, 'approval.unknown', 'There is no such request.', jsonb_build_object('id', p_id));
   elsif p_decision is null or p_decision not in ('APPROVED', 'REJECTED') then
     perform private.fail(422, 'approval.decision', 'Decide APPROVED or REJECTED.', jsonb_build_object('field', 'p_decision', 'actual', p_decision));
-  elsif p_approval.requested_by = p_actor
-     or exists (select from public.replenishment_links l where l.approval_id = p_approval.id and l.created_by = p_actor) then
+  elsif private.asked_for(p_approval, p_actor) then
     perform private.fail(403, 'approval.own', 'You asked for it: somebody else decides.', jsonb_build_object('id', p_id));
   elsif p_decision = 'REJECTED' and coalesce(trim(p_notes), '') = '' then
     perform private.fail(422, 'approval.reason_required', 'Say why it is rejected.', jsonb_build_object('field', 'p_notes'));
@@ -4269,6 +4327,21 @@ begin
   end if;
 end $$;
 
+create function private.guard_found(p_command private.floor_command, p_from text)
+returns private.floor_command language plpgsql set search_path = '' as $$
+begin
+  if p_from = 'process' then
+    perform private.refuse_paused(p_command.order_row, p_command.step);
+  end if;
+  if (p_command.centre).code is null then
+    p_command.centre := private.centre_unsaid(p_command.order_row, p_command.step);
+  end if;
+  return p_command;
+end $$;
+comment on function private.guard_found is
+$$Pieces are found bad where they are made: guarded as a report of them. Errors: production.step_paused (409) of pieces in process, work_centre.disabled (409).
+Locks: the work centre, shared.$$;
+
 create function public.record_quality(
   p_code text, p_disposition text, p_quantity numeric, p_reason text default null, p_sequence integer default null, p_work_centre text default null,
   p_cause text default null, p_defect_position text default null, p_from text default 'process', p_record bigint default null,
@@ -4291,11 +4364,15 @@ begin
   perform private.check_quantity('p_quantity', p_quantity);
   select q.* into v_source from public.quality_records q where q.id = p_record;   -- as it is under the lock
   perform private.check_record_source(p_record, v_source, v_order.id);
-  if p_work_centre is null and p_record is null then   -- what lies aside already is decided anywhere
-    perform private.refuse_idle_centre(v_order, v_command.step);
+  if p_record is null then   -- what lies aside already is decided anywhere
+    v_command := private.guard_found(v_command, p_from);
   end if;
-  v_command.lot_id := private.lock_own_lot(v_order, coalesce((select l.code from public.lots l where l.id = v_source.lot_id), p_lot), v_command.actor);
+  v_command.lot_id := private.lock_own_lot(v_order, coalesce((select l.code from public.lots l where l.id = v_source.lot_id), p_lot), v_command.actor,
+    coalesce(lower(p_disposition) in ('scrap', 'return', 'hold'), false));
   perform private.keep_photo(v_command, p_photo);
+  if p_record is null and p_from = 'process' then
+    perform private.take_position(v_command, p_quantity);
+  end if;
   perform private.lock_order_stock(v_order);
   v_written := private.write_quality(v_command.actor, v_order, (v_command.step).sequence, p_disposition, p_quantity, p_reason, p_cause,
     p_defect_position, p_from, v_command.lot_id, p_notes, p_photo, coalesce(p_work_centre, (v_command.step).work_centre), p_record);
@@ -4312,13 +4389,15 @@ comment on function public.record_quality is
 $$Pieces of an order that are not simply good. p_disposition rework (to specification again), repair (usable, not to specification), use_as_is,
 scrap, return (to who supplied it), hold (decided later). p_from process (found while they are made) or good (counted good before). p_record
 names an open rework, repair or hold instead: its pieces are decided now, accept when they are good. p_sequence: the step, or p_work_centre
-finds it; without it the work centre of the routing, or one that does the step, has to be in use. Pieces in process that nobody started are started by it.
+finds it; without it the work centre of the routing, or one that does the step, has to be in use. Pieces in process that nobody started are
+started by it, where a position is free. Bad pieces of a lot on hold are scrapped, returned or held; others wait until it is free.
 p_reason from get_quality_reasons, p_cause in words, p_defect_position on the piece, p_photo the path that start_photo gave (production_order).
 Scrap and return are made again: see notices. Rework, repair and use_as_is are never scrap.
 Permission: production.quality at the site and in the store; production.concede for use_as_is, repair, return and what is on hold.
-Errors: those of begin_floor: production.unknown (404), production.closed (409), production.not_released (409), work_centre.unknown (404), work_centre.other_site (409), work_centre.disabled (409), production.no_step (404), production.which_step (422), production.wrong_step (409), production.wrong_work_centre (409); production.more_than_input (409), production.step_completed (409), production.more_than_in_process (409), production.used_further (409), quality.disposition (422), quality.from (422), quality.too_many (409), quality.reason_required (422), quality.reason_unknown (422), quality.record_unknown (404), quality.decided (409), lot.unknown (404), lot.other_order (409), lot.removed (409), lot.on_hold (423), stock.short (409), stock.quantity (422), photo.unknown (404), photo.missing (409), request.too_long (422), request.reused (422).
+Errors: those of begin_floor: production.unknown (404), production.closed (409), production.not_released (409), work_centre.unknown (404), work_centre.other_site (409), work_centre.disabled (409), production.no_step (404), production.which_step (422), production.wrong_step (409), production.wrong_work_centre (409); production.step_paused (409), work_centre.full (409), production.more_than_input (409), production.step_completed (409), production.more_than_in_process (409), production.used_further (409), quality.disposition (422), quality.from (422), quality.too_many (409), quality.reason_required (422), quality.reason_unknown (422), quality.record_unknown (404), quality.decided (409), lot.unknown (404), lot.other_order (409), lot.removed (409), lot.on_hold (423), stock.short (409), stock.quantity (422), photo.unknown (404), photo.missing (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it every call records again.
-Locks: the root, its open replenishments and the order, by id; the work centre, shared; the lot; the photo; all items of the order, by SKU.$$;
+Locks: the root, its open replenishments and the order, by id; the work centre, shared; the lot; the photo; the positions of the work centre; all
+items of the order, by SKU.$$;
 
 create function public.save_quality_reason(
   p_code text, p_title text default null, p_parent text default null, p_step text default null, p_disposition text default null,
@@ -4572,7 +4651,7 @@ declare
 begin
   v_page.approvals := array(
     select row(a, o.code, w.title, r.full_name, d.full_name,
-        v_decides and a.status = 'PENDING' and a.requested_by is distinct from v_actor)::public.approval_row
+        v_decides and a.status = 'PENDING' and not private.asked_for(a, v_actor))::public.approval_row
       from public.approvals a left join public.production_orders o on o.id = a.order_id left join public.work_centres w on w.code = a.work_centre
       left join public.staff_shared r on r.user_id = a.requested_by left join public.staff_shared d on d.user_id = a.decided_by
      where a.site = any (v_sites) and (o.store is null or o.store = any (v_stores)) and (p_statuses is null or a.status = any (p_statuses)) and (p_types is null or a.type = any (p_types))
@@ -4681,14 +4760,15 @@ begin
   if (v_outlook.why).status is null then
     v_outlook.why := private.centre_problem(p_order, p_centre, p_centre.code);
   end if;
-  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start > 0 then
+  if (v_outlook.why).status is null and private.needs_position(p_step, v_outlook.can_start) then
     v_outlook.why := private.position_problem(p_centre, p_step);
-  elsif (v_outlook.why).status is null and p_step.in_process = 0 then
+  end if;
+  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start = 0 then
     v_outlook.why := private.input_problem(p_order, p_step);
     if (v_outlook.why).hint = 'production.parts_missing' then
       v_outlook.why := private.parts_problem(p_order, p_step, v_missing);
     end if;
-  elsif (v_outlook.why).status is null and p_step.in_process > 0 and p_step.waiting = 0 and v_outlook.can_start = 0 then
+  elsif (v_outlook.why).status is null and p_step.waiting = 0 and v_outlook.can_start = 0 then
     v_outlook.why := private.floor_refusal(409, 'production.only_rework', format('What is at %s of %s is in rework or held.',
       private.step_title(p_step.step), p_order.code),
       jsonb_build_object('rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
@@ -4720,19 +4800,19 @@ comment on function private.pending_of is 'Who asked for the work centre to be e
 create type public.work_centre_row as (
   work_centre public.work_centres, step_title text, disabled_by_name text, pending jsonb, running bigint, can_run bigint, in_process numeric);
 comment on type public.work_centre_row is
-$$A work centre. pending: {id, type, justification, requested_by, requested_by_name, requested_at} of an open approval about it; running: open orders whose
-step it does is in progress; can_run: orders at which it can do something now; in_process: pieces of its kind of work at its site.$$;
+$$A work centre. pending: {id, type, justification, requested_by, requested_by_name, requested_at} of an open approval about it; running: steps of
+orders that take a position there now; can_run: orders at which it can do something now; in_process: pieces of its kind of work at its site.$$;
 
 create function public.get_work_centres(p_site text default null, p_with_inactive boolean default false)
 returns setof public.work_centre_row language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.authorize('production.read', null, p_site);
   return query
-    select w, p.title, f.full_name, private.pending_of(w.code), x.running, case when w.is_enabled then x.can_run else 0 end, x.in_process
+    select w, p.title, f.full_name, private.pending_of(w.code), (select count(*) from private.running_at(w)),
+        case when w.is_enabled then x.can_run else 0 end, x.in_process
       from public.work_centres w join public.process_steps p on p.code = w.step left join public.staff_shared f on f.user_id = w.disabled_by
      cross join lateral (
-       select count(*) filter (where s.status = 'IN_PROGRESS') as running, count(*) filter (where private.has_work(s)) as can_run,
-           coalesce(sum(s.in_process), 0) as in_process
+       select count(*) filter (where private.has_work(s)) as can_run, coalesce(sum(s.in_process), 0) as in_process
          from public.production_order_steps s join public.production_orders o on o.id = s.order_id
         where s.step = w.step and s.status <> 'COMPLETED' and o.site = w.site and o.status not in ('CLOSED', 'CANCELLED')
           and private.may_use_centre(s, w.code)) x
@@ -5000,7 +5080,7 @@ returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'at', e.at, 'event', e.event, 'actor_id', e.actor_id, 'actor_name', s.full_name,
-        'station', e.station, 'payload', e.payload) order by e.id desc), '[]')
+        'station', e.station, 'payload', private.with_reason_title(e.event, e.payload)) order by e.id desc), '[]')
       from (select v.* from public.events v where v.stream = 'production_order' and v.stream_id = p_code order by v.id desc limit p_limit) e
       left join public.staff_shared s on s.user_id = e.actor_id);
 end $$;
@@ -5008,13 +5088,9 @@ end $$;
 create function public.get_production_order(p_code text, p_events integer default 100)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
+  v_order public.production_orders := (private.find_production('production.read', p_code)).order_row;
   v_row public.production_board_row;
 begin
-  perform private.authorize('production.read', v_order.store, v_order.site);
-  if v_order.id is null then
-    perform private.refuse(private.order_problem(v_order, p_code));
-  end if;
   v_row := private.board_row(v_order);
   return to_jsonb(v_row) - 'steps' || jsonb_build_object(
     'steps', private.steps_json(v_order),
@@ -5031,7 +5107,8 @@ end $$;
 comment on function public.get_production_order is
 $$One order with all that belongs to it: {order_row, product_title, fulfillment_status, progress, can_run, why, root, replenishments, routing_version,
 steps [the row, title, can_start, can_run, why, work_centres [{code, title, is_enabled}], first_pass_good], parts [{line, sku, title, needed, allocated,
-consumed, missing}], lots [with label], label {state, job_state, job_id} or null, discrepancies, approvals (pending), refs [{system, external_id, version, …}], events (newest first, p_events of them, at most 500)}.
+consumed, missing}], lots [with label], label {state, job_state, job_id} or null, discrepancies, approvals (pending), refs [{system, external_id, version, …}], events (newest first, p_events of them, at most 500; the
+payload of a quality record with its reason_title)}.
 Permission: production.read at its site and in its store.
 Errors: production.unknown (404).
 Idempotency: a read.
@@ -5070,10 +5147,11 @@ comment on function private.lock_lots is
 create function private.authorize_lot(p_lot public.lots)
 returns void language plpgsql stable set search_path = '' as $$
 begin
+  perform private.authorize('production.lots', null, p_lot.site);
   perform private.authorize('production.lots', o.store, o.site)
      from public.production_lots p join public.production_orders o on o.id = p.order_id where p.lot_id = p_lot.id;
 end $$;
-comment on function private.authorize_lot is 'A lot of an order is moved by those who work at its site and in its store.';
+comment on function private.authorize_lot is 'A lot is moved by those who work where it lies; a lot of an order at the site and in the store of that.';
 
 create function private.finish_movement(
   p_actor uuid, p_request_id uuid, p_activity_id bigint, p_lot_ids bigint[], p_event text, p_payload jsonb, p_site text default null)
@@ -5087,7 +5165,7 @@ begin
   v_movement.lots := private.lot_balances(p_lot_ids);
   if v_movement.changed then
     v_movement.event_id := private.emit('lot', v_lot.sku || ' ' || v_lot.code, p_event, p_actor, jsonb_build_object('lot_id', v_lot.id,
-      'version', v_lot.version, 'sku', v_lot.sku, 'code', v_lot.code, 'activity', p_activity_id) || jsonb_strip_nulls(p_payload), null, p_site);
+      'version', v_lot.version, 'sku', v_lot.sku, 'code', v_lot.code, 'activity', p_activity_id) || jsonb_strip_nulls(p_payload), null, coalesce(p_site, v_lot.site));
   end if;
   perform private.remember(p_actor, p_request_id, to_jsonb(v_movement));
   return v_movement;
@@ -5134,15 +5212,17 @@ begin
     return jsonb_populate_record(null::public.lot_movement, v_answer);
   end if;
   perform private.check_quantity('p_quantity', p_quantity);
-  v_lot := (public.upsert_lot(p_sku, p_code, null, p_supplier, p_notes)).lot;
+  if p_location is not null then
+    v_place := private.place(p_location);
+    perform private.check_place(v_place, p_location);
+  end if;
+  perform private.refuse_lot_elsewhere(l, v_place.site) from public.lots l where lower(l.sku) = lower(p_sku) and lower(l.code) = lower(trim(p_code));
+  v_lot := (public.upsert_lot(p_sku, p_code, null, p_supplier, p_notes, v_place.site)).lot;
   perform private.lock_lots(array[v_lot.id]);
   if exists (select from public.production_lots p where p.lot_id = v_lot.id and p.order_id is not null) then
     perform private.fail(409, 'lot.of_order', format('Lot %s is made by an order: its pieces are counted there.', v_lot.code), jsonb_build_object('lot', v_lot.code));
   end if;
   if p_location is not null then
-    v_place := private.place(p_location);
-    perform private.check_place(v_place, p_location);
-    perform private.authorize('inventory.move', null, v_place.site);
     v_activity.txn_id := private.post_txn((private.item_to_move(v_lot.sku)).sku, v_place.code, 'receipt', p_quantity, 'lot', v_lot.code, null, v_actor);
     perform private.allocate(array[v_lot.sku], jsonb_build_object('event', 'lot.received', 'ref', v_lot.code));
   end if;
@@ -5152,9 +5232,10 @@ begin
     array[v_lot.id], 'lot.received', jsonb_build_object('quantity', trim_scale(p_quantity), 'location', v_place.code, 'txn_id', v_activity.txn_id), v_place.site);
 end $$;
 comment on function public.receive_lot is
-$$So much of a lot came in; the lot is added when it is new. p_location: it goes on the shelf there; without it stock is not touched.
-Permission: inventory.move, at the site of the location.
-Errors: item.unknown (404), stock.quantity (422), lot.of_order (409), lot.on_hold (423), lot.removed (409), location.unknown (404), location.inactive (409), item.not_stocked (422), request.reused (422); constraints by name (lots_code_check …).
+$$So much of a lot came in; the lot is added when it is new. p_location: it goes on the shelf there; without it stock is not touched. It lies at
+the site of the location, else at the only one of the caller (upsert_lot says another).
+Permission: inventory.move, at the site of the location and of the lot.
+Errors: item.unknown (404), stock.quantity (422), lot.of_order (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), location.unknown (404), location.inactive (409), item.not_stocked (422), request.reused (422); constraints by name (lots_code_check …).
 Idempotency: by p_request_id; without it each call adds.
 Locks: the lot, then the item.$$;
 
@@ -5182,9 +5263,9 @@ begin
   perform private.lock_lots(array[v_lot.id]);
   v_balance := private.counted_lot(v_lot);
   v_good := private.part_to_move(v_balance, p_quantity, p_part);
-  insert into public.lots (sku, code, kind, supplier, created_by)
+  insert into public.lots (sku, code, kind, supplier, site, created_by)
   values (v_lot.sku, coalesce(trim(p_new_code), private.next_lot_code(v_lot)), case when v_lot.kind = 'FINISHED' and v_good < p_quantity then 'WIP' else v_lot.kind end,
-    v_lot.supplier, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
+    v_lot.supplier, v_lot.site, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
   on conflict (sku, lower(code)) do nothing returning * into v_new;
   if v_new.id is null then
     perform private.fail(409, 'lot.exists', format('There is a lot %s of %s already. Choose another code.', trim(p_new_code), v_lot.sku),
@@ -5203,7 +5284,7 @@ end $$;
 comment on function public.split_lot is
 $$So much of a lot becomes a lot of its own (p_new_code, else the code with -1, -2 …), made of the first one and of the same order. p_part finished or
 in_process where the lot has both.
-Permission: production.lots; of a lot of an order, at its site and in its store.
+Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.short (409), lot.exists (409), lot.which_part (422), stock.quantity (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it each call splits.
 Locks: the genealogy (shared), the lot.$$;
@@ -5261,11 +5342,12 @@ begin
     perform private.authorize_lot(v_one);
   end loop;
   perform private.begin_genealogy();
-  insert into public.lots (sku, code, kind, created_by)
-  select v_lots[1].sku, trim(p_into), min(l.kind), nullif(v_actor, '00000000-0000-0000-0000-000000000000') from unnest(v_lots) l
+  insert into public.lots (sku, code, kind, site, created_by)
+  select v_lots[1].sku, trim(p_into), min(l.kind), min(l.site), nullif(v_actor, '00000000-0000-0000-0000-000000000000') from unnest(v_lots) l
   on conflict (sku, lower(code)) do nothing;
   select l.* into v_into from public.lots l where l.sku = v_lots[1].sku and lower(l.code) = lower(trim(p_into));
   perform private.authorize_lot(v_into);
+  perform private.refuse_lot_elsewhere(l, v_into.site) from unnest(v_lots) l;
   perform private.lock_lots(array(select l.id from unnest(v_lots) l union select v_into.id));
   v_parts := array(select row(l.id, p.remaining, p.good)::private.lot_part from unnest(v_lots) l cross join lateral private.counted_lot(l) p
     where l.id <> v_into.id and p.remaining > 0 order by l.id);
@@ -5284,8 +5366,8 @@ begin
 end $$;
 comment on function public.merge_lots is
 $$All that is left of lots of one item goes into one lot, p_into: a new one, or one that is there. Pieces in process merge within their order only.
-Permission: production.lots; of lots of orders, at their sites and in their stores.
-Errors: lot.merge (422), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.other_order (409), request.too_long (422), request.reused (422); constraints by name (lots_code_check …).
+Permission: production.lots at the site of the lots; of lots of orders, at their sites and in their stores.
+Errors: lot.merge (422), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.other_order (409), request.too_long (422), request.reused (422); constraints by name (lots_code_check …).
 Idempotency: by p_request_id; lots that are empty already answer changed = false.
 Locks: the genealogy (shared), the lots by id.$$;
 
@@ -5369,7 +5451,7 @@ $$So much of a lot goes into a production order: into its own lot, or p_into_lot
 fit. A lot of the order itself is reworked: nothing of it is used up. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
 Permission: production.lots at the order's site and in its store, and where the lot is of another order at that one's; inventory.move too when it is
 taken from the shelf.
-Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
+Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order, the lots by id, then the item.$$;
 
@@ -5482,7 +5564,7 @@ end $$;
 comment on function public.dispose_lot is
 $$So much of a lot is thrown away (p_how scrap) or goes back to its supplier (return). A lot on hold too. Of a lot of an order only what is finished:
 pieces in process are reported at their step. Stock is not touched.
-Permission: production.lots; of a lot of an order, at its site and in its store.
+Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), lot.how (422), lot.in_process (409), lot.not_counted (409), lot.short (409), stock.quantity (422), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it each call takes more.
 Locks: the lot.$$;
@@ -5586,7 +5668,7 @@ begin
   v_movement.lots := private.lot_balances(array[v_lot.id]);
   if v_movement.changed then
     v_movement.event_id := private.emit('lot', v_lot.sku || ' ' || v_lot.code, case when p_is_removed then 'lot.removed' else 'lot.restored' end, v_actor,
-      jsonb_build_object('lot_id', v_lot.id, 'version', v_lot.version, 'sku', v_lot.sku, 'code', v_lot.code, 'reason', p_reason));
+      jsonb_build_object('lot_id', v_lot.id, 'version', v_lot.version, 'sku', v_lot.sku, 'code', v_lot.code, 'reason', p_reason), null, v_lot.site);
   end if;
   perform private.remember(v_actor, p_request_id, to_jsonb(v_movement));
   return v_movement;
@@ -5594,7 +5676,7 @@ end $$;
 comment on function public.remove_lot is
 $$The lot is taken out of use: nothing of it goes anywhere any more, and lists leave it out; what was made of it is still traced through it.
 p_is_removed false: it is in use again.
-Permission: production.lots; of a lot of an order, at its site and in its store.
+Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a repeat answers changed = false.
 Locks: the lot.$$;
@@ -5606,7 +5688,7 @@ grant execute on function public.consume_lot, public.dispose_lot, public.undo_lo
 
 create type public.trace_event as (
   id bigint, at timestamptz, stream text, stream_id text, event text, event_type text, actor_id uuid, actor_name text, station text, payload jsonb);
-comment on type public.trace_event is 'Something that happened, with the name users know (event_type) and who did it.';
+comment on type public.trace_event is 'Something that happened, with the name users know (event_type) and who did it; the payload of a quality record with its reason_title.';
 
 create type public.lot_page as (lots public.lot_balance[], next_cursor text);
 comment on type public.lot_page is 'A page of lots, newest first; next_cursor is null on the last page.';
@@ -5619,11 +5701,11 @@ are on both sides (rework). is_complete: the entries are all there is.$$;
 
 create type public.lot_detail as (
   lot public.lots, balance public.production_lots, order_code text, mass jsonb, genealogy public.lot_genealogy, activities jsonb,
-  quality public.quality_records[], events public.trace_event[]);
+  quality public.quality_records[], events public.trace_event[], reason_titles jsonb);
 comment on type public.lot_detail is
 $$One lot. mass {received, moved_in, moved_out, used, scrapped, returned, remaining, finished, in_process, in_units, is_counted, is_balanced}. activities [{id,
 kind, at, order, sequence, note, is_reversal, reverses, can_undo, inputs: [{lot, sku, quantity}], outputs: [the same]}], newest first. events: the newest, see
-get_lot_timeline.$$;
+get_lot_timeline. reason_titles {code: title} of the reasons in quality.$$;
 
 create type public.production_trace as (
   order_row public.production_orders, progress public.production_order_progress, steps public.production_order_steps[],
@@ -5643,7 +5725,7 @@ returns setof public.trace_event language plpgsql stable set search_path = '' as
 begin
   return query
     select e.id, e.at, e.stream, e.stream_id, e.event, coalesce(x.event_type, upper(replace(e.event, '.', '_'))), e.actor_id,
-        coalesce(s.full_name, d.name), e.station, e.payload
+        coalesce(s.full_name, d.name), e.station, private.with_reason_title(e.event, e.payload)
       from unnest(p_streams) with ordinality as w (stream_id, n)
      cross join lateral (
        select v.* from public.events v
@@ -5768,13 +5850,15 @@ begin
   v_detail.activities := private.lot_activities(v_lot.id, v_limit);
   v_detail.quality := array(select q from public.quality_records q where q.lot_id = v_lot.id and q.order_id = any (v_orders)
     order by q.id desc limit v_limit);
+  v_detail.reason_titles := (select coalesce(jsonb_object_agg(r.code, r.title), '{}') from public.quality_reasons r
+    where r.code in (select q.reason from unnest(v_detail.quality) q));
   v_detail.events := array(select e from private.trace_events(private.streams_of_lots(array[v_lot.id]), null, 100) e);
   return v_detail;
 end $$;
 comment on function public.get_lot is
 $$One lot: on hold or not, how much there is with its mass balance, what it is made of and went into (for a graph), what was done with it, its newest
 events. Removed lots too. p_limit 1–1000 entries of each kind; p_with_removed: also through what was taken out again.
-Permission: units.read; the order that makes it, its events and quality records for those who may read that order.
+Permission: units.read where the lot lies; the order that makes it, its events and quality records for those who may read that order.
 Errors: lot.unknown (404), lot.ambiguous (409).
 Idempotency: a read.
 Locks: none.$$;
@@ -5786,16 +5870,18 @@ returns public.lot_page language plpgsql stable security definer set search_path
 declare
   v_limit integer := least(greatest(coalesce(p_limit, 100), 1), 500);
   v_after bigint;
+  v_sites text[];
   v_ids bigint[];
   v_page public.lot_page;
 begin
   perform private.authorize('units.read');
   v_after := (private.keys_of(p_cursor, 1) ->> 0)::bigint;
+  v_sites := private.readable_sites('units.read');
   v_ids := array(
     select l.id from public.lots l left join public.production_lots p on p.lot_id = l.id
      where (v_after is null or l.id < v_after) and (p_kind is null or l.kind = p_kind) and (p_is_held is null or (l.held_at is not null) = p_is_held)
        and (p_order is null or p.order_id = (select o.id from public.production_orders o where o.code = p_order))
-       and (p_with_removed or p.removed_at is null)
+       and (p_with_removed or p.removed_at is null) and (l.site is null or l.site = any (v_sites))
        and (p_search is null or position(lower(p_search) in lower(concat_ws(' ', l.code, l.sku, l.supplier))) > 0)
      order by l.id desc limit v_limit + 1);
   v_page.lots := private.lot_balances(v_ids[1:v_limit]);
@@ -5807,7 +5893,7 @@ end $$;
 comment on function public.get_lots is
 $$Lots, newest first. p_search in code, SKU and supplier; p_kind RAW, WIP or FINISHED; p_order: lots of that production order; removed ones only with
 p_with_removed. p_limit 1–500.
-Permission: units.read.
+Permission: units.read, of lots where the caller works.
 Errors: request.bad_cursor (400).
 Idempotency: a read.
 Locks: none.$$;
@@ -5821,26 +5907,13 @@ begin
 end $$;
 comment on function public.get_lot_timeline is
 $$What happened to a lot and to the order that makes it, newest first. p_before: the id of the last row seen, for older ones. p_limit 1–500.
-Permission: units.read; of the order for those who may read it.
+Permission: units.read where the lot lies; of the order for those who may read it.
 Errors: lot.unknown (404), lot.ambiguous (409).
 Idempotency: a read.
 Locks: none.$$;
 grant execute on function public.get_lot, public.get_lots, public.get_lot_timeline to authenticated, service_role;
 
 -- sql/M12_production/api_trace_orders.sql
-
-create function private.traced_order(p_code text)
-returns public.production_orders language plpgsql stable set search_path = '' as $$
-declare
-  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
-begin
-  perform private.authorize('production.read', v_order.store, v_order.site);
-  if v_order.id is null then
-    perform private.fail(404, 'production.unknown', 'There is no production order ' || coalesce(p_code, '') || '.', jsonb_build_object('code', p_code));
-  end if;
-  return v_order;
-end $$;
-comment on function private.traced_order is 'Guard and order of a read. Errors: those of authorize, production.unknown (404).';
 
 create function private.streams_of_order(p_order public.production_orders)
 returns text[] language plpgsql stable set search_path = '' as $$
@@ -5874,8 +5947,7 @@ declare
   v_trace public.production_trace;
   v_lots bigint[];
 begin
-  perform private.authorize('production.read');
-  v_order := private.traced_order(p_code);
+  v_order := (private.find_production('production.read', p_code)).order_row;
   v_lots := array(select p.lot_id from public.production_lots p where p.order_id = v_order.id order by 1);
   v_trace.order_row := v_order;
   v_trace.progress := (select p from public.production_order_progress p where p.order_id = v_order.id);
@@ -5905,8 +5977,7 @@ returns setof public.trace_event language plpgsql stable security definer set se
 declare
   v_order public.production_orders;
 begin
-  perform private.authorize('production.read');
-  v_order := private.traced_order(p_code);
+  v_order := (private.find_production('production.read', p_code)).order_row;
   return query select e.* from private.trace_events(private.streams_of_order(v_order), p_before, least(greatest(coalesce(p_limit, 100), 1), 500)) e;
 end $$;
 comment on function public.get_production_order_timeline is
@@ -5947,7 +6018,8 @@ begin
   v_trace.unit_sn := (select u.sn from public.units u where u.sn = private.serial_of(p_subject));
   v_trace.ticket_id := (select (private.order_of_label(p_subject)).id);
   v_trace.production_order := (select o.code from public.production_orders o where o.code = p_subject and o.id = any (private.orders_read(array[o.id])));
-  v_lots := array(select l from public.lots l where lower(l.code) = lower(p_subject) or l.sku || ' ' || l.code = p_subject order by l.id limit 50);
+  v_lots := array(select l from public.lots l where (lower(l.code) = lower(p_subject) or l.sku || ' ' || l.code = p_subject)
+    and private.lot_is_here(l) order by l.id limit 50);
   v_trace.kind := case when v_trace.unit_sn is not null then 'unit' when v_trace.ticket_id is not null then 'ticket'
     when v_trace.production_order is not null then 'production_order' when v_lots <> '{}' then 'lot'
     when exists (select from public.boxes b where b.code = p_subject) then 'box' end;
@@ -6044,7 +6116,7 @@ begin
             select a.item, a.n from jsonb_array_elements(coalesce(p_gs1 -> 'alternatives', '[]')) with ordinality as a (item, n)) r
       left join public.item_gtins g on g.gtin = private.gtin14(r.ais ->> '01')
       left join public.inventory_items i on i.sku = coalesce(g.sku, (select x.sku from public.inventory_items x where lower(x.sku) = lower(r.ais ->> '240')))
-      left join public.lots l on lower(l.code) = lower(r.ais ->> '10') and l.sku = i.sku
+      left join public.lots l on lower(l.code) = lower(r.ais ->> '10') and l.sku = i.sku and private.lot_is_here(l)
       left join public.units u on u.sn = private.serial_of(r.ais ->> '21') and private.may('units.read') and private.works_at(private.identify(), u.site)
       left join public.boxes b on b.code = r.ais ->> '00' and private.may('units.read') and private.works_at(private.identify(), b.site)
      order by r.n;
@@ -6109,7 +6181,7 @@ returns public.scan_result language plpgsql stable set search_path = '' as $$
 begin
   return row(true, false, 'lot', format('Lot %s of %s: %s.', p_lot.code, p_lot.sku, case when p_lot.held_at is null then 'free'
       else 'on hold: ' || p_lot.hold_reason end), 200, null, null, p_facts || jsonb_build_object('stream', 'lot', 'stream_id',
-      p_lot.sku || ' ' || p_lot.code, 'sku', p_lot.sku, 'lot', p_lot.code, 'target', jsonb_build_object('page', 'lot', 'sku', p_lot.sku, 'lot', p_lot.code)),
+      p_lot.sku || ' ' || p_lot.code, 'site', p_lot.site, 'sku', p_lot.sku, 'lot', p_lot.code, 'target', jsonb_build_object('page', 'lot', 'sku', p_lot.sku, 'lot', p_lot.code)),
     null, null, null, null)::public.scan_result;
 end $$;
 
@@ -6240,27 +6312,26 @@ end $$;
 comment on function private.production_label_data is
 'What the database knows for the label of a production order or of a lot: {code, product, sku, quantity, due}; {} when it is neither.';
 
-create or replace function private.label_data(p_subject text, p_given jsonb)
+create or replace function private.known_label_data(p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
-  return jsonb_build_object('code', p_subject) || coalesce(p_given, '{}') || private.order_label_data(private.order_of_label(p_subject))
-    || private.production_label_data(p_subject) || private.unit_label_data(p_subject);
+  return private.order_label_data(private.order_of_label(p_subject)) || private.production_label_data(p_subject) || private.unit_label_data(p_subject);
 end $$;
-comment on function private.label_data is
-'What a label says: what the database knows about its order, lot or unit wins over what was given; code is the subject unless given.';
+comment on function private.known_label_data is 'What the database knows about the order, lot or unit of a label.';
 
 create or replace function private.authorize_labels(p_labels jsonb)
 returns void language plpgsql stable set search_path = '' as $$
 begin
   perform private.authorize('printing.request', null, u.site) from jsonb_array_elements(p_labels) l join public.units u on u.sn = l ->> 'subject';
-  perform private.authorize('printing.request', o.store, o.site)
+  perform private.authorize('printing.request', o.store, coalesce(o.site, (x.lot).site))
      from jsonb_array_elements(p_labels) l
-    cross join lateral (select (private.lot_of_label(l ->> 'subject')).id as lot_id offset 0) x
-     left join public.production_lots p on p.lot_id = x.lot_id
-     join public.production_orders o on o.code = l ->> 'subject' or o.id = p.order_id;
+    cross join lateral (select private.lot_of_label(l ->> 'subject') as lot offset 0) x
+     left join public.production_lots p on p.lot_id = (x.lot).id
+     left join public.production_orders o on o.code = l ->> 'subject' or o.id = p.order_id
+    where num_nonnulls(o.id, (x.lot).id) > 0;
 end $$;
 comment on function private.authorize_labels is
-'The right to labels of units, orders and lots of orders, at their site and in their store: [{subject}]. Errors: auth.other_site, auth.other_store (403).';
+'The right to labels of units, orders and lots, at their site and in their store: [{subject}]. Errors: auth.other_site, auth.other_store (403).';
 
 create function private.label_state(p_label_type text, p_subject text)
 returns jsonb language plpgsql stable set search_path = '' as $$
@@ -6292,16 +6363,14 @@ create function public.print_order_label(
   p_code text, p_lot text default null, p_station text default null, p_printer text default null, p_request_id uuid default null)
 returns public.print_answer language plpgsql security definer set search_path = '' as $$
 declare
-  v_order public.production_orders := (select o from public.production_orders o where o.code = p_code);
-  v_actor uuid := private.authorize('printing.request', v_order.store, v_order.site);
+  v_found private.production_command := private.find_production('printing.request', p_code);
+  v_order public.production_orders := v_found.order_row;
+  v_actor uuid := v_found.actor;
   v_stored jsonb;
   v_subject text;
   v_demand private.print_demand;
   v_answer public.print_answer;
 begin
-  if v_order.id is null then
-    perform private.refuse(private.order_problem(v_order, p_code));
-  end if;
   v_stored := private.replay(v_actor, p_request_id, 'print_order_label', jsonb_build_array(p_code, p_lot, p_station, p_printer));
   if v_stored is not null then
     return jsonb_populate_record(null::public.print_answer, v_stored);
@@ -6340,7 +6409,7 @@ begin
   return row(true, false, 'production_order', format('%s: %s of %s, %s.', v_order.code, trim_scale(v_order.quantity),
       coalesce((select i.title from public.inventory_items i where i.sku = v_order.product_sku), v_order.product_sku, '?'),
       case v_order.status when 'OPEN_NOT_STARTED' then 'not started' when 'OPEN_PARTIAL' then 'pieces are missing'
-        else lower(replace(v_order.status, '_', ' ')) end), 200, null, null, jsonb_build_object('scanned', p_code, 'status', v_order.status, 'site', v_order.site,
+        else lower(replace(v_order.status, '_', ' ')) end), 200, null, null, jsonb_build_object('scanned', p_code, 'status', v_order.status, 'site', v_order.site, 'store', v_order.store,
       'stream', 'production_order', 'stream_id', v_order.code, 'target', jsonb_build_object('page', 'production_order', 'code', v_order.code)),
     null, null, null, null)::public.scan_result;
 end $$;
@@ -6357,7 +6426,7 @@ begin
   v_lots := array(
     select l from public.lots l
       left join public.production_lots p on p.lot_id = l.id left join public.production_orders o on o.id = p.order_id
-     where lower(l.code) = lower(p_code) and (o.id is null or cardinality(private.orders_read(array[o.id])) = 1) order by l.id limit 50);
+     where lower(l.code) = lower(p_code) and private.lot_is_here(l) and (o.id is null or cardinality(private.orders_read(array[o.id])) = 1) order by l.id limit 50);
   if cardinality(v_lots) = 0 then
     return null;
   elsif cardinality(v_lots) > 1 then
@@ -6390,9 +6459,10 @@ begin
   perform private.settle_by_scan(new.stream_id, new.actor_id);
   return null;
 end $$;
-comment on function private.tg_events__order_scan is 'The code of an order was read, so its label came out.';
+comment on function private.tg_events__order_scan is 'The code of an order was read, at any station or work centre, so its label came out. Locks: the job, after all else (README).';
 create trigger _500_order_scan after insert on public.events
-  for each row when (new.stream = 'production_order' and new.event = 'production_order.scanned') execute function private.tg_events__order_scan();
+  for each row when (new.stream = 'production_order' and new.event in ('production_order.scanned', 'production.scanned', 'production.scan_refused'))
+  execute function private.tg_events__order_scan();
 
 grant execute on function public.print_order_label to authenticated, service_role;
 
@@ -6643,10 +6713,15 @@ alter table public.trace_inputs enable row level security;
 alter table public.trace_outputs enable row level security;
 alter table public.item_gtins enable row level security;
 
-create policy select_active on public.production_lots for select to authenticated using ((select private.may('units.read')));
-create policy select_active on public.trace_activities for select to authenticated using ((select private.may('units.read')));
-create policy select_active on public.trace_inputs for select to authenticated using ((select private.may('units.read')));
-create policy select_active on public.trace_outputs for select to authenticated using ((select private.may('units.read')));
+create policy select_site on public.production_lots for select to authenticated
+  using (exists (select from public.lots l where l.id = lot_id));   -- whoever sees the lot
+create policy select_site on public.trace_inputs for select to authenticated
+  using (exists (select from public.lots l where l.id = lot_id));
+create policy select_site on public.trace_outputs for select to authenticated
+  using (exists (select from public.lots l where l.id = lot_id));
+create policy select_site on public.trace_activities for select to authenticated
+  using (exists (select from public.trace_inputs i where i.activity_id = trace_activities.id)
+    or exists (select from public.trace_outputs o where o.activity_id = trace_activities.id));
 create policy select_active on public.item_gtins for select to authenticated using ((select private.may('inventory.read')));
 
 grant select on public.production_lots, public.trace_activities, public.trace_inputs, public.trace_outputs, public.item_gtins to authenticated;

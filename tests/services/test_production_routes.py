@@ -161,7 +161,11 @@ def test_defect_7_who_approves_is_who_is_signed_in(people: dict[str, httpx.Clien
     asked = people["SUPERVISOR"].post("/api/v1/approvals", json=ask)
     assert asked.status_code == 201, asked.text
     path = f"/api/v1/approvals/{asked.json()['approval']['id']}/decide"
-    approve = {"decision": "APPROVED"}
+    approve = {"decision": "APPROVED", "version": 1}
+    blind = people["PCP"].post(path, json={"decision": "APPROVED"})
+    assert (blind.status_code, blind.json()["code"]) == (400, "request.malformed")
+    stale = people["PCP"].post(path, json={**approve, "version": 2})
+    assert (stale.status_code, stale.json()["code"]) == (409, "approval.stale")
     forged = people["OPERATOR"].post(path, json={**approve, "approved_by": str(uuid.uuid4())})
     assert (forged.status_code, forged.json()["code"]) == (400, "request.malformed")
     for role in ("OPERATOR", "SUPERVISOR"):

@@ -176,6 +176,13 @@ def set_setting(db: psycopg.Connection, key: str, value: Any) -> None:
     call(db, "manager", "set_setting", p_key=key, p_value=Jsonb(value), p_site="main")
 
 
+def shown(db: psycopg.Connection, number: int) -> Row:
+    """A request as a screen shows it now: what decide_approval takes."""
+    row = db.execute("select version from public.approvals where id = %s", (number,)).fetchone()
+    assert row is not None
+    return {"p_id": number, "p_version": row[0]}
+
+
 def populate_production(db: psycopg.Connection) -> None:
     """An order with scrap made again, one short of legs, a request: a row in every table."""
     make_plant(db, stock=60)

@@ -11,6 +11,7 @@ import pytest
 from tests.sql.farm.farm import beat, machine, mapping, part, report
 from tests.sql.inventory.production import plan, produce, produce_lines
 from tests.sql.inventory.stock import item
+from tests.sql.production.test_attacks import move_stranger_north
 from tests.support.rpc import call
 
 
@@ -209,3 +210,33 @@ def test_other_stores_orders_are_not_named(farm: psycopg.Connection) -> None:
     for who, orders in (("viewer", 1), ("flourlane_operator", 0)):
         [run] = call(farm, who, "get_print_runs")
         assert (len(run["orders"]), run["lines"][0]["qty"]) == (orders, 4)
+
+
+def test_orders_of_no_store_are_named_at_their_site_only(farm: psycopg.Connection) -> None:
+    """Whoever worked at another site read their codes, dates and what they miss."""
+    made = produce(farm, quantity=5)
+    mapping(farm)
+    report(farm)
+    who = "flourlane_operator"
+    assert [len(run["orders"]) for run in call(farm, who, "get_print_runs")] == [1]
+    assert len(call(farm, who, "get_schedule")[0]["orders"]) == 1
+    move_stranger_north(farm)
+    assert call(farm, who, "get_order_prints", p_codes=[made]) == []
+    assert [row["orders"] for row in call(farm, who, "get_schedule")] == [[]]
+    assert call(farm, who, "get_print_runs") == []
+
+
+def test_who_works_at_two_sites_sees_no_prints_of_a_third(farm: psycopg.Connection) -> None:
+    """Without one site of their own they were shown those of all."""
+    report(farm)
+    move_stranger_north(farm)
+    farm.execute("insert into public.sites (code, name) values ('south', 'South')")
+    farm.execute(
+        "insert into public.stores (code, site, name, scan_prefix)"
+        " values ('southstore', 'south', 'S', 'S')"
+    )
+    farm.execute(
+        "update public.staff_shared set stores = '{northstore,southstore}'"
+        " where email like 'flourlane_op%'"
+    )
+    assert call(farm, "flourlane_operator", "get_print_runs") == []

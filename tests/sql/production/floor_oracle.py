@@ -60,6 +60,7 @@ class Change:
     scrap: int = 0
     rework: int = 0
     held: int = 0
+    paused: bool = False
     ended: bool = False
     made: Record | None = None
     took: tuple[Record, int] | None = None
@@ -226,6 +227,8 @@ class Order:
     def quality(self, k: int, kind: str, quantity: int) -> None:
         """Pieces found while they are made."""
         self._open()
+        if self.step_status(k) == "PAUSED":
+            raise No("production.step_paused")
         started = max(quantity - self.steps[k].waiting, 0)
         if kind == "scrap":
             self._book(change := Change(k, started=started, scrap=quantity))
@@ -251,7 +254,9 @@ class Order:
         self._open()
         if self.step_status(k) not in ("IN_PROGRESS", "PAUSED"):
             raise No("production.not_running")
-        self.steps[k].is_paused = True
+        if not self.steps[k].is_paused:
+            self.steps[k].is_paused = True
+            self.commands.append([Change(k, paused=True)])
 
     def end_first(self) -> None:
         self._open()
@@ -264,15 +269,20 @@ class Order:
         self.commands.append([Change(0, ended=True)])
 
     def undo(self) -> None:
+        standing = [  # a pause that is over is nothing to take back
+            command
+            for command in self.commands
+            if not command[0].paused or self.step_status(command[0].step) == "PAUSED"
+        ]
         if self.is_closed:
-            raise No("production.closed" if self.commands else "undo.nothing")
-        if not self.commands:
+            raise No("production.closed" if standing else "undo.nothing")
+        if not standing:
             raise No("undo.nothing")
-        for change in reversed(self.commands[-1]):
+        for change in reversed(standing[-1]):
             if change.made and change.made.open != change.made.quantity:
                 raise No("undo.blocked")
             self._take_back(change)
-        self.commands.pop()
+        self.commands = [command for command in self.commands if command is not standing[-1]]
 
     def _take_back(self, change: Change) -> None:
         back = Change(
@@ -282,6 +292,8 @@ class Order:
             self._book(back)
         except No as no:
             raise No("undo.blocked") from no
+        if change.paused:
+            self.steps[change.step].is_paused = False
         if change.ended:
             self.steps[change.step].is_ended = False
         if change.made:

@@ -10,7 +10,16 @@ import pytest
 
 from tests.support.databases import USER_IDS
 from tests.support.printing import attempt
-from tests.support.production import CUT, make_centre, order, quality, report, step
+from tests.support.production import (
+    CUT,
+    make_centre,
+    order,
+    quality,
+    replenishments,
+    report,
+    set_setting,
+    step,
+)
 from tests.support.rpc import Refused, call
 
 
@@ -28,8 +37,8 @@ def ask(db: psycopg.Connection, kind: str = "DISABLE_EQUIPMENT", who: str = "ope
 
 def decide(db: psycopg.Connection, asked: dict[str, Any], decision: str = "APPROVED",
            who: str = "manager", **more: Any) -> dict[str, Any]:  # fmt: skip
-    number = asked["approval"]["id"]
-    return dict(call(db, who, "decide_approval", p_id=number, p_decision=decision, **more))
+    seen = {"p_id": asked["approval"]["id"], "p_version": asked["approval"]["version"]}
+    return dict(call(db, who, "decide_approval", **{**seen, "p_decision": decision, **more}))
 
 
 def refusal(db: psycopg.Connection, asked: dict[str, Any], *args: Any, **more: Any) -> Any:
@@ -118,7 +127,7 @@ def test_a_decision_is_made_once(plant: psycopg.Connection) -> None:
     assert refusal(plant, asked, "REJECTED", p_notes="no") == (409, "approval.decided")
     assert refusal(plant, asked, "MAYBE") == (422, "approval.decision")
     assert refusal(plant, asked, "REJECTED", p_notes="x" * 1001) == (422, "request.too_long")
-    assert refusal(plant, {"approval": {"id": 999}}) == (404, "approval.unknown")
+    assert refusal(plant, {"approval": {"id": 999, "version": 1}}) == (404, "approval.unknown")
     events = plant.execute(
         "select event, actor_id from public.events where stream = 'approval' order by id"
     ).fetchall()
@@ -215,3 +224,65 @@ def test_the_inbox(plant: psycopg.Connection) -> None:
     only = call(plant, "planner", "get_approvals", p_types=["OVERTIME"], p_site="main")
     assert only["approvals"] == []
     assert attempt(plant, "planner", "get_approvals", p_cursor="?") == (400, "request.bad_cursor")
+
+
+def inbox(db: psycopg.Connection, who: str = "manager") -> list[dict[str, Any]]:
+    return list(call(db, who, "get_approvals")["approvals"])
+
+
+def test_who_decides_says_which_version_the_screen_showed(plant: psycopg.Connection) -> None:
+    """A request grows with the loss: who saw six allowed ten."""
+    code = order(plant, 10)
+    quality(plant, code, "scrap", 6)
+    (seen,) = inbox(plant)
+    assert seen["approval"]["quantity"] == 6
+    quality(plant, code, "scrap", 4)
+    no = refusal(plant, seen)
+    assert no == (409, "approval.stale")
+    assert replenishments(plant, code) == []
+    (now,) = inbox(plant)
+    assert (now["approval"]["quantity"], now["approval"]["version"]) == (
+        10,
+        seen["approval"]["version"] + 1,
+    )
+    decide(plant, now)
+    assert [q for _, q, _ in replenishments(plant, code)] == [10]
+    assert decide(plant, now)["changed"] is False, "who allowed it has not asked for it"
+    assert refusal(plant, seen, "REJECTED", p_notes="no") == (409, "approval.decided")
+
+
+def test_a_decision_allows_no_more_than_the_request_says(plant: psycopg.Connection) -> None:
+    """What is lost without being asked for is not in the request, so it is not allowed by it."""
+    code = order(plant, 10)
+    quality(plant, code, "scrap", 6)
+    (seen,) = inbox(plant)
+    set_setting(plant, "production.replenish_auto", value=False)
+    quality(plant, code, "scrap", 4)
+    decide(plant, seen)
+    assert [q for _, q, _ in replenishments(plant, code)] == [6]
+
+
+def test_what_a_request_still_asks_for_is_in_whole_lots(plant: psycopg.Connection) -> None:
+    set_setting(plant, "production.replenish_lot", 4)
+    code = order(plant, 10)
+    quality(plant, code, "scrap", 6)
+    quality(plant, code, "scrap", 3)
+    call(plant, "operator", "undo_production", p_code=code)
+    (seen,) = inbox(plant)
+    assert seen["approval"]["quantity"] == 8
+    decide(plant, seen)
+    assert [q for _, q, _ in replenishments(plant, code)] == [8]
+
+
+def test_may_decide_is_what_decide_approval_would_answer(plant: psycopg.Connection) -> None:
+    """Whose loss is in the request does not decide it; the inbox offered it all the same."""
+    code = order(plant, 10)
+    quality(plant, code, "scrap", 6)
+    quality(plant, code, "scrap", 1, who="manager")
+    (seen,) = inbox(plant)
+    assert seen["may_decide"] is False
+    assert refusal(plant, seen) == (403, "approval.own")
+    for who in ("operator", "viewer", "supervisor"):
+        assert inbox(plant, who)[0]["may_decide"] is False
+    assert inbox(plant, "planner")[0]["may_decide"] is True
+    decide(plant, seen, who="planner")

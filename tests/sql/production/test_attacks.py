@@ -21,6 +21,7 @@ from tests.support.production import (
     replenishments,
     report,
     set_setting,
+    shown,
 )
 from tests.support.rpc import Refused, call
 
@@ -45,7 +46,13 @@ def disable(db: Db, centre: str = "saw-1") -> None:
         db, "operator", "request_approval",
         p_type="DISABLE_EQUIPMENT", p_justification="Blade broken", p_work_centre=centre,
     )  # fmt: skip
-    call(db, "manager", "decide_approval", p_id=asked["approval"]["id"], p_decision="APPROVED")
+    call(
+        db,
+        "manager",
+        "decide_approval",
+        **shown(db, asked["approval"]["id"]),
+        p_decision="APPROVED",
+    )
 
 
 def pending(db: Db) -> list[tuple[Any, ...]]:
@@ -196,7 +203,7 @@ def test_4e_who_made_it_larger_does_not_approve_it(plant: Db) -> None:
     quality(plant, code, "scrap", 5, who="manager")
     ((asked, quantity),) = pending(plant)
     assert quantity == 6
-    no = refused(plant, "manager", "decide_approval", p_id=asked, p_decision="APPROVED")
+    no = refused(plant, "manager", "decide_approval", **shown(plant, asked), p_decision="APPROVED")
     assert no.code == "approval.own"
 
 

@@ -306,8 +306,11 @@ def test_any_count_of_a_command_names_it(plant: Db) -> None:
     assert (undone["count_id"], undone["step"]["held_open"]) == (None, 0)
     other = call(plant, "technician", "get_work_centre_queue", p_work_centre="saw-1")
     assert other["items"][0]["undo_id"] is None, "it is not theirs"
-    ended = call(plant, "operator", "pause_step", p_code=code, p_sequence=CUT)
-    assert ended["count_id"] is None
+    paused = call(plant, "operator", "pause_step", p_code=code, p_sequence=CUT)
+    queue = call(plant, "operator", "get_work_centre_queue", p_work_centre="saw-1")
+    assert queue["items"][0]["undo_id"] == paused["count_id"]
+    again = call(plant, "operator", "pause_step", p_code=code, p_sequence=CUT)
+    assert (again["changed"], again["count_id"]) == (False, None)
 
 
 def test_commands_are_numbered_by_what_a_dump_keeps(plant: Db) -> None:

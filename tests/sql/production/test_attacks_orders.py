@@ -22,6 +22,7 @@ from tests.support.production import (
     replenishments,
     report,
     selfcheck,
+    shown,
     step,
 )
 from tests.support.rpc import acting_as, call
@@ -149,9 +150,9 @@ def test_4b_a_replenishment_that_a_planner_cancels_asks_once(plant: Db) -> None:
     call(plant, "planner", "cancel_production_order", p_code=f"{code}-R1", p_reason="No wood")
     ((asked, quantity),) = pending(plant)
     assert quantity == 2
-    no = refused(plant, "planner", "decide_approval", p_id=asked, p_decision="APPROVED")
+    no = refused(plant, "planner", "decide_approval", **shown(plant, asked), p_decision="APPROVED")
     assert no.code == "approval.own", "who took it off asked"
-    call(plant, "manager", "decide_approval", p_id=asked, p_decision="APPROVED")
+    call(plant, "manager", "decide_approval", **shown(plant, asked), p_decision="APPROVED")
     assert replenishments(plant, code) == [
         (f"{code}-R1", 2, "CANCELLED"),
         (f"{code}-R2", 2, "OPEN_NOT_STARTED"),
@@ -182,7 +183,8 @@ def test_4b_what_was_refused_is_not_asked_again(plant: Db) -> None:
     ((asked, quantity),) = pending(plant)
     assert quantity == 3
     call(
-        plant, "manager", "decide_approval", p_id=asked, p_decision="REJECTED", p_notes="Enough",
+        plant, "manager", "decide_approval", **shown(plant, asked), p_decision="REJECTED",
+        p_notes="Enough",
     )  # fmt: skip
     for sequence in (ASSEMBLE, PACK):
         report(plant, again, sequence, 1)

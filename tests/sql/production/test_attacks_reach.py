@@ -19,6 +19,7 @@ from tests.support.production import (
     release,
     replenishments,
     report,
+    shown,
     step,
 )
 from tests.support.rpc import call
@@ -100,7 +101,7 @@ def test_a_replenishment_that_is_ended_unstarted_is_not_topped_up(db: Db) -> Non
     assert step(db, again)["released"] == 0, "no panel is left"
     call(db, "operator", "complete_step", p_code=again, p_sequence=CUT, p_reason="No wood")
     ((asked, _),) = pending(db)
-    call(db, "manager", "decide_approval", p_id=asked, p_decision="APPROVED")
+    call(db, "manager", "decide_approval", **shown(db, asked), p_decision="APPROVED")
     assert [(c, q) for c, q, _ in replenishments(db, code)] == [(again, 2), (f"{code}-R2", 2)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from tests.sql.inventory.stock import refused
+from tests.sql.production.test_attacks import disable
 from tests.support.production import (
     ASSEMBLE,
     CUT,
@@ -17,6 +18,7 @@ from tests.support.production import (
     quality,
     release,
     report,
+    shown,
 )
 from tests.support.rpc import call
 
@@ -76,7 +78,13 @@ def test_the_queue_of_a_disabled_press(plant: psycopg.Connection) -> None:
     ask = {"p_type": "DISABLE_EQUIPMENT", "p_work_centre": "saw-1", "p_justification": "Blunt"}
     asked = call(plant, "operator", "request_approval", **ask)
     assert queue(plant)["pending"]["id"] == asked["approval"]["id"]
-    call(plant, "manager", "decide_approval", p_id=asked["approval"]["id"], p_decision="APPROVED")
+    call(
+        plant,
+        "manager",
+        "decide_approval",
+        **shown(plant, asked["approval"]["id"]),
+        p_decision="APPROVED",
+    )
     found = queue(plant)
     assert (found["centre"]["is_enabled"], found["items"][0]["hint"]) == (
         False,
@@ -95,7 +103,8 @@ def test_centres_of_a_plant(plant: psycopg.Connection) -> None:
         row["work_centre"]["code"]: (row["running"], row["can_run"], row["in_process"])
         for row in call(plant, "viewer", "get_work_centres", p_site="main")
     }
-    assert found == {"saw-1": (1, 1, 0), "bench-1": (0, 1, 0), "pack-1": (0, 0, 0)}
+    assert found == {"saw-1": (0, 1, 0), "bench-1": (0, 1, 0), "pack-1": (0, 0, 0)}
+    disable(plant, "pack-1")
     call(plant, "planner", "save_work_centre", p_code="pack-1", p_is_active=False)
     assert len(call(plant, "viewer", "get_work_centres")) == 2
     assert len(call(plant, "viewer", "get_work_centres", p_with_inactive=True)) == 3

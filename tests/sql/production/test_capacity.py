@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.sql.concurrency.together import together
 from tests.sql.inventory.stock import refused
@@ -73,12 +74,110 @@ def test_pieces_that_nobody_started_find_no_position_either(plant: Db) -> None:
     start(plant, first)
     full(plant, second, "report_production", p_good=1)
     full(plant, second, "record_count", "equipment", p_delta=1)
-    quality(plant, second, "scrap", 1)  # what is bad is bad, wherever it lies
-    assert step(plant, second)["scrap"] == 1
     report(plant, first, CUT, 1)
     full(plant, second, "report_production", p_good=1)
     report(plant, first, CUT, 1)
     assert report(plant, second, CUT, 1)["step"]["good"] == 1
+
+
+@pytest.mark.parametrize("where", [None, "saw-1"])
+def test_a_quality_record_of_pieces_that_nobody_started_finds_no_position_either(
+    plant: Db, where: str | None
+) -> None:
+    positions(plant, 1)
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    bad = {"p_code": second, "p_disposition": "scrap", "p_quantity": 1, "p_reason": "KNOT"}
+    no = refused(plant, "operator", "record_quality", **bad, p_sequence=CUT, p_work_centre=where)
+    assert (no.status, no.code) == (409, "work_centre.full")
+    quality(plant, first, "scrap", 1)
+    report(plant, first, CUT, 1)
+    quality(plant, second, "scrap", 1)
+    assert step(plant, second)["scrap"] == 1
+
+
+def test_completing_a_step_with_pieces_that_nobody_started_takes_a_position(plant: Db) -> None:
+    """Whether the routing names a work centre or not; a free one of the step will do."""
+    positions(plant, 1)
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    done = {"p_code": second, "p_sequence": CUT, "p_good": 2}
+    no = refused(plant, "operator", "complete_step", **done)
+    assert (no.status, no.code) == (409, "work_centre.full")
+    make_centre(plant, "saw-2", "CUT")
+    assert call(plant, "operator", "complete_step", **done)["step"]["good"] == 2
+
+
+def test_what_is_paused_is_recorded_by_hand_nowhere(plant: Db) -> None:
+    code = order(plant, 4)
+    start(plant, code, p_quantity=3)
+    quality(plant, code, "rework", 1)
+    call(plant, "operator", "pause_step", p_code=code, p_sequence=CUT)
+    bad = {"p_code": code, "p_disposition": "scrap", "p_quantity": 1, "p_reason": "KNOT"}
+    no = refused(plant, "operator", "record_quality", **bad, p_sequence=CUT)
+    assert (no.status, no.code) == (409, "production.step_paused")
+    no = refused(plant, "operator", "complete_step", p_code=code, p_sequence=CUT, p_good=2)
+    assert (no.status, no.code) == (409, "production.step_paused")
+    call(plant, "operator", "record_quality", **{**bad, "p_record": 1})  # lies aside already
+
+
+def job(db: Db, code: str) -> dict[str, Any]:
+    queue = call(db, "operator", "get_work_centre_queue", p_work_centre="saw-1", p_code=code)
+    return dict(queue["items"][0])
+
+
+def looks(db: Db, code: str) -> tuple[Any, ...]:
+    """What a scan and the queue say: both the same."""
+    scan = call(db, "operator", "scan_step", p_code=code, p_work_centre="saw-1")
+    seen = job(db, code)
+    assert (scan["ok"], scan["hint"]) == (seen["can_run"], seen["hint"])
+    return scan["ok"], scan["hint"]
+
+
+def test_a_scan_asks_for_a_position_only_where_one_is_needed(plant: Db) -> None:
+    positions(plant, 1)
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    assert looks(plant, first) == (True, None)
+    call(plant, "operator", "pause_step", p_code=first, p_sequence=CUT)
+    assert looks(plant, first) == (True, None)
+    start(plant, second)
+    assert looks(plant, first) == (False, "work_centre.full"), "to go on it needs a position"
+    assert looks(plant, second) == (True, None)
+
+
+def test_pieces_that_lie_elsewhere_are_reported_at_a_full_work_centre(plant: Db) -> None:
+    positions(plant, 1)
+    make_centre(plant, "saw-2", "CUT")
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    start(plant, second, "saw-2")
+    assert looks(plant, second) == (True, None)
+    assert report(plant, second, CUT, 2)["step"]["good"] == 2
+
+
+def test_what_is_only_reworked_needs_no_position(plant: Db) -> None:
+    positions(plant, 1)
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    quality(plant, first, "rework", 2)
+    start(plant, second)
+    scan = call(plant, "operator", "scan_step", p_code=first, p_work_centre="saw-1")
+    assert scan["ok"] is True
+    assert job(plant, first)["hint"] == "production.only_rework"
+
+
+def test_running_is_how_many_positions_are_taken(plant: Db) -> None:
+    """The list of work centres counted what runs at its neighbour, and what lies aside."""
+    make_centre(plant, "saw-2", "CUT")
+    first, second = order(plant, 2), order(plant, 2)
+    start(plant, first)
+    start(plant, second, "saw-2")
+    quality(plant, second, "rework", 2)
+    centres = call(plant, "operator", "get_work_centres", p_site="main")
+    assert {c["work_centre"]["code"]: c["running"] for c in centres} == {
+        "saw-1": 1, "saw-2": 0, "bench-1": 0, "pack-1": 0,
+    }  # fmt: skip
 
 
 def test_scan_and_queue_say_it_before(plant: Db) -> None:
@@ -119,7 +218,7 @@ def test_an_approval_lets_one_more_in(plant: Db) -> None:
     )
     asked = call(plant, "operator", "request_approval", **ask, p_order=second)
     full(plant, second)
-    decide = {"p_id": asked["approval"]["id"], "p_decision": "APPROVED"}
+    decide = {"p_id": asked["approval"]["id"], "p_decision": "APPROVED", "p_version": 1}
     call(plant, "manager", "decide_approval", **decide)
     start(plant, second)
     full(plant, order(plant, 2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import psycopg
 import pytest
 
@@ -92,6 +94,58 @@ def test_a_scan_proves_that_its_label_came_out(printer: psycopg.Connection) -> N
     assert state_of(printer, number) == "unknown"
     do(printer, "scan", code=code)
     assert state_of(printer, number) == "printed"
+
+
+@pytest.mark.parametrize("where", ["saw-1", "nowhere"])
+def test_a_scan_at_a_work_centre_proves_it_too(printer: psycopg.Connection, where: str) -> None:
+    """Who scans the order at the saw, allowed there or not, has its label in the hand."""
+    code = order(printer, 1)
+    number = do(printer, "print_order_label", code=code)["job"]["id"]
+    taken = claim(printer, AGENT)
+    assert taken is not None
+    begin(printer, taken)
+    act(printer, "print_unknown", taken, p_reason="the line broke")
+    assert do(printer, "scan_step", code=code, work_centre=where)["ok"] is (where == "saw-1")
+    assert state_of(printer, number) == "printed"
+
+
+def test_a_scan_of_the_order_of_a_store_is_told_in_that_store(plant: psycopg.Connection) -> None:
+    """The event had no store, so that people of every store of the site read it."""
+    code = order(plant, 10, store="bannos")
+    do(plant, "scan", code=code)
+    told = plant.execute(
+        "select site, store from public.events where event = 'production_order.scanned'"
+    ).fetchall()
+    assert told == [("main", "bannos")]
+
+
+def test_a_repeated_print_answers_the_first_and_other_data_is_refused(
+    printer: psycopg.Connection,
+) -> None:
+    request = uuid4()
+    ask = {"label_type": "production_order", "subject": "X-1", "request_id": request}
+    own = {"product": "Shelf", "sku": "S", "quantity": "1", "due": ""}
+    first = do(printer, "request_print", **ask, data=own)
+    assert first["changed"]
+    assert do(printer, "request_print", **ask, data=own) == first
+    other = refused(printer, "operator", "request_print", **{f"p_{k}": v for k, v in ask.items()},
+                    p_data=own | {"quantity": "2"})  # fmt: skip
+    assert (other.status, other.code) == (422, "request.reused")
+    ask.pop("request_id")
+    again = do(printer, "request_print", **ask, data=own)
+    assert (again["changed"], again["job"]["id"]) == (False, first["job"]["id"])
+    other = refused(printer, "operator", "request_print", **{f"p_{k}": v for k, v in ask.items()},
+                    p_data=own | {"quantity": "2"})  # fmt: skip
+    assert (other.status, other.code) == (409, "print.other_data")
+
+
+def test_what_the_database_knows_of_an_order_is_no_other_data(printer: psycopg.Connection) -> None:
+    """The order's own product wins over what was given; asked again, that was called other data."""
+    code = order(printer, 12)
+    ask = {"label_type": "production_order", "subject": code, "data": {"product": "Mine"}}
+    first = do(printer, "request_print", **ask)
+    assert data_of(printer, code)["product"] == "Table"
+    assert do(printer, "request_print", **ask)["job"]["id"] == first["job"]["id"]
 
 
 def test_a_scan_of_a_lot_leads_to_it_or_asks(plant: psycopg.Connection) -> None:

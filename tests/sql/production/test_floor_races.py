@@ -122,8 +122,8 @@ def test_a_press_that_is_disabled_takes_no_more(plant: psycopg.Connection, clone
 
     def work(connection: psycopg.Connection, n: int) -> int:
         if n == 0:
-            decision = {"p_id": asked["approval"]["id"], "p_decision": "APPROVED"}
-            call(connection, "manager", "decide_approval", **decision)
+            decision = {"p_id": asked["approval"]["id"], "p_version": asked["approval"]["version"]}
+            call(connection, "manager", "decide_approval", **decision, p_decision="APPROVED")
             return 0
         return int(lost(lambda: report(connection, code, CUT, 1)) is None)
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from cli.production import batches
 from tests.sql.concurrency.together import together
 from tests.support.databases import Clone
 from tests.support.lots import import_orders
@@ -163,6 +164,21 @@ def test_our_own_order_that_comes_back_is_matched(plant: Db) -> None:
     assert plant.execute("select count(*) from public.production_orders").fetchone() == (2,)
 
 
+@pytest.mark.parametrize(
+    "said", [{"cancelled": True}, {"quantity": 5}, {"quantity": 1, "cancelled": True}]
+)
+def test_another_system_neither_cancels_nor_changes_what_is_made_again(
+    plant: Db, said: Row
+) -> None:
+    """By its code, without having made it: the cancellation went through."""
+    root = order(plant, 10)
+    report(plant, root, CUT, good=9, scrap=1, reason="KNOT")
+    answer = import_orders(plant, row(1, external_id="SO-99", code=f"{root}-R1") | said)
+    assert result(answer) == "review"
+    now = order_row(plant, f"{root}-R1")
+    assert (now["status"], now["quantity"]) == ("OPEN_NOT_STARTED", 1)
+
+
 def test_a_closed_order_is_looked_at_by_a_person(plant: Db) -> None:
     import_orders(plant, row(1, quantity=1))
     call(plant, "planner", "release_order", p_code="E-1")
@@ -286,3 +302,32 @@ def test_the_same_import_five_times_at_once_is_one(clone: Clone) -> None:
 
     answers = together(clone, 5, once)
     assert sorted(answers, key=str) == [{"created": 20}] + [{"unchanged": 20}] * 4
+
+
+def test_what_a_dry_run_says_in_batches_is_what_the_import_does(plant: Db) -> None:
+    """An order and its change in two batches were two new orders; so were two of one code."""
+    rows = [
+        row(1, "E-1"), row(1, "E-2", code="C-2"), row(1, "E-3"), row(1, "E-4", code="C-2"),
+        row(2, "e-1", quantity=11), row(1, "E-5"), row(1, "C-2"), row(3, "E-3", cancelled=True),
+    ]  # fmt: skip
+    assert batches(rows, 2) == [[0, 4], [1, 3, 6], [2, 7], [5]]
+
+    def run(**more: Any) -> list[Row]:
+        answers = [
+            import_orders(plant, *(rows[n] for n in numbers), **more)
+            for numbers in batches(rows, 2)
+        ]
+        return [said for answer in answers for said in answer["rows"]]
+
+    tried = run(dry_run=True)
+    assert run() == tried
+    assert [said["result"] for said in tried] == [
+        "ignored", "created", "created", "error", "error", "ignored", "cancelled", "created",
+    ]  # fmt: skip
+
+
+def test_many_rows_are_put_into_batches_once_each(db: Db) -> None:
+    rows = [row(n, f"E-{n % 700}", code=f"C-{n % 900}") for n in range(3000)]
+    found = batches(rows, 500)
+    assert sorted(n for numbers in found for n in numbers) == list(range(3000))
+    assert len(batches([row(1, f"E-{n}") for n in range(3000)], 500)) == 6

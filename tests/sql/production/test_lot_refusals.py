@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from tests.sql.concurrency.together import together
 from tests.support.databases import Clone
 from tests.support.lots import balance, code_of, do, made_of, receive, refused
-from tests.support.production import CUT, order, report
+from tests.support.production import CUT, order, quality, report
 from tests.support.rpc import Refused, call
 from tests.support.units import make_units
 
@@ -84,6 +84,29 @@ def test_a_removed_lot_goes_nowhere_and_is_still_traced(plant: Db) -> None:
     assert "PNL-2" not in listed
     do(plant, "remove_lot", code="PNL-2", is_removed=False)
     do(plant, "consume_lot", code="PNL-2", quantity=1, order=code)
+
+
+@pytest.mark.parametrize("how", ["scrap", "return", "hold"])
+def test_bad_pieces_of_a_held_lot_leave_it(plant: Db, how: str) -> None:
+    """A hold stops what goes on; what is bad could not even be thrown away."""
+    code = order(plant, 10)
+    report(plant, code, CUT, good=4)
+    call(plant, "operator", "start_step", p_code=code, p_work_centre="saw-1", p_quantity=4)
+    do(plant, "hold_lot", "supervisor", code=code, reason="wet")
+    quality(plant, code, how, 2, who="supervisor")
+    if how == "scrap":
+        quality(plant, code, "scrap", 1, **{"from": "good"})
+        report(plant, code, CUT, scrap=1, reason="KNOT")
+    for rpc, given in (
+        ("start_step", {"work_centre": "saw-1"}),
+        ("report_production", {"work_centre": "saw-1", "good": 1}),
+        ("report_production", {"work_centre": "saw-1", "scrap": 1, "rework": 1, "reason": "KNOT"}),
+        ("complete_step", {"sequence": CUT, "good": 1}),
+    ):
+        assert code_of(refused(plant, rpc, code=code, **given)) == (423, "lot.on_hold")
+    for disposition in ("rework", "repair", "use_as_is"):
+        with pytest.raises(Refused, match=r"lot\.on_hold"):
+            quality(plant, code, disposition, 1, who="supervisor")
 
 
 # Refusals ---------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from tests.support.production import (
     replenishments,
     report,
     set_setting,
+    shown,
     step,
 )
 from tests.support.rpc import call
@@ -166,7 +167,7 @@ def test_generations_are_capped_then_a_person_decides(plant: psycopg.Connection)
         1,
     )
     assert "2 times" in asked["approval"]["justification"]
-    decided = call(plant, "manager", "decide_approval", p_id=asked["approval"]["id"],
+    decided = call(plant, "manager", "decide_approval", **shown(plant, asked["approval"]["id"]),
                    p_decision="APPROVED")  # fmt: skip
     assert decided["approval"]["effect"]["replenishment"] == f"{code}-R3"
     assert quantities(plant, code) == [1, 1, 1]
@@ -185,7 +186,13 @@ def test_the_sum_is_capped_and_the_request_grows(plant: psycopg.Connection) -> N
     assert asked["approval"]["quantity"] == 3
     # Who scrapped asked for it, whoever that is: it is decided by somebody else.
     assert asked["approval"]["requested_by"] is not None
-    call(plant, "planner", "decide_approval", p_id=asked["approval"]["id"], p_decision="APPROVED")
+    call(
+        plant,
+        "planner",
+        "decide_approval",
+        **shown(plant, asked["approval"]["id"]),
+        p_decision="APPROVED",
+    )
     assert quantities(plant, code) == [7]
 
 
@@ -193,8 +200,8 @@ def test_a_rejected_request_makes_nothing(plant: psycopg.Connection) -> None:
     code = order(plant, 10)
     quality(plant, code, "scrap", 6)
     (asked,) = call(plant, "manager", "get_approvals")["approvals"]
-    call(plant, "manager", "decide_approval", p_id=asked["approval"]["id"], p_decision="REJECTED",
-         p_notes="The customer takes four")  # fmt: skip
+    no = {"p_decision": "REJECTED", "p_notes": "The customer takes four"}
+    call(plant, "manager", "decide_approval", **shown(plant, asked["approval"]["id"]), **no)
     assert replenishments(plant, code) == []
     assert links(plant, code) == [("SCRAP", 0, None)]
 
@@ -244,7 +251,7 @@ def test_undone_scrap_withdraws_the_request(plant: psycopg.Connection) -> None:
     call(plant, "operator", "undo_production", p_code=code)
     (asked,) = call(plant, "manager", "get_approvals", p_statuses=None)["approvals"]
     assert asked["approval"]["status"] == "WITHDRAWN"
-    refused = attempt(plant, "manager", "decide_approval", p_id=asked["approval"]["id"],
+    refused = attempt(plant, "manager", "decide_approval", **shown(plant, asked["approval"]["id"]),
                       p_decision="APPROVED")  # fmt: skip
     assert refused == (409, "approval.decided")
 
@@ -291,3 +298,21 @@ def test_a_released_replenishment_without_parts_is_still_topped_up(
     call(plant, "operator", "receive_stock", p_sku="PANEL", p_quantity=3)
     release(plant, f"{code}-R1")
     assert step(plant, f"{code}-R1")["released"] == 3
+
+
+def test_an_event_replenishes_once(plant: psycopg.Connection) -> None:
+    code = order(plant, 10)
+    quality(plant, code, "scrap", 1)
+    set_setting(plant, "production.replenish_auto", value=False)
+    quality(plant, code, "scrap", 2)
+    set_setting(plant, "production.replenish_auto", value=True)
+    again = (
+        "select private.replenish(o.id, o, o.product_sku, 'SCRAP', %s, null)"
+        " from public.production_orders o where o.code = %s"
+    )
+    event = plant.execute("select trigger_event from public.replenishment_links").fetchone()
+    assert event is not None
+    assert plant.execute(again, (event[0], code)).fetchone() == (None,)
+    assert quantities(plant, code) == [1]
+    plant.execute(again, (event[0] + 100000, code))
+    assert quantities(plant, code) == [3]

@@ -81,8 +81,9 @@ def set_up(db: psycopg.Connection, case: str) -> str:
         case "work_centre.disabled":
             ask = {"p_type": "DISABLE_EQUIPMENT", "p_work_centre": "saw-1"}
             asked = call(db, "operator", "request_approval", **ask, p_justification="Blunt")
-            decision = {"p_id": asked["approval"]["id"], "p_decision": "APPROVED"}
-            call(db, "manager", "decide_approval", **decision)
+            asked = asked["approval"]
+            decision = {"p_id": asked["id"], "p_version": asked["version"]}
+            call(db, "manager", "decide_approval", **decision, p_decision="APPROVED")
         case "production.wrong_step":
             call(db, "planner", "save_process_step", p_code="PAINT", p_kind="paint")
             make_centre(db, "booth", "PAINT")
@@ -167,3 +168,20 @@ def test_the_step_is_the_first_one_that_can_go_on(plant: psycopg.Connection) -> 
     assert scan(plant, code)["step"]["sequence"] == PACK
     named = scan(plant, code, p_sequence=ASSEMBLE)
     assert (named["hint"], named["details"]["expected"]) == ("production.wrong_step", ["PACK"])
+
+
+def test_a_scan_of_nothing_at_nowhere_is_told_to_no_site(plant: psycopg.Connection) -> None:
+    """An unknown code at an unknown work centre: the event was of no site, and everybody's."""
+    nothing = {"p_code": "P-none", "p_work_centre": "nowhere"}
+    told = call(plant, "operator", "scan_step", **nothing)
+    site = "select site from public.events where id = %s"
+    assert plant.execute(site, (told["event_id"],)).fetchone() == ("main",)
+    call(plant, "admin", "register_site", p_code="west", p_name="W", p_time_zone="UTC")
+    untold = call(plant, "operator", "scan_step", **nothing)
+    assert (untold["status"], untold["event_id"]) == (404, None), "at which of the two?"
+    assert (
+        plant.execute(
+            "select 1 from public.events where event like 'production.scan%%' and site = '-'"
+        ).fetchall()
+        == []
+    )

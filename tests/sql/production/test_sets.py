@@ -9,11 +9,13 @@ import psycopg
 from tests.support.production import (
     ASSEMBLE,
     events_of,
+    make_centre,
     make_plant,
     order,
     release,
     replenishments,
     report,
+    route,
     step,
 )
 from tests.support.rpc import call
@@ -100,3 +102,13 @@ def test_what_was_lost_before_needs_no_set(db: psycopg.Connection) -> None:
     report(db, waiting, 10, scrap=1, reason="KNOT")
     release(db, waiting)
     assert discrepancies(db)[0] == (waiting, "LEG", 3, False)
+
+
+def test_painting_gets_whole_sets_only_too(db: psycopg.Connection) -> None:
+    legs(db)
+    call(db, "planner", "save_process_step", p_code="PAINT", p_kind="paint")
+    make_centre(db, "booth", "PAINT")
+    route(db, "TABLE", ("CUT", ["PANEL"]), ("PAINT", ["LEG"]))
+    code = order(db, 8, released=False)
+    (notice,) = release(db, code)["notices"]
+    assert (step(db, code, 20)["released"], notice["code"]) == (5, "production.discrepancy")

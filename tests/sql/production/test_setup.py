@@ -137,3 +137,25 @@ def test_routings_come_in_pages(plant: psycopg.Connection) -> None:
     assert [i["sku"] for i in found["items"]] == ["PANEL"]
     cursor = refused(plant, "viewer", "get_routings", p_cursor="nonsense")
     assert (cursor.status, cursor.code) == (400, "request.bad_cursor")
+
+
+def test_one_person_takes_no_work_centre_out_of_use(plant: psycopg.Connection) -> None:
+    """To disable it takes two people; to tick it away took one."""
+    away = {"p_code": "saw-1", "p_is_active": False}
+    no = refused(plant, "planner", "save_work_centre", **away)
+    assert (no.status, no.code) == (409, "work_centre.in_use")
+    asked = call(
+        plant,
+        "operator",
+        "request_approval",
+        p_type="DISABLE_EQUIPMENT",
+        p_justification="Sold",
+        p_work_centre="saw-1",
+    )["approval"]
+    seen = {"p_id": asked["id"], "p_version": asked["version"]}
+    call(plant, "manager", "decide_approval", **seen, p_decision="APPROVED")
+    gone = call(plant, "planner", "save_work_centre", **away)
+    assert (gone["is_active"], gone["is_enabled"]) == (False, False)
+    assert call(plant, "planner", "save_work_centre", **away)["version"] == gone["version"]
+    back = call(plant, "planner", "save_work_centre", p_code="saw-1", p_is_active=True)
+    assert (back["is_active"], back["is_enabled"]) == (True, False), "still disabled"

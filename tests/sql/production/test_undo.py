@@ -109,3 +109,51 @@ def test_counts_are_never_changed(plant: psycopg.Connection) -> None:
         with pytest.raises(psycopg.Error) as no, plant.transaction():
             plant.execute(statement)
         assert no.value.diag.message_hint == "production.append_only"
+
+
+def state(db: psycopg.Connection, code: str) -> Any:
+    return call(db, "operator", "get_production_order", p_code=code)["steps"][0]["status"]
+
+
+def pause(db: psycopg.Connection, code: str, **more: Any) -> Any:
+    return call(db, "operator", "pause_step", p_code=code, p_sequence=CUT, **more)
+
+
+def test_a_pause_is_undone_like_anything_else(plant: psycopg.Connection) -> None:
+    """Undo took back the start before it, and left the step paused."""
+    code = order(plant, 10)
+    call(plant, "operator", "start_step", p_code=code, p_work_centre="saw-1", p_quantity=4)
+    paused = pause(plant, code, p_reason="Lunch")
+    queue = call(plant, "operator", "get_work_centre_queue", p_work_centre="saw-1")
+    assert queue["items"][0]["undo_id"] == paused["count_id"] is not None
+    back = call(plant, "operator", "undo_production", p_code=code, p_count_id=paused["count_id"])
+    assert (back["step"]["status"], back["step"]["pause_reason"]) == ("IN_PROGRESS", None)
+    assert counters(plant, code) == (4, 0, 0, 4)
+    assert undo(plant, code)["step"]["started"] == 0, "the next one is the start"
+
+
+def test_a_pause_that_is_over_is_not_undone(plant: psycopg.Connection) -> None:
+    code = order(plant, 10)
+    call(plant, "operator", "start_step", p_code=code, p_work_centre="saw-1")
+    pause(plant, code)
+    call(plant, "operator", "start_step", p_code=code, p_work_centre="saw-1")
+    assert undo(plant, code)["step"]["started"] == 0
+
+
+def test_undoing_a_pause_needs_its_position_again(plant: psycopg.Connection) -> None:
+    call(plant, "planner", "save_work_centre", p_code="saw-1", p_capacity=1)
+    first, second = order(plant, 2), order(plant, 2)
+    call(plant, "operator", "start_step", p_code=first, p_work_centre="saw-1")
+    pause(plant, first)
+    call(plant, "operator", "start_step", p_code=second, p_work_centre="saw-1")
+    no = refused(plant, "operator", "undo_production", p_code=first)
+    assert (no.status, no.code) == (409, "work_centre.full")
+    assert state(plant, first) == "PAUSED"
+
+
+def test_no_counter_is_called_like_a_pause(plant: psycopg.Connection) -> None:
+    no = refused(
+        plant, "equipment", "record_count", p_code=order(plant, 2), p_work_centre="saw-1",
+        p_delta=1, p_source="pause",
+    )  # fmt: skip
+    assert (no.status, no.code) == (422, "production.counter_name")

@@ -45,7 +45,8 @@ def test_the_comment_and_the_code_name_the_permission(plant: psycopg.Connection)
         said = set(_PERMISSION.findall(line)) & known
         named = set(re.findall(r"'([a-z_]+\.[a-z_]+)'", code)) & known
         guards = re.findall(
-            r"(?:authorize|begin_(?:order|order_plan|floor|production|run|unit|box|repair|stop))\(([^,)]*)",
+            r"(?:authorize|find_production|begin_(?:order|family|floor|production|run|unit|box|repair|stop))"
+            r"\(([^,)]*)",
             code,
         )
         asked = {p for guard in guards for p in re.findall(r"'([a-z_]+\.[a-z_]+)'", guard)}

@@ -1339,6 +1339,7 @@ export type Database = {
           id: number;
           kind: string;
           notes: string | null;
+          site: string | null;
           sku: string;
           supplier: string | null;
           updated_at: string;
@@ -1355,6 +1356,7 @@ export type Database = {
           id?: never;
           kind?: string;
           notes?: string | null;
+          site?: string | null;
           sku: string;
           supplier?: string | null;
           updated_at?: string;
@@ -1370,12 +1372,20 @@ export type Database = {
           id?: never;
           kind?: string;
           notes?: string | null;
+          site?: string | null;
           sku?: string;
           supplier?: string | null;
           updated_at?: string;
           version?: number;
         };
         Relationships: [
+          {
+            foreignKeyName: "lots_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
+          },
           {
             foreignKeyName: "lots_sku_fkey";
             columns: ["sku"];
@@ -7730,7 +7740,7 @@ export type Database = {
         };
       };
       decide_approval: {
-        Args: { p_decision: string; p_id: number; p_notes?: string; p_request_id?: string };
+        Args: { p_decision: string; p_id: number; p_notes?: string; p_request_id?: string; p_version: number };
         Returns: Database["public"]["CompositeTypes"]["approval_change"];
         SetofOptions: {
           from: "*";
@@ -11403,6 +11413,7 @@ export type Database = {
           p_kind?: string;
           p_notes?: string;
           p_request_id?: string;
+          p_site?: string;
           p_sku: string;
           p_supplier?: string;
         };
@@ -12081,6 +12092,7 @@ export type Database = {
         activities: Json | null;
         quality: Database["public"]["Tables"]["quality_records"]["Row"][] | null;
         events: Database["public"]["CompositeTypes"]["trace_event"][] | null;
+        reason_titles: Json | null;
       };
       lot_genealogy: {
         node: number | null;

@@ -18,7 +18,7 @@ export function DecideDialog(props: { entry: ApprovalEntry; decision: "APPROVED"
   async function send(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const notes = String(new FormData(event.currentTarget).get("notes")).trim() || null;
-    if (await decide(entry.approval.id, decision, notes)) props.onClose();
+    if (await decide(entry.approval, decision, notes)) props.onClose();
   }
   return (
     <Dialog

@@ -164,7 +164,14 @@ function Decide(props: { entry: ApprovalEntry; onDecide: (decision: "APPROVED" |
         </Button>
       </div>
     );
-  if (!may_decide) return <p className="mt-3 text-soft">{t`A planner or manager decides; your role does not.`}</p>;
+  if (!may_decide)
+    return (
+      <p className="mt-3 text-soft">
+        {may(who, "production.approve")
+          ? t`A loss of yours is in it, so somebody else decides.`
+          : t`A planner or manager decides; your role does not.`}
+      </p>
+    );
   return (
     <div className="mt-3 flex flex-wrap gap-2">
       <Button look="primary" className="min-h-14 flex-1" onClick={() => props.onDecide("APPROVED")}>

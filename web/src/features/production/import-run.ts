@@ -3,6 +3,7 @@ import { newRequestId } from "@/lib/commands";
 import { refetchStreams } from "@/lib/refetch";
 import { rpc } from "@/lib/rpc";
 import { STREAMS } from "./act";
+import { batchesOf } from "./import-batches";
 import type { FileRow } from "./import-columns";
 
 interface Note {
@@ -35,12 +36,18 @@ export interface Run {
   error: unknown;
 }
 
-/** One batch, from the row `start`; what became of each of its rows. Throws RpcError. */
-async function sendBatch(what: Run["what"], p_system: string, rows: FileRow[], start: number, id: string | undefined) {
+/** One batch, `numbers` in the file; what became of each of its rows. Throws RpcError. */
+async function sendBatch(
+  what: Run["what"],
+  p_system: string,
+  rows: FileRow[],
+  numbers: number[],
+  id: string | undefined,
+) {
   const tries = what === "try";
-  const given = { p_system, p_rows: rows.slice(start, start + BATCH), p_dry_run: tries };
+  const given = { p_system, p_rows: numbers.map((number) => rows[number]), p_dry_run: tries };
   const answer = await rpc<Answer>("import_production_orders", { ...given, p_request_id: tries ? null : id });
-  return answer.rows.map((one) => ({ ...one, row: one.row + start }));
+  return answer.rows.map((one) => ({ ...one, row: (numbers[one.row - 1] ?? 0) + 1 }));
 }
 
 /**
@@ -60,15 +67,20 @@ export function useImport() {
 
   async function send(what: Run["what"], system: string, rows: FileRow[], before: ImportedRow[]): Promise<void> {
     const mine = end();
+    const batches = batchesOf(rows, BATCH);
     let done = before;
     const show = (state: Run["state"], error: unknown = null) =>
-      turn.current === mine && setRun({ what, total: rows.length, state, rows: done, error });
+      turn.current === mine &&
+      setRun({ what, total: rows.length, state, rows: [...done].sort((a, b) => a.row - b.row), error });
     show("running");
     try {
-      while (done.length < rows.length && turn.current === mine) {
-        const batch = Math.floor(done.length / BATCH);
+      let sent = 0;
+      for (const [batch, numbers] of batches.entries()) {
+        sent += numbers.length;
+        if (turn.current !== mine) break;
+        if (sent <= before.length) continue; // done before it stopped
         ids.current[batch] ??= newRequestId();
-        done = [...done, ...(await sendBatch(what, system, rows, done.length, ids.current[batch]))];
+        done = [...done, ...(await sendBatch(what, system, rows, numbers, ids.current[batch]))];
         show(done.length < rows.length ? "running" : "done");
       }
     } catch (error) {

@@ -145,8 +145,8 @@ function Parts({ of }: { of: LotPart[] }) {
 }
 
 /** Pieces of a lot that were not good. */
-export function LotQuality({ records }: { records: QualityRecord[] }) {
-  return <NotGood of={records.map((record) => ({ record }))} />;
+export function LotQuality({ records, titles }: { records: QualityRecord[]; titles: LotDetail["reason_titles"] }) {
+  return <NotGood of={records.map((record) => ({ record, reason_title: titles?.[record.reason ?? ""] }))} />;
 }
 
 /** Pieces of an order that were not good, newest first. */

@@ -65,6 +65,8 @@ export interface LotDetail {
   genealogy: LotGenealogy;
   activities: LotActivity[];
   quality: QualityRecord[] | null;
+  /** By their codes. */
+  reason_titles: Record<string, string> | null;
   events: HistoryEvent[] | null;
 }
 

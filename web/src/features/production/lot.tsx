@@ -103,7 +103,7 @@ function Body({ detail }: { detail: LotDetail }) {
         <div className="flex min-w-0 flex-col gap-4">
           <MassBalance mass={detail.mass} />
           <LotActivities detail={detail} />
-          <LotQuality records={detail.quality ?? []} />
+          <LotQuality records={detail.quality ?? []} titles={detail.reason_titles} />
         </div>
         <ProductionHistory events={detail.events ?? []} />
       </div>

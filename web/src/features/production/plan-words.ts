@@ -77,7 +77,7 @@ export function eventFacts({ payload }: HistoryEvent, steps: ProcessStep[]): str
     payload.work_centre,
     typeof payload.disposition === "string" && dispositionName(payload.disposition),
     payload.quantity !== undefined && payload.quantity !== null && formatNumber(Number(payload.quantity)),
-    payload.reason,
+    payload.reason_title ?? (payload.message ? null : payload.reason), // a refused scan says in words why
     payload.lot,
     payload.message,
   ];
