@@ -26,7 +26,7 @@ export default defineConfig({
   server: {
     host: "127.0.0.1",
     proxy: Object.fromEntries(
-      ["/config.json", "/rest", "/auth", "/storage", "/realtime", "/api"].map((path) => [
+      ["/config.json", "/rest", "/auth", "/storage", "/realtime", "/api", "/simulator", "/print-jobs"].map((path) => [
         path,
         { target: GATEWAY, ws: path === "/realtime" },
       ]),

@@ -16,6 +16,7 @@ from services.api.files import PATH as TABLES_PATH
 from services.api.files import QUERY as TABLES_QUERY
 from services.api.files import Files
 from services.api.graphql.endpoint import GraphQL
+from services.api.limits import Limited
 from services.api.machine_export import FILES as EXPORT_FILES
 from services.api.machine_export import PATH as EXPORT_PATH
 from services.api.machine_export import MachineExport
@@ -64,6 +65,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     _add_files(app, Files(http, settings), settings)
     _add_graphql(app, GraphQL(http, settings))
     Health(rpc).add_routes(app)
+    app.add_middleware(Limited, per_minute=settings.rate_per_minute)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.api.answers import problem, refusal
-from services.api.limits import TooLarge, read_limited
+from services.api.limits import TooLarge, check_announced, read_limited
 from services.api.rest import caller_headers
 from services.api.settings import ApiSettings
 from takt.errors import RpcError, from_response, unreachable
@@ -24,6 +24,7 @@ PATH = "/api/v1/tables"
 QUERY = ("name",)
 _LIMIT = 2 * 1024 * 1024
 _AT_ONCE = 2
+_READ_SECONDS = 30.0  # who sends slower must not keep the turn of others
 _SECONDS = httpx.Timeout(90, connect=5)
 
 
@@ -50,11 +51,13 @@ class Files:
         return JSONResponse({"columns": columns, "rows": table.rows, "lines": table.lines})
 
     async def table(self, request: Request, headers: Mapping[str, str]) -> Table:
-        """The body as a table. Errors: RpcError (a stranger's is not even read), TooLarge,
-        TableError."""
+        """The body as a table, read when it is its turn. Errors: RpcError (a stranger's is not
+        even read), TooLarge, TableError, TimeoutError."""
         await self.call("whoami", {}, headers)
-        content = await read_limited(request, _LIMIT)
+        check_announced(request, _LIMIT)
         async with self._turn:
+            async with asyncio.timeout(_READ_SECONDS):
+                content = await read_limited(request, _LIMIT)
             name = request.query_params.get("name", "file")
             return await asyncio.to_thread(read_table, name, content)
 
@@ -79,6 +82,10 @@ async def answered(work: Awaitable[Response]) -> Response:
         refused = problem(413, "request.too_large", "The file may have at most 2 MB. Split it.")
         refused.headers.update(error.headers)
         return refused
+    except TimeoutError:
+        late = problem(408, "request.too_slow", "The file came too slowly. Send it again.")
+        late.headers["connection"] = "close"
+        return late
     except TableError as error:
         return problem(422, "import.file", f"{error}.")
     except RpcError as error:

@@ -7,10 +7,14 @@ from collections import OrderedDict
 
 import jwt
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.api.answers import problem
 from takt.limits import TokenBucket
 
 _MOST_TOKENS = 10_000
+# Machines that poll the old routes are spared.
+_LIMITED = ("/api/v1/", "/scans")
 
 
 class TooLarge(Exception):
@@ -26,11 +30,17 @@ class TooLarge(Exception):
         return {"connection": "close"} if self.endless else {}
 
 
-async def read_limited(request: Request, limit: int) -> bytes:
-    """The raw body, at most `limit` bytes. Errors: TooLarge, before more than that is kept."""
+def check_announced(request: Request, limit: int) -> str:
+    """What the sender says the length is; empty when nothing. Errors: TooLarge."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(endless=False)
+    return announced
+
+
+async def read_limited(request: Request, limit: int) -> bytes:
+    """The raw body, at most `limit` bytes. Errors: TooLarge, before more than that is kept."""
+    announced = check_announced(request, limit)
     parts: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -39,6 +49,32 @@ async def read_limited(request: Request, limit: int) -> bytes:
             raise TooLarge(endless=not announced)
         parts.append(chunk)
     return b"".join(parts)
+
+
+class Limited:
+    """Middleware: the one limit of all of /api/v1 and of scans, before a body is read."""
+
+    def __init__(self, app: ASGIApp, per_minute: int) -> None:
+        self._app = app
+        self._limit = CallerLimit(per_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_LIMITED):
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        if wait := self._limit.take(request):
+            text = "Too many requests in one minute. Wait a moment."
+            refused = problem(429, "request.too_many", text, retry_after=wait)
+            await refused(scope, receive, send)
+            return
+
+        async def learn(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._limit.learn(request, message["status"])
+            await send(message)
+
+        await self._app(scope, receive, learn)
 
 
 class CallerLimit:

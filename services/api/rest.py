@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from services.api import gs1
 from services.api.answers import problem, refusal, unavailable
-from services.api.limits import CallerLimit, TooLarge, read_limited
+from services.api.limits import TooLarge, read_limited
 from services.api.route import Route
 from services.api.settings import ApiSettings
 from takt.errors import from_response, unreachable
@@ -45,7 +45,6 @@ def add_routes(
     app: FastAPI, table: tuple[Route, ...], http: httpx.AsyncClient, settings: ApiSettings
 ) -> None:
     """Register every line of the table."""
-    limit = CallerLimit(settings.rate_per_minute)
     seen: Counter[str] = Counter()
     for route in table:
         seen[route.rpc] += 1
@@ -53,7 +52,7 @@ def add_routes(
         again = f"_{seen[route.rpc]}" if seen[route.rpc] > 1 else ""
         app.add_api_route(
             route.path,
-            _limited(endpoint, limit) if route.limited else endpoint,
+            endpoint,
             methods=[route.method],
             operation_id=route.rpc + again,
             summary=route.summary,
@@ -61,18 +60,6 @@ def add_routes(
             response_model=None,
             openapi_extra=_described(route),
         )
-
-
-def _limited(endpoint: Endpoint, limit: CallerLimit) -> Endpoint:
-    async def limited(request: Request) -> Response:
-        if wait := limit.take(request):
-            text = "Too many requests in one minute. Wait a moment."
-            return problem(429, "request.too_many", text, retry_after=wait)
-        answer = await endpoint(request)
-        limit.learn(request, answer.status_code)
-        return answer
-
-    return limited
 
 
 def _endpoint(route: Route, http: httpx.AsyncClient, settings: ApiSettings) -> Endpoint:

@@ -36,8 +36,3 @@ class Route:
     def written(self) -> str:
         """The path as OpenAPI and people write it: `{name}` for every part."""
         return self.path.replace(":path}", "}")
-
-    @property
-    def limited(self) -> bool:
-        """So many requests a minute; machines that poll the old routes are spared."""
-        return self.path.startswith(("/api/v1/", "/scans"))

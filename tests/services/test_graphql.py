@@ -93,10 +93,10 @@ def test_lists_with_filters_and_pages(people: dict[str, httpx.Client], line: str
 
 def test_what_belongs_together_in_one_query(people: dict[str, httpx.Client], line: str) -> None:
     repair = report(people, f"{line}-1")
-    query = """{ lines { code status machines(first: 5) { code status
-      repairs(first: 2, isOpen: true) { id symptom history { status } actions } } } }"""
-    lines = data(people["technician"], query)
-    [own] = [row for row in lines if row["code"] == line]
+    query = """query($f: LineFilter) { lines(filter: $f) { nodes { code status
+      machines(first: 5) { code status
+        repairs(first: 2, isOpen: true) { id symptom history { status } actions } } } } }"""
+    [own] = data(people["technician"], query, f={"search": line})["nodes"]
     assert own["status"] == "stopped"
     assert [m["status"] for m in own["machines"]] == ["broken", "operational", "operational"]
     [open_repair] = own["machines"][0]["repairs"]
@@ -155,7 +155,7 @@ def test_lines_and_machines_change_and_close(people: dict[str, httpx.Client], li
     assert data(boss, change, i={"code": line, "version": 1, "title": "Old"})["version"] == 2
     close = "mutation($i: Closing!) { closeLine(input: $i) { isActive } }"
     assert data(boss, close, i={"code": line, "version": 2}) == {"isActive": False}
-    listed = data(people["viewer"], "{ lines { code } }")
+    listed = data(people["viewer"], "{ lines(first: 500) { nodes { code } } }")["nodes"]
     assert line not in [row["code"] for row in listed]
 
 
@@ -185,7 +185,8 @@ def test_people_and_roles(people: dict[str, httpx.Client]) -> None:
     found = data(admin, query, f={"search": person["fullName"][:5]})
     assert found["nodes"]
     assert data(admin, query, f={"search": 'no,body"(x)'})["nodes"] == []
-    roles = {r["role"]: r["permissions"] for r in data(admin, "{ roles { role permissions } }")}
+    listed = data(admin, "{ roles(first: 100) { nodes { role permissions } } }")["nodes"]
+    roles = {role["role"]: role["permissions"] for role in listed}
     assert "maintenance.work" in roles["technician"]
     assert "maintenance.work" not in roles["operator"]
     grant = "mutation($i: RolePermission!) { updateRole(input: $i) }"
@@ -204,7 +205,7 @@ def test_the_same_permissions_as_the_rpcs(
     start = "mutation($i: RepairStepTaken!) { startRepair(input: $i) { changed } }"
     assert refusal(people["operator"], start, i={"id": number}) == "auth.forbidden"
     assert refusal(people["technician"], start, i={"id": 10**9}) == "repair.unknown"
-    asked = {"query": "{ lines { code } }"}
+    asked = {"query": "{ lines { nodes { code } } }"}
     nobody = httpx.post(f"{stack.url}/graphql", json=asked)
     assert nobody.status_code == 401
     key = {"apikey": stack.publishable_key}
@@ -226,7 +227,7 @@ def test_a_request_that_is_none(people: dict[str, httpx.Client]) -> None:
 
 def test_a_query_that_asks_for_too_much(people: dict[str, httpx.Client]) -> None:
     viewer = people["viewer"]
-    deep = "{ lines { machines { repairs { id } } } }"
+    deep = "{ lines { nodes { machines { repairs { id } } } } }"
     assert data(viewer, deep) is not None
     wide = """query($n: Int!) { machines(first: $n) { nodes {
       repairs(first: $n) { id status machine } } } }"""
@@ -252,6 +253,7 @@ def _limit(query: str, depth: int = 6, cost: int = 5000, **variables: int) -> st
         ("{ ...F } fragment F on Query { a { b { c } } }", {"depth": 2}, "query.too_deep"),
         ("{ ... on Query { a { b { c } } } }", {"depth": 2}, "query.too_deep"),
         ("{ __schema { types { fields { name } } } }", {"depth": 1}, "fits"),
+        ("{ __schema { types { name } } }", {"cost": 59}, "query.too_costly"),
         ("{ machines(first: 10) { code name } }", {"cost": 21}, "fits"),
         ("{ machines(first: 10) { code name } }", {"cost": 20}, "query.too_costly"),
         ("{ ...F } fragment F on Query { machines(first: 99) { code } }", {"cost": 50},
@@ -287,7 +289,7 @@ def test_a_number_that_is_not_known_is_the_most_there_is() -> None:
     assert _limit(query, cost=500) == "query.too_costly"
 
 
-def _events(answer: httpx.Response) -> Iterator[Answer]:
+def events(answer: httpx.Response) -> Iterator[Answer]:
     """Data of the events `next`, as they come."""
     for text in answer.iter_lines():
         if text.startswith("data: {"):
@@ -302,7 +304,7 @@ def test_a_subscription_tells_of_a_status_that_changes(
     with people["viewer"].stream(
         "POST", "/graphql", json=body, headers={"accept": "text/event-stream"}, timeout=60
     ) as answer:
-        told = (event["data"]["machineStatus"] for event in _events(answer))
+        told = (event["data"]["machineStatus"] for event in events(answer))
         assert [next(told)["status"] for _ in range(3)] == ["operational"] * 3
         report(people, f"{line}-2")
         assert next(told) == {"code": f"{line}-2", "status": "broken"}
@@ -316,7 +318,7 @@ def test_a_subscription_tells_of_repairs_of_a_machine(
     with people["viewer"].stream(
         "POST", "/graphql", json=body, headers={"accept": "text/event-stream"}, timeout=60
     ) as answer:
-        told = (event["data"]["repairChanges"] for event in _events(answer))
+        told = (event["data"]["repairChanges"] for event in events(answer))
         assert answer.status_code == 200
         report(people, f"{line}-2")
         number = report(people, f"{line}-1")["id"]

@@ -1,4 +1,5 @@
-import type { Browser, Page } from "playwright-core";
+import { readFileSync } from "node:fs";
+import type { Browser, Locator, Page } from "playwright-core";
 import { ask, RUN } from "./routed";
 import { enter, launch, type Person } from "./stack";
 
@@ -66,6 +67,42 @@ export const states = (code: string, list: [number, string][]) =>
   ask(operator, "record_machine_states", {
     p_events: list.map(([minutes, state]) => ({ machine: code, at: ago(minutes), state })),
   });
+
+/** What a page hands over as a workbook, which it is, and as CSV: its lines. */
+export async function filesOf(page: Page): Promise<string[]> {
+  const [book, text] = [await fileOf(page, "XLSX"), await fileOf(page, "CSV")];
+  if (String(book.subarray(0, 2)) !== "PK") throw new Error("That is no workbook.");
+  return String(text).trim().split("\n");
+}
+async function fileOf(page: Page, button: string): Promise<Buffer> {
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: button, exact: true }).click();
+  return readFileSync(await (await saved).path());
+}
+
+/** A file of a camera with a name that nobody must trust. */
+export const picture = (png: Uint8Array) => ({ name: "../leak.png", mimeType: "image/png", buffer: Buffer.from(png) });
+
+/** Adds a photo to the repair whose page is open. */
+export async function addPhoto(page: Page, png: Uint8Array): Promise<void> {
+  await page.getByLabel("Add a photo").setInputFiles(picture(png));
+  await page.getByRole("button", { name: "Keep this photo" }).click();
+  await says(page, "The photo is kept.");
+}
+
+/** How wide pictures are; 0 of one that is not there. */
+export const widths = (of: Locator) =>
+  of.evaluateAll((all) => all.map((one) => (one as HTMLImageElement).naturalWidth));
+
+/** What a person does on the next page that is opened: each tap, and each key in a field. */
+export async function countTaps(page: Page): Promise<() => Promise<string[]>> {
+  await page.addInitScript(() => {
+    const done: string[] = [];
+    (window as unknown as { done: string[] }).done = done;
+    for (const kind of ["click", "input"]) addEventListener(kind, () => done.push(kind), true);
+  });
+  return () => page.evaluate(() => (window as unknown as { done: string[] }).done);
+}
 
 /** A window of somebody who only scanned the code on a machine. */
 export async function passerBy(locale = "en-AU"): Promise<Page> {

@@ -71,6 +71,45 @@ test("an order goes through three work centres by scanner; scrap is made again b
   expect(now.replenishments).toMatchObject([{ code: `${code}-R1`, quantity: 1 }]);
 }, 180_000);
 
+test("a count whose answer was cut off is counted once, through a reload and a second tap; the next one is another", async () => {
+  const code = await produce(5);
+  await standAt(SAW);
+  const { page } = operator;
+  await wedge(page, code, 5);
+  await page.getByRole("button", { name: /^Start / }).click();
+  const piece = page.getByRole("button", { name: "+1 good" });
+  const unanswered = page.getByText(/^No answer yet: Report pieces, .*counts once\.$/);
+  const given = new Set<unknown>();
+  const sawn = async () => (await read(code)).steps[0]?.good;
+  await page
+    .getByText(/runs\./)
+    .first()
+    .waitFor();
+
+  await page.route("**/rest/v1/rpc/report_production", async (route) => {
+    given.add((route.request().postDataJSON() as { p_request_id: string }).p_request_id);
+    await route.fetch(); // the server counts it; its answer never arrives
+    await route.abort("connectionreset");
+  });
+  await piece.click();
+  await unanswered.waitFor();
+  expect(await sawn()).toBe(1);
+  await page.reload();
+  await unanswered.waitFor();
+  await piece.click();
+  await page.getByText(`No answer yet: Report pieces (${code})`).first().waitFor();
+  expect(await page.getByRole("button", { name: "Undo my last report" }).count()).toBe(0);
+  expect(await violations(page)).toEqual([]);
+  await page.unroute("**/rest/v1/rpc/report_production");
+  await unanswered.waitFor({ state: "detached" });
+  await page.getByRole("link", { name: /^(Not sent|Look here)/ }).waitFor({ state: "detached" });
+  expect([given.size, await sawn()]).toEqual([1, 1]);
+
+  await piece.click();
+  await page.getByText("Good: 2 of 5.").first().waitFor();
+  expect(await sawn()).toBe(2);
+}, 120_000);
+
 test("what cannot run says why, and is not counted on", async () => {
   const code = await produce(2);
   const { page } = operator;

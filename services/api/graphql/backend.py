@@ -43,15 +43,25 @@ class Backend:
             self._known[key] = await self.call(rpc, **arguments)
         return self._known[key]
 
-    async def rows(self, table: str, **query: str) -> list[dict[str, Any]]:
-        """Rows of a table or view, by PostgREST's filters, under the caller's policies."""
-        return list(await self._ask("GET", table, params=query))
+    async def rows(
+        self, table: str, query: Mapping[str, str], *, with_total: bool = False
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Rows of a table, view or read, by PostgREST's filters, under the caller's policies;
+        how many there are in all only when asked."""
+        told = {"prefer": "count=exact"} if with_total else {}
+        answer = await self._answer("GET", table, params=query, headers={**self._headers, **told})
+        total = answer.headers.get("content-range", "").rpartition("/")[2]
+        return list(answer.json()), int(total) if with_total else None
 
     async def _ask(self, method: str, path: str, **more: Any) -> Any:
+        answer = await self._answer(method, path, headers=self._headers, **more)
+        return answer.json() if answer.content else None
+
+    async def _answer(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
-            answer = await self._http.request(method, path, headers=self._headers, **more)
+            answer = await self._http.request(method, path, **more)
         except httpx.TransportError as error:
             raise Refusal(unreachable(error)) from error
         if not answer.is_success:
             raise Refusal(from_response(answer))
-        return answer.json() if answer.content else None
+        return answer

@@ -21,8 +21,9 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 
 # Entries of lists that are asked for without `first`.
-_USUAL = {"machines": 50, "repairs": 50, "downtimes": 50, "users": 50, "lines": 20, "roles": 20}
+_USUAL = {"machines": 50, "repairs": 50, "downtimes": 50, "users": 50, "lines": 20, "roles": 50}
 _NESTED_USUAL = {"machines": 20, "repairs": 10}
+_SCHEMA_COST = 20  # of a field of introspection, which may answer every type there is
 _MOST = 500  # what `first` may be at most: the cost of a number that is not known
 
 
@@ -57,12 +58,19 @@ class _Counter:
         total, deepest = 0, depth
         for field in self._fields(selection, set()):
             if field.name.value.startswith("__"):
+                total += self._of_the_schema(field)
                 continue
             entries = times * self._entries(field, depth)
             inner, below = self.cost(field.selection_set, entries, depth + 1)
             total += times + inner
             deepest = max(deepest, below)
         return total, deepest
+
+    def _of_the_schema(self, field: FieldNode) -> int:
+        """What a question about the schema costs: so much for each field that is written. How
+        deep it may go, validation says."""
+        fields = self._fields(field.selection_set, set())
+        return _SCHEMA_COST + sum(self._of_the_schema(inner) for inner in fields)
 
     def _entries(self, field: FieldNode, depth: int) -> int:
         """How many objects the field may answer each time."""

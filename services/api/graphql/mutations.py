@@ -18,7 +18,6 @@ from services.api.graphql.types import (
     RepairChange,
     User,
     backend,
-    from_row,
 )
 
 Row = dict[str, Any]
@@ -31,10 +30,6 @@ def _repair(answer: Row) -> RepairChange:
 def _downtime(answer: Row) -> DowntimeChange:
     stop = answer["stop"]
     return DowntimeChange(changed=answer["changed"], id=stop["id"], stop=stop)
-
-
-def _user(answer: Row) -> User:
-    return from_row(User, answer)
 
 
 def _yes(answer: object) -> bool:
@@ -92,10 +87,10 @@ class Mutation:
     close_downtime = _command(
         "end_stop", inputs.DowntimeEnd, DowntimeChange, _downtime, "It runs again."
     )
-    create_user = _command("upsert_staff", inputs.Person, User, _user, "Add somebody.")
-    update_user = _command("upsert_staff", inputs.Person, User, _user, "Change somebody.")
+    create_user = _command("upsert_staff", inputs.Person, User, User.of, "Add somebody.")
+    update_user = _command("upsert_staff", inputs.Person, User, User.of, "Change somebody.")
     close_user = _command(
-        "set_staff_active", inputs.PersonLeaves, User, _user, "Disable them.", is_active=False
+        "set_staff_active", inputs.PersonLeaves, User, User.of, "Disable them.", is_active=False
     )
     update_role = _command(
         "set_role_permission", inputs.RolePermission, bool, _yes, "What a role may do."

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import strawberry
 from graphql import GraphQLError
@@ -21,10 +21,18 @@ from services.api.graphql.types import (
     User,
     backend,
     field,
-    from_row,
 )
 
+T = TypeVar("T")
 _MOST = 500
+
+
+@strawberry.input(description="Which lines; without a filter all in use.")
+class LineFilter:
+    site: str | None = None
+    status: str | None = None
+    search: str | None = None
+    with_inactive: bool | None = None
 
 
 @strawberry.input(description="Which machines; without a filter all in use.")
@@ -69,6 +77,12 @@ class UserFilter:
     search: str | None = None
 
 
+@strawberry.input(description="Which roles; `audience` staff, device or service.")
+class RoleFilter:
+    audience: str | None = None
+    search: str | None = None
+
+
 def given(filters: object | None) -> dict[str, Any]:
     """The fields of a filter or input by the names of an RPC's arguments; instants as text."""
     if filters is None:
@@ -90,12 +104,46 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _page_of(
-    rows: list[dict[str, Any]], kind: type[Any], first: int, key: str
-) -> tuple[list[Any], str | None]:
-    """The first rows as objects, and the cursor when there was one more."""
-    nodes = [from_row(kind, row) for row in rows[:first]]
-    return nodes, str(rows[first - 1][key]) if len(rows) > first else None
+def _matching(search: str, *columns: str) -> str:
+    """For PostgREST's `or`: the text stands in one of the columns."""
+    pattern = _quoted(f"*{search}*")
+    return f"({','.join(f'{column}.ilike.{pattern}' for column in columns)})"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """A page of a table or read. `order`: what the cursor is of, `.desc`: the newest first."""
+
+    table: str
+    order: str
+    first: int
+    after: str | None
+    with_total: bool
+
+    async def page(
+        self, info: Info[Any, Any], of: Callable[[dict[str, Any]], T], where: Mapping[str, str]
+    ) -> Page[T]:
+        """By PostgREST; the total is of all that the filter finds, whatever page it is."""
+        column, _, way = self.order.partition(".")
+        query = {**where, "order": self.order, "limit": str(_limit(self.first) + 1)}
+        if self.after is not None:
+            query[column] = f"{'lt' if way else 'gt'}.{self.after}"
+        rows, _ = await backend(info).rows(self.table, query)
+        total = None
+        if self.with_total:
+            _, total = await backend(info).rows(
+                self.table, {**where, "limit": "0"}, with_total=True
+            )
+        cursor = _value(rows[self.first - 1], column) if len(rows) > self.first else None
+        nodes = [of(row) for row in rows[: self.first]]
+        return Page(nodes=nodes, next_cursor=cursor, total=total)
+
+
+def _value(row: Mapping[str, Any], column: str) -> str:
+    value: Any = row
+    for name in column.split("->>"):
+        value = value[name]
+    return str(value)
 
 
 def _limit(first: int) -> int:
@@ -122,12 +170,25 @@ def _downtime_query(filters: Mapping[str, Any]) -> dict[str, str]:
 
 @strawberry.type
 class Query:
-    @field("Production lines.")
+    @field("Production lines, by code.")
     async def lines(
-        self, info: Info[Any, Any], site: str | None = None, with_inactive: bool | None = None
-    ) -> list[Line]:
-        rows = await backend(info).once("get_lines", site=site, with_inactive=with_inactive)
-        return [Line.of(row) for row in rows]
+        self,
+        info: Info[Any, Any],
+        filter: LineFilter | None = None,
+        first: int = 20,
+        after: str | None = None,
+        with_total: bool = False,
+    ) -> Page[Line]:
+        asked = given(filter)
+        where = {
+            f"p_{name}": str(asked[name]) for name in ("site", "with_inactive") if name in asked
+        }
+        if "status" in asked:
+            where["status"] = f"eq.{asked['status']}"
+        if "search" in asked:
+            where["or"] = _matching(asked["search"], "line->>code", "line->>title")
+        page = _Asked("rpc/get_lines", "line->>code", first, after, with_total)
+        return await page.page(info, Line.of, where)
 
     @field("Machines, by code.")
     async def machines(
@@ -182,15 +243,11 @@ class Query:
         filter: DowntimeFilter | None = None,
         first: int = 50,
         after: int | None = None,
+        with_total: bool = False,
     ) -> Page[Downtime]:
-        query = _downtime_query(given(filter))
-        if after is not None:
-            query["id"] = f"lt.{after}"
-        query |= {"order": "id.desc", "limit": str(_limit(first) + 1)}
-        nodes, cursor = _page_of(
-            await backend(info).rows("downtimes", **query), Downtime, first, "id"
-        )
-        return Page(nodes=nodes, next_cursor=cursor)
+        cursor = None if after is None else str(after)
+        page = _Asked("downtimes", "id.desc", first, cursor, with_total)
+        return await page.page(info, Downtime.of, _downtime_query(given(filter)))
 
     @field("People, by id.")
     async def users(
@@ -199,30 +256,31 @@ class Query:
         filter: UserFilter | None = None,
         first: int = 50,
         after: strawberry.ID | None = None,
+        with_total: bool = False,
     ) -> Page[User]:
         asked = given(filter)
-        query = {"order": "user_id", "limit": str(_limit(first) + 1)}
-        if "role" in asked:
-            query["role"] = f"eq.{asked['role']}"
+        where = {"role": f"eq.{asked['role']}"} if "role" in asked else {}
         if "is_active" in asked:
-            query["is_active"] = f"is.{str(asked['is_active']).lower()}"
+            where["is_active"] = f"is.{str(asked['is_active']).lower()}"
         if "search" in asked:
-            pattern = _quoted(f"*{asked['search']}*")
-            query["or"] = f"(full_name.ilike.{pattern},email.ilike.{pattern})"
-        if after is not None:
-            query["user_id"] = f"gt.{after}"
-        rows = await backend(info).rows("staff_shared", **query)
-        nodes, cursor = _page_of(rows, User, first, "user_id")
-        return Page(nodes=nodes, next_cursor=cursor)
+            where["or"] = _matching(asked["search"], "full_name", "email")
+        page = _Asked("staff_shared", "user_id", first, after, with_total)
+        return await page.page(info, User.of, where)
 
-    @field("Roles with their permissions.")
-    async def roles(self, info: Info[Any, Any]) -> list[Role]:
-        columns = "role,title,audience,rank,role_permissions(permission)"
-        rows = await backend(info).rows("roles", select=columns, order="rank,role")
-        return [
-            from_row(
-                Role,
-                row | {"permissions": sorted(p["permission"] for p in row["role_permissions"])},
-            )
-            for row in rows
-        ]
+    @field("Roles with their permissions, by name.")
+    async def roles(
+        self,
+        info: Info[Any, Any],
+        filter: RoleFilter | None = None,
+        first: int = 50,
+        after: str | None = None,
+        with_total: bool = False,
+    ) -> Page[Role]:
+        asked = given(filter)
+        where = {"select": "role,title,audience,rank,role_permissions(permission)"}
+        if "audience" in asked:
+            where["audience"] = f"eq.{asked['audience']}"
+        if "search" in asked:
+            where["or"] = _matching(asked["search"], "role", "title")
+        page = _Asked("roles", "role", first, after, with_total)
+        return await page.page(info, Role.of, where)

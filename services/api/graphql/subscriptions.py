@@ -10,7 +10,7 @@ import strawberry
 from strawberry.types import Info
 
 from services.api.graphql.backend import Backend
-from services.api.graphql.types import F, Machine, Repair, backend
+from services.api.graphql.types import Downtime, F, Machine, Repair, backend
 
 _EVERY_S = 1.0
 _STREAMS = ["machine", "line", "repair", "stop"]
@@ -74,3 +74,18 @@ class Subscription:
                 row = await db.call("get_repair", id=number)
                 if machine in (None, row["repair"]["machine"]):
                     yield Repair.of(row)
+
+    @_told("Every downtime that begins, ends or gets a reason from now on, as it is then.")
+    async def downtime_changes(
+        self, info: Info[Any, Any], machine: str | None = None
+    ) -> AsyncGenerator[Downtime, None]:
+        db = backend(info)
+        where = {} if machine is None else {"machine": f"eq.{machine}"}
+        async for batch in _events(db, ["stop"]):
+            ids = ",".join(dict.fromkeys(str(event["stream_id"]) for event in batch))
+            if not ids:
+                continue
+            query = {"id": f"in.({ids})", "order": "id", **where}
+            rows, _ = await db.rows("downtimes", query)
+            for row in rows:
+                yield Downtime.of(row)

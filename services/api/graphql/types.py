@@ -129,6 +129,14 @@ class Repair:
     downtime_h: float | None
     version: int
 
+    @field("When the work began.")
+    def start_datetime(self) -> datetime | None:
+        return self.started_at
+
+    @field("When the work was done.")
+    def end_datetime(self) -> datetime | None:
+        return self.repaired_at
+
     @classmethod
     def of(cls, row: Row) -> Repair:
         """From a repair_row (with names), or from the bare row of a command's answer."""
@@ -238,6 +246,18 @@ class Downtime:
     repair_ids: list[int] | None
     version: int
 
+    @classmethod
+    def of(cls, row: Row) -> Downtime:
+        return from_row(cls, row)
+
+    @field("When it began to stand.")
+    def start_datetime(self) -> datetime:
+        return self.started_at
+
+    @field("When it ran again; null while it stands.")
+    def end_datetime(self) -> datetime | None:
+        return self.ended_at
+
 
 @strawberry.type(description="Somebody on the staff.")
 class User:
@@ -249,6 +269,10 @@ class User:
     is_active: bool
     version: int
 
+    @classmethod
+    def of(cls, row: Row) -> User:
+        return from_row(cls, row)
+
 
 @strawberry.type(description="A role and what it may do.")
 class Role:
@@ -257,6 +281,13 @@ class Role:
     audience: str
     rank: int
     permissions: list[str]
+
+    @classmethod
+    def of(cls, row: Row) -> Role:
+        return from_row(
+            cls,
+            {**row, "permissions": sorted(one["permission"] for one in row["role_permissions"])},
+        )
 
 
 @strawberry.type(description="Answer of a command on a repair.")

@@ -1,23 +1,30 @@
 import { indexedStorage } from "./local-db";
-import { isQueueable, Outbox, type SendOutcome, type Waiting } from "./outbox";
+import { type Answer, Outbox, type SendOutcome, type Waiting } from "./outbox";
 import { type RpcArgs, RpcError, type RpcName, rpc } from "./rpc";
+import { serverClock } from "./server-clock";
 import { session } from "./session";
+import { entityOf } from "./waits";
 
-export type Answer<T> = { state: "done"; data: T } | { state: "queued" };
+export type { Answer } from "./outbox";
 
 async function send(entry: Waiting): Promise<SendOutcome> {
   try {
-    await rpc(entry.rpc as RpcName, { ...entry.args, p_request_id: entry.id });
-    return { kind: "done" };
+    return { kind: "done", data: await rpc(entry.rpc as RpcName, { ...entry.args, p_request_id: entry.id }) };
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
-    if (error.canRepeat || error.kind === "signed-out") return { kind: "later" };
-    return { kind: "refused", hint: error.hint, message: error.message, details: error.details };
+    return { kind: error.canRepeat || error.kind === "signed-out" ? "later" : "refused", error };
   }
 }
 
-const standing = (): string | null => session.get().who?.user_id ?? null;
-export const outbox = new Outbox(indexedStorage, send, standing);
+export const outbox = new Outbox({
+  storage: indexedStorage,
+  send,
+  user: () => session.get().who?.user_id ?? null,
+  isOnline: () => navigator.onLine,
+  newId: newRequestId,
+  now: () => Date.now(),
+  serverNow: () => serverClock.read(),
+});
 
 /** Only one tab sends; the others see the rest when they are shown again. */
 export async function drainOutbox(): Promise<void> {
@@ -31,7 +38,7 @@ export async function drainOutbox(): Promise<void> {
 
 export function startOutbox(): void {
   const wake = () => {
-    if (outbox.entries.get().some((e) => e.state === "waiting")) void drainOutbox();
+    if (outbox.entries.get().length > 0) void drainOutbox();
   };
   void outbox.load().then(wake);
   window.addEventListener("online", wake);
@@ -49,73 +56,17 @@ export function newRequestId(): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-const UNANSWERED_MS = 60_000;
-interface Given {
-  id: string;
-  /** When it was given or, without an answer, given up. */
-  at: number;
-  answer: Promise<Answer<unknown>> | null;
-}
-/** Commands whose answer has not come: under way, or lost and perhaps done all the same. */
-const unanswered = new Map<string, Given>();
-
 /**
- * Gives a command with a request id. `entity`: the ticket it is about; with it, and when the command may wait, a missing
- * network puts it into the outbox (state "queued") instead of failing. The same command given again by the same person
- * before an answer came is the same command: a glove taps twice, and a lost answer is asked for again. Throws RpcError
- * when it is refused or cannot wait.
+ * Gives a command with a request id. `entity`: what it is about, where its arguments do not say it; with it, and when the
+ * command may wait, no answer puts it into the outbox (state "queued") instead of failing. The same command given again by
+ * the same person before an answer came is the same command, also after a reload: a glove taps twice, and a lost answer is
+ * asked for again. Throws RpcError when it is refused or cannot wait.
  */
 export function command<T, N extends RpcName = RpcName>(
   name: N,
   given: Omit<RpcArgs<N>, "p_request_id">,
   entity?: string,
 ): Promise<Answer<T>> {
-  const user_id = standing(); // who gives it; at a shared station somebody else may stand there when the answer comes
-  const same = JSON.stringify([name, given, entity, user_id]);
-  const before = unanswered.get(same);
-  if (before?.answer) return before.answer as Promise<Answer<T>>;
-  const isKnown = before !== undefined && Date.now() - before.at < UNANSWERED_MS;
-  const one: Given = { id: isKnown ? before.id : newRequestId(), at: Date.now(), answer: null };
-  unanswered.set(same, one);
-  const answer = once<T, N>(one.id, user_id, name, given, entity);
-  one.answer = answer;
-  answer.then(
-    () => unanswered.delete(same),
-    (error: unknown) => {
-      one.answer = null;
-      one.at = Date.now();
-      if (!(error instanceof RpcError && error.canRepeat)) unanswered.delete(same);
-    },
-  );
-  return answer;
-}
-
-async function once<T, N extends RpcName>(
-  id: string,
-  user_id: string | null,
-  name: N,
-  given: Omit<RpcArgs<N>, "p_request_id">,
-  entity: string | undefined,
-): Promise<Answer<T>> {
-  const mayWait = entity !== undefined && user_id !== null && isQueueable(name);
-  const wait = async (): Promise<Answer<T>> => {
-    await outbox.add({
-      id,
-      entity: entity ?? "",
-      rpc: name,
-      args: given as Record<string, unknown>,
-      user_id: user_id ?? "",
-      at: Date.now(),
-    });
-    return { state: "queued" };
-  };
-  if (mayWait && outbox.holds(entity)) return wait();
-  try {
-    return { state: "done", data: await rpc<T>(name, { ...given, p_request_id: id }) };
-  } catch (error) {
-    if (mayWait && error instanceof RpcError && error.canRepeat) return wait();
-    const mayRepeat = error instanceof RpcError && error.canRepeat && navigator.onLine && standing() === user_id;
-    if (!mayRepeat) throw error;
-    return { state: "done", data: await rpc<T>(name, { ...given, p_request_id: id }) }; // once more: the id makes it safe
-  }
+  const args = given as Record<string, unknown>;
+  return outbox.give<T>({ rpc: name, args, entity: entity ?? entityOf(name, args) });
 }

@@ -102,5 +102,25 @@ const COMMAND_NAMES: Record<string, MessageDescriptor> = {
   mark_reviewed: msg`Mark as reviewed`,
   qc_return_to_decorating: msg`Send back to Decorating`,
   cancel_order: msg`Cancel the order`,
+  start_step: msg`Start the step`,
+  pause_step: msg`Pause the step`,
+  complete_step: msg`End the step`,
+  report_production: msg`Report pieces`,
+  record_quality: msg`Report pieces that are not good`,
+  record_count: msg`Read the counter`,
+  consume_lot: msg`Use material`,
+  start_stop: msg`It stands`,
+  end_stop: msg`It runs again`,
+  answer_stop: msg`I am on it`,
+  classify_stop: msg`Why it stood`,
+  report_repair: msg`Report a problem`,
+  acknowledge_repair: msg`I have seen the repair`,
+  start_repair: msg`Begin the repair`,
+  wait_repair: msg`The repair has to wait`,
+  complete_repair: msg`The repair is done`,
+  verify_repair: msg`The repair was tried`,
+  close_repair: msg`Close the repair`,
 };
-export const commandName = named(COMMAND_NAMES);
+const nameOfCommand = named(COMMAND_NAMES);
+/** What people call a command; of one that only waits for its answer, its own words. */
+export const commandName = (rpc: string): string => nameOfCommand(rpc).replaceAll("_", " ");

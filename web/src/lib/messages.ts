@@ -1,6 +1,7 @@
 import { i18n, type MessageDescriptor } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
-import { stageName } from "./labels";
+import { commandName, stageName } from "./labels";
+import type { Waiting } from "./outbox";
 import { RpcError } from "./rpc";
 
 type Facts = Record<string, unknown>;
@@ -71,4 +72,9 @@ export function explain(error: unknown): string {
   if (error.kind === "busy") return i18n._(msg`The server is busy. Try again in a moment.`);
   if (error.kind === "signed-out") return i18n._(msg`You were signed out. Sign in again.`);
   return sentence(error.hint, error.details, error.message || i18n._(msg`Something went wrong.`));
+}
+
+/** What to tell a person whose command has no answer yet. */
+export function queuedText({ rpc, entity }: Waiting): string {
+  return i18n._(msg`No answer yet: ${commandName(rpc)} (${entity}). It is sent again by itself, and counts once.`);
 }

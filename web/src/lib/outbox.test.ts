@@ -1,114 +1,248 @@
 import "fake-indexeddb/auto";
 import { beforeEach, expect, test } from "vitest";
 import { indexedStorage } from "./local-db";
-import { isQueueable, Outbox, type SendOutcome, type Waiting } from "./outbox";
+import { Outbox, type SendOutcome, type Waiting } from "./outbox";
+import { toRpcError } from "./rpc";
+import { entityOf, isQueueable } from "./waits";
 
 let sent: string[];
-let answer: (entry: Waiting) => SendOutcome;
+let asked: Waiting[];
+let answer: (entry: Waiting) => SendOutcome | Promise<SendOutcome>;
 let user: string | null;
+let online: boolean;
 let made: number;
+let time: number;
 
+/** A page of the client: what an earlier one left behind is on the disk only. */
 const open = () =>
-  new Outbox(
-    indexedStorage,
-    async (entry) => {
+  new Outbox({
+    storage: indexedStorage,
+    send: async (entry) => {
       sent.push(entry.id);
+      asked.push(entry);
       return answer(entry);
     },
-    () => user,
-  );
+    user: () => user,
+    isOnline: () => online,
+    newId: () => `id-${++made}`,
+    now: () => time,
+    serverNow: () => time + 1000,
+  });
+
+const done = (data: unknown = null): SendOutcome => ({ kind: "done", data });
+const lost = (): SendOutcome => ({ kind: "later", error: toRpcError({ message: "Failed to fetch" }, 0) });
+const no = (): SendOutcome => ({
+  kind: "refused",
+  error: toRpcError({ message: "No.", hint: "order.closed", code: "PT409" }, 409),
+});
 
 beforeEach(async () => {
-  sent = [];
-  answer = () => ({ kind: "done" });
-  user = "olga";
-  made = 0;
+  [sent, asked, user, online, made, time] = [[], [], "olga", true, 0, Date.parse("2026-11-22T10:00:00Z")];
+  answer = () => done();
   for (const entry of await indexedStorage.all()) await indexedStorage.remove(entry.id);
 });
 
-const add = (outbox: Outbox, id: string, entity: string, user_id = "olga") =>
-  outbox.add({ id, entity, rpc: "set_storage", args: {}, user_id, at: ++made });
-const no = (): SendOutcome => ({ kind: "refused", hint: "order.closed", message: "No.", details: {} });
-const ids = (outbox: Outbox) => outbox.entries.get().map((entry) => `${entry.id} ${entry.state}`);
+const store = (outbox: Outbox, storage: string, ticket: string) =>
+  outbox.give({ rpc: "set_storage", args: { p_storage: storage }, entity: ticket });
+const piece = (outbox: Outbox, good = 1) => {
+  const args = { p_code: "PO-1", p_good: good };
+  return outbox.give({ rpc: "report_production", args, entity: entityOf("report_production", args) });
+};
+const shown = (outbox: Outbox) => outbox.entries.get().map((entry) => `${entry.id} ${entry.state}`);
+/** Everything given now is lost on the way, without a second try. */
+const cut = () => {
+  online = false;
+  answer = lost;
+};
+const mend = () => {
+  online = true;
+  answer = () => done();
+  sent = [];
+};
 
 test("commands go out in the order in which they were given, once", async () => {
   const outbox = open();
-  for (const id of ["a", "b", "c"]) await add(outbox, id, "ticket-1");
+  cut();
+  for (const place of ["a", "b", "c"]) await store(outbox, place, "ticket-1");
+  mend();
   await Promise.all([outbox.drain(), outbox.drain()]);
-  expect(sent).toEqual(["a", "b", "c"]);
+  expect(sent).toEqual(["id-1", "id-2", "id-3"]);
   await outbox.drain();
-  expect(sent).toEqual(["a", "b", "c"]);
+  expect(sent.length).toBe(3);
   expect(await indexedStorage.all()).toEqual([]);
 });
 
-test("they survive a reload, with their request ids and their order", async () => {
-  const before = open();
-  await add(before, "z", "ticket-1");
-  await add(before, "a", "ticket-1");
+test("a count whose answer was lost keeps its request id through a reload, and the tap an hour later counts once", async () => {
+  cut();
+  expect((await piece(open())).state).toBe("queued");
+  time += 3_600_000;
+  const after = open();
+  expect(await piece(after)).toMatchObject({ state: "queued", entry: { id: "id-1" } }); // the glove, again
+  expect(shown(after)).toEqual(["id-1 waiting"]);
+  mend();
+  await after.drain();
+  expect([sent, shown(after)]).toEqual([["id-1"], []]);
+  expect(await piece(after)).toEqual({ state: "done", data: null }); // answered: the next piece is another one
+  expect(sent).toEqual(["id-1", "id-2"]);
+});
+
+test("a page that is gone before the answer leaves its command behind, with its request id", async () => {
+  let given: (entry: Waiting) => void = () => undefined;
+  const reached = new Promise<Waiting>((resolve) => {
+    given = resolve;
+  });
+  answer = (entry) => {
+    given(entry);
+    return new Promise<SendOutcome>(() => undefined);
+  };
+  void piece(open());
+  await reached;
+  mend();
+  const after = open();
+  await after.load();
+  expect(shown(after)).toEqual(["id-1 waiting"]);
+  await after.drain();
+  expect(sent).toEqual(["id-1"]);
+});
+
+test("a second identical count before the first is answered is the same one, whatever was given between", async () => {
+  const outbox = open();
+  cut();
+  await piece(outbox, 1);
+  await piece(outbox, 5);
+  await piece(outbox, 1);
+  expect(shown(outbox)).toEqual(["id-1 waiting", "id-2 waiting"]);
+  await store(outbox, "fridge", "ticket-1");
+  await store(outbox, "shelf", "ticket-1");
+  await store(outbox, "fridge", "ticket-1"); // back again: another wish
+  expect(outbox.entries.get().filter((entry) => entry.entity === "ticket-1").length).toBe(3);
+});
+
+test("two taps while it is under way are one command, and a lost answer is asked for once more at once", async () => {
+  const outbox = open();
+  let tries = 0;
+  answer = () => (++tries === 1 ? lost() : done("counted"));
+  const [first, second] = await Promise.all([piece(outbox), piece(outbox)]);
+  expect([first, second]).toEqual(Array(2).fill({ state: "done", data: "counted" }));
+  expect(sent).toEqual(["id-1", "id-1"]);
+  expect(await indexedStorage.all()).toEqual([]);
+});
+
+test("what only a person may repeat stays with its request id, and is never sent by itself", async () => {
+  cut();
+  const undo = { rpc: "undo_production", args: { p_count_id: 7 } };
+  await expect(open().give(undo)).rejects.toMatchObject({ kind: "offline" });
+  mend();
   const after = open();
   await after.load();
   await after.drain();
-  expect(sent).toEqual(["z", "a"]);
+  expect([sent, shown(after)]).toEqual([[], ["id-1 unanswered"]]);
+  await after.give(undo);
+  expect([sent, shown(after)]).toEqual([["id-1"], []]);
+  expect(await indexedStorage.all()).toEqual([]);
+});
+
+test("the same words a day later are another wish; the old one still waits for a person", async () => {
+  const outbox = open();
+  cut();
+  const pack = { rpc: "finalize_pack", args: { p_sn: "1" } };
+  await expect(outbox.give(pack)).rejects.toThrow();
+  time += 24 * 3_600_000;
+  mend();
+  await outbox.give(pack);
+  expect([sent, shown(outbox)]).toEqual([["id-2"], ["id-1 unanswered"]]);
+  await outbox.retry("id-1");
+  expect([sent, shown(outbox)]).toEqual([["id-2", "id-1"], []]);
+});
+
+test("a machine's commands carry the time of the tap, by the server's clock, and keep their order", async () => {
+  const outbox = open();
+  cut();
+  for (const rpc of ["start_stop", "end_stop"]) {
+    await outbox.give({ rpc, args: { p_machine: "SAW-1" }, entity: entityOf(rpc, { p_machine: "SAW-1" }) });
+    time += 60_000;
+  }
+  time += 3_600_000;
+  mend();
+  await outbox.drain();
+  const given = asked.slice(-2).map(({ rpc, args }) => [rpc, args.p_at]);
+  expect(given).toEqual([
+    ["start_stop", "2026-11-22T10:00:01.000Z"],
+    ["end_stop", "2026-11-22T10:01:01.000Z"],
+  ]);
+});
+
+test("an instant that a person gave is not the time of the tap", async () => {
+  const args = { p_machine: "SAW-1", p_at: "2026-11-22T08:00:00.000Z" };
+  await open().give({ rpc: "start_stop", args, entity: "SAW-1" });
+  expect(asked[0]?.args).toEqual(args);
 });
 
 test("without an answer nothing is removed, and the same request id goes again", async () => {
   const outbox = open();
-  await add(outbox, "a", "ticket-1");
-  await add(outbox, "b", "ticket-2");
-  answer = () => ({ kind: "later" });
+  cut();
+  await store(outbox, "a", "ticket-1");
+  await store(outbox, "b", "ticket-2");
   await outbox.drain();
-  expect(ids(outbox)).toEqual(["a waiting", "b waiting"]);
-  answer = () => ({ kind: "done" });
+  expect(shown(outbox)).toEqual(["id-1 waiting", "id-2 waiting"]);
+  mend();
   await outbox.drain();
-  expect(sent).toEqual(["a", "a", "b"]);
+  expect(sent).toEqual(["id-1", "id-2"]);
 });
 
 test("a refusal holds back its own ticket only, until somebody decides", async () => {
   const outbox = open();
-  await add(outbox, "a", "ticket-1");
-  await add(outbox, "b", "ticket-1");
-  await add(outbox, "c", "ticket-2");
-  answer = (entry) => (entry.id === "a" ? no() : { kind: "done" });
+  cut();
+  await store(outbox, "a", "ticket-1");
+  await store(outbox, "b", "ticket-1");
+  await store(outbox, "c", "ticket-2");
+  mend();
+  answer = (entry) => (entry.id === "id-1" ? no() : done());
   await outbox.drain();
-  expect(sent).toEqual(["a", "c"]);
-  expect(ids(outbox)).toEqual(["a refused", "b waiting"]);
+  expect(sent).toEqual(["id-1", "id-3"]);
+  expect(shown(outbox)).toEqual(["id-1 refused", "id-2 waiting"]);
   expect(outbox.entries.get()[0]?.refusal?.message).toBe("No.");
-  await outbox.drop("a");
-  expect(sent).toEqual(["a", "c", "b"]);
-  expect(ids(outbox)).toEqual([]);
+  await outbox.retry("id-1");
+  expect(shown(outbox)).toEqual(["id-1 refused", "id-2 waiting"]);
+  await outbox.drop("id-1");
+  expect(sent).toEqual(["id-1", "id-3", "id-1", "id-2"]);
+  expect(shown(outbox)).toEqual([]);
 });
 
-test("a refused command can be tried again", async () => {
+test("what is refused at once is nobody's business later", async () => {
   const outbox = open();
-  await add(outbox, "a", "ticket-1");
   answer = no;
-  await outbox.drain();
-  answer = () => ({ kind: "done" });
-  await outbox.retry("a");
-  expect(sent).toEqual(["a", "a"]);
-  expect(ids(outbox)).toEqual([]);
+  await expect(piece(outbox)).rejects.toMatchObject({ hint: "order.closed" });
+  expect([shown(outbox), await indexedStorage.all()]).toEqual([[], []]);
 });
 
-test("nobody sends what somebody else gave", async () => {
+test("nobody sends what somebody else gave, nor waits for it", async () => {
   const outbox = open();
-  await add(outbox, "a", "ticket-1", "olga");
-  await add(outbox, "b", "ticket-2", "tom");
+  cut();
+  await piece(outbox);
+  mend();
   user = "tom";
   await outbox.drain();
-  expect(sent).toEqual(["b"]);
+  expect(sent).toEqual([]);
+  expect(await piece(outbox)).toMatchObject({ state: "done" });
+  expect(sent).toEqual(["id-2"]);
   user = null;
   await outbox.drain();
-  expect(ids(outbox)).toEqual(["a waiting"]);
+  expect(shown(outbox)).toEqual(["id-1 waiting"]);
 });
 
 test("a new command queues behind those of its ticket", async () => {
   const outbox = open();
-  await add(outbox, "a", "ticket-1");
-  expect([outbox.holds("ticket-1"), outbox.holds("ticket-2")]).toEqual([true, false]);
+  cut();
+  await store(outbox, "a", "ticket-1");
+  mend();
+  expect((await store(outbox, "b", "ticket-1")).state).toBe("queued");
+  expect((await store(outbox, "b", "ticket-2")).state).toBe("done");
+  expect(shown(outbox)).toEqual(["id-1 waiting", "id-2 waiting"]);
 });
 
 test("what depends on the moment never waits", () => {
-  for (const name of ["scan", "undo_last", "cancel_order", "qc_return_to_decorating", "acknowledge_order_change"]) {
+  for (const name of ["scan", "undo_last", "undo_production", "cancel_order", "update_repair", "scan_step"]) {
     expect(isQueueable(name), name).toBe(false);
   }
 });

@@ -1,12 +1,14 @@
+import type { RpcError } from "./rpc";
 import { createStore } from "./store";
+import { adds, isQueueable, withTime } from "./waits";
 
-/** One command that waits to be sent, or that the server refused and a person must look at. */
+/** One command without an answer: it waits to be sent, nobody knows what became of it, or the server refused it. */
 export interface Waiting {
   /** The command's request id: the server answers a repeat with its first answer. */
   id: string;
   /** Order in which they were given; grows. */
   seq: number;
-  /** Commands of one entity (a ticket) go out one after the other. */
+  /** Commands of one entity (a ticket, a machine) go out one after the other. */
   entity: string;
   rpc: string;
   args: Record<string, unknown>;
@@ -14,71 +16,88 @@ export interface Waiting {
   user_id: string;
   /** ms since 1970. */
   at: number;
-  state: "waiting" | "refused";
+  /** What was wanted: given again, it is the same command. */
+  wish: string;
+  /**
+   * asked: under way, by a page that may be gone · waiting: goes out by itself · unanswered: perhaps done, and only a
+   * person can say whether it still is to be · refused: the server said no.
+   */
+  state: "asked" | "waiting" | "unanswered" | "refused";
   /** Why it was refused: machine code and sentence of the server. */
   refusal: { hint: string; message: string; details: Record<string, unknown> } | null;
 }
 
-/** Where waiting commands are kept across reloads. */
+/** Where commands are kept across reloads. */
 export interface OutboxStorage {
   all(): Promise<Waiting[]>;
   put(entry: Waiting): Promise<void>;
   remove(id: string): Promise<void>;
 }
 
-export type SendOutcome =
-  | { kind: "done" }
-  | { kind: "later" }
-  | { kind: "refused"; hint: string; message: string; details: Record<string, unknown> };
+export type SendOutcome = { kind: "done"; data: unknown } | { kind: "later" | "refused"; error: RpcError };
 
-/** What may be sent later: commands that say exactly what they want of which ticket, whatever happened meanwhile. A scan
- * does not (its meaning depends on the ticket's state), nor undo, cancel, a return or an edit. */
-const QUEUEABLE = new Set([
-  "handle_print_barcode",
-  "complete_filling",
-  "start_covering",
-  "complete_covering",
-  "start_decorating",
-  "complete_decorating",
-  "start_packing",
-  "complete_packing",
-  "assign_staff",
-  "unassign_staff",
-  "set_storage",
-  "set_priority",
-]);
-export const isQueueable = (name: string): boolean => QUEUEABLE.has(name);
+export type Answer<T> = { state: "done"; data: T } | { state: "queued"; entry: Waiting };
+
+/** What an outbox needs of the world. */
+export interface Outside {
+  storage: OutboxStorage;
+  send(entry: Waiting): Promise<SendOutcome>;
+  user(): string | null;
+  isOnline(): boolean;
+  newId(): string;
+  /** ms since 1970, by our clock and by the server's. */
+  now(): number;
+  serverNow(): number;
+}
+
+export type Wish = Pick<Waiting, "rpc" | "args"> & { entity?: string | undefined };
+
+// What only a person may repeat is the same command for a shift; next day the same words are another wish.
+const SAME_MS = 12 * 3_600_000;
 
 /**
- * Commands given without a network. Sent once each, in order per entity; a refused one holds back the later ones of its
- * entity until a person retries or drops it. Nothing here is ever shown as done.
+ * Commands from the tap to their answer, kept on disk between: what has no answer yet keeps its request id through a
+ * reload, and the same tap once more is the same command. Sent in order per entity; a refused one holds back the later
+ * ones of its entity until a person retries or drops it. Nothing here is ever shown as done.
  */
 export class Outbox {
+  /** What a person should know of: all that is not simply under way. */
   readonly entries = createStore<Waiting[]>([]);
+  readonly #running = new Map<string, Promise<Answer<unknown>>>();
+  readonly #asked = new Set<string>();
+  #last = 0;
+  #ready: Promise<void> | null = null;
   #draining: Promise<void> | null = null;
 
-  constructor(
-    private readonly storage: OutboxStorage,
-    private readonly send: (entry: Waiting) => Promise<SendOutcome>,
-    private readonly user: () => string | null,
-  ) {}
+  constructor(private readonly out: Outside) {}
 
-  /** Reads what an earlier visit left behind. */
+  /** Reads what an earlier visit, or another tab, left behind. */
   async load(): Promise<void> {
-    this.#show(await this.storage.all());
+    const found = await this.out.storage.all();
+    this.#show(
+      found.filter((e) => !this.#asked.has(e.id)).map((e) => (e.state === "asked" ? { ...e, state: lostAs(e) } : e)),
+    );
   }
 
-  /** Stores a command; it is safe on disk when this resolves. Throws when the browser cannot store. */
-  async add(entry: Pick<Waiting, "id" | "entity" | "rpc" | "args" | "user_id" | "at">): Promise<void> {
-    const seq = 1 + Math.max(0, ...this.entries.get().map((e) => e.seq));
-    const full: Waiting = { ...entry, seq, state: "waiting", refusal: null };
-    await this.storage.put(full);
-    this.#show([...this.entries.get(), full]);
+  /**
+   * Gives a command. The answer; or "queued" when it waits: it may be sent later and has no answer, or stands behind one
+   * that has none. Throws RpcError when it is refused or cannot wait.
+   */
+  give<T>(wish: Wish): Promise<Answer<T>> {
+    const user_id = this.out.user() ?? ""; // at a shared station somebody else may stand there when the answer comes
+    const key = JSON.stringify([wish.rpc, wish.args, wish.entity, user_id]);
+    const running = this.#running.get(key);
+    if (running) return running as Promise<Answer<T>>;
+    const answer = this.#give<T>(wish, user_id, key).finally(() => this.#running.delete(key));
+    this.#running.set(key, answer);
+    return answer;
   }
 
-  /** Whether an earlier command of this entity still waits, so that a new one must queue behind it. */
-  holds(entity: string): boolean {
-    return this.entries.get().some((e) => e.entity === entity);
+  /** The first of this person's commands that has no answer and is about this. */
+  holds(entity: string): Waiting | undefined {
+    const user = this.out.user();
+    const holds = (e: Waiting) => e.entity === entity && e.user_id === user && e.state !== "unanswered";
+    return this.entries.get().find(holds);
   }
 
   /** Sends what can be sent. Concurrent calls share one run. */
@@ -97,20 +116,77 @@ export class Outbox {
   }
 
   async drop(id: string): Promise<void> {
-    await this.storage.remove(id);
-    this.#show(this.entries.get().filter((e) => e.id !== id));
+    await this.#forget(id);
     await this.drain();
+  }
+
+  async #give<T>(wish: Wish, user_id: string, key: string): Promise<Answer<T>> {
+    this.#ready ??= this.load().catch(() => undefined); // without a disk it is remembered as long as the page
+    await this.#ready;
+    const before = this.#same(key, wish.rpc);
+    if (before?.state === "waiting") {
+      void this.drain();
+      return { state: "queued", entry: before };
+    }
+    const entry = before ?? this.#entry(wish, user_id, key);
+    const mayWait = wish.entity !== undefined && user_id !== "" && isQueueable(wish.rpc);
+    const held = mayWait ? this.holds(wish.entity ?? "") : undefined;
+    if (held) return this.#wait(entry);
+    this.#asked.add(entry.id);
+    try {
+      if (!before) await this.out.storage.put(entry).catch(() => undefined);
+      return await this.#ask<T>(entry, mayWait);
+    } finally {
+      this.#asked.delete(entry.id);
+    }
+  }
+
+  async #ask<T>(entry: Waiting, mayWait: boolean): Promise<Answer<T>> {
+    let outcome = await this.out.send(entry);
+    const mayRepeat = this.out.isOnline() && (this.out.user() ?? "") === entry.user_id;
+    if (outcome.kind === "later" && outcome.error.canRepeat && mayRepeat) outcome = await this.out.send(entry); // its id makes it safe
+    if (outcome.kind === "done") {
+      await this.#forget(entry.id);
+      return { state: "done", data: outcome.data as T };
+    }
+    if (!outcome.error.canRepeat) await this.#forget(entry.id);
+    else if (mayWait) return this.#wait(entry);
+    else await this.#keep({ ...entry, state: "unanswered" }).catch(() => undefined);
+    throw outcome.error;
+  }
+
+  /** It is safe on disk when this resolves. Throws when the browser cannot store. */
+  async #wait<T>(entry: Waiting): Promise<Answer<T>> {
+    const waiting: Waiting = { ...entry, state: "waiting" };
+    await this.#keep(waiting);
+    return { state: "queued", entry: waiting };
+  }
+
+  #entry(wish: Wish, user_id: string, key: string): Waiting {
+    const [id, at] = [this.out.newId(), this.out.now()];
+    this.#last = 1 + Math.max(this.#last, ...this.entries.get().map((e) => e.seq));
+    const args = withTime(wish.rpc, wish.args, this.out.serverNow());
+    const { rpc, entity = "" } = wish;
+    return { id, seq: this.#last, entity, rpc, args, user_id, at, wish: key, state: "asked", refusal: null };
+  }
+
+  /** The same command given before and not answered; of those that wait only the last one, unless each is more. */
+  #same(key: string, rpc: string): Waiting | undefined {
+    const known = this.entries.get();
+    const same = known.filter((e) => e.wish === key).at(-1);
+    if (same?.state === "unanswered") return this.out.now() - same.at < SAME_MS ? same : undefined;
+    if (same?.state !== "waiting" || adds(rpc)) return same?.state === "waiting" ? same : undefined;
+    const { entity, user_id } = same;
+    return known.filter((e) => e.entity === entity && e.user_id === user_id).at(-1) === same ? same : undefined;
   }
 
   async #run(): Promise<void> {
     for (let next = this.#next(); next; next = this.#next()) {
-      const outcome = await this.send(next);
+      const outcome = await this.out.send(next);
       if (outcome.kind === "later") return;
-      if (outcome.kind === "done") {
-        await this.storage.remove(next.id);
-        this.#show(this.entries.get().filter((e) => e.id !== next?.id));
-      } else {
-        const { hint, message, details } = outcome;
+      if (outcome.kind === "done") await this.#forget(next.id);
+      else {
+        const { hint, message, details } = outcome.error;
         await this.#keep({ ...next, state: "refused", refusal: { hint, message, details } });
       }
     }
@@ -118,10 +194,10 @@ export class Outbox {
 
   /** The oldest command whose entity has nothing refused before it. */
   #next(): Waiting | undefined {
-    const user = this.user();
+    const user = this.out.user();
     const held = new Set<string>();
     for (const entry of this.entries.get()) {
-      if (entry.user_id !== user) continue;
+      if (entry.user_id !== user || entry.state === "unanswered") continue;
       if (entry.state === "refused") held.add(entry.entity);
       else if (!held.has(entry.entity)) return entry;
     }
@@ -129,11 +205,21 @@ export class Outbox {
   }
 
   async #keep(entry: Waiting): Promise<void> {
-    await this.storage.put(entry);
-    this.#show(this.entries.get().map((e) => (e.id === entry.id ? entry : e)));
+    await this.out.storage.put(entry);
+    this.#show([...this.entries.get().filter((e) => e.id !== entry.id), entry]);
+  }
+
+  async #forget(id: string): Promise<void> {
+    await this.out.storage.remove(id).catch(() => undefined);
+    const known = this.entries.get();
+    if (known.some((e) => e.id === id)) this.#show(known.filter((e) => e.id !== id));
   }
 
   #show(entries: Waiting[]): void {
     this.entries.set([...entries].sort((a, b) => a.seq - b.seq));
   }
 }
+
+/** What a command is whose page is gone before its answer came. */
+const lostAs = (entry: Waiting): "waiting" | "unanswered" =>
+  entry.entity !== "" && entry.user_id !== "" && isQueueable(entry.rpc) ? "waiting" : "unanswered";

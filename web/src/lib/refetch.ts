@@ -44,6 +44,7 @@ const SHOWN: Record<string, string[]> = {
   print_run: FARM,
   print_machine: ["print-machines", "farm-status", "schedule"],
   unit: UNITS,
+  recall: ["recall-trace", ...UNITS],
   box: ["unit"],
   kit: ["kits", "unit"],
   variant: ["variants", "unit"],

@@ -3,6 +3,7 @@ import { PostgrestClient } from "@supabase/postgrest-js";
 import { RealtimeClient } from "@supabase/realtime-js";
 import type { Database } from "./database.gen";
 import { person } from "./person";
+import { serverClock } from "./server-clock";
 
 /**
  * The parts of supabase-js that this client uses, put together as supabase-js does it. Storage and functions stay out:
@@ -65,8 +66,13 @@ function compose(url: string, api: string, key: string): Client {
     if (standing) all.set("x-takt-person", standing.token);
     return all;
   };
-  const signed: typeof fetch = async (input, init) =>
-    patient(input, { ...init, headers: await headers(init?.headers) });
+  const signed: typeof fetch = async (input, init) => {
+    const carried = await headers(init?.headers);
+    const asked = Date.now();
+    const answer = await patient(input, { ...init, headers: carried });
+    if (init?.method === "POST") serverClock.hear(asked, answer.headers.get("date")); // what was read may be a kept copy
+    return answer;
+  };
   const rest = new PostgrestClient<Database>(`${url}/rest/v1`, { fetch: signed });
   const realtime = new RealtimeClient(`${url.replace(/^http/, "ws")}/realtime/v1`, {
     params: { apikey: key },

@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, Outlet, useRouterState } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
+import { AutoLock } from "@/features/core/auto-lock";
 import { Shell } from "@/features/core/shell";
 import { SignInPage } from "@/features/core/sign-in";
 import { session } from "@/lib/session";
@@ -12,7 +13,13 @@ const LockPage = lazy(() => import("@/features/core/lock"));
 function Root() {
   const { status } = useStore(session);
   const path = useRouterState({ select: (state) => state.location.pathname });
-  if (path.startsWith("/report/")) return <Outlet />; // the code on a machine needs no account
+  const pages = (
+    <>
+      <AutoLock />
+      <Outlet />
+    </>
+  );
+  if (path.startsWith("/report/")) return pages; // the code on a machine needs no account
   if (status === "starting") return <Loading />;
   if (status === "locked") {
     return (
@@ -21,7 +28,7 @@ function Root() {
       </Suspense>
     );
   }
-  return status === "out" ? <SignInPage /> : <Outlet />;
+  return status === "out" ? <SignInPage /> : pages;
 }
 
 /** What everything is in. */

@@ -1,5 +1,5 @@
 import { command } from "@/lib/commands";
-import { explain } from "@/lib/messages";
+import { explain, queuedText } from "@/lib/messages";
 import { refetchStreams } from "@/lib/refetch";
 import type { RpcArgs, RpcName } from "@/lib/rpc";
 import { toast } from "./toast";
@@ -15,18 +15,26 @@ interface How<T> {
   next?: (data: T) => { label: string; run: () => void } | undefined;
 }
 
+/** What became of a command that was not refused; without `data` it waits for its answer. */
+export interface Given<T> {
+  data?: T;
+}
+
 /**
- * Gives a command that never waits for a network, and shows what came of it. The answer, or undefined where the server
- * refused: then its sentence is shown.
+ * Gives a command and shows what came of it. The answer, nothing in it where none has come and the command waits for it,
+ * or undefined where the server refused: then its sentence is shown.
  */
 export async function give<T, N extends RpcName = RpcName>(
   name: N,
   given: Omit<RpcArgs<N>, "p_request_id">,
   how: How<T>,
-): Promise<{ data: T } | undefined> {
+): Promise<Given<T> | undefined> {
   try {
     const answer = await command<T, N>(name, given);
-    if (answer.state !== "done") return undefined; // never: without an entity it does not wait
+    if (answer.state === "queued") {
+      toast("wait", queuedText(answer.entry));
+      return {};
+    }
     const { data } = answer;
     const text = how.said?.(data);
     if (text) toast(how.same?.(data) ? "wait" : "ok", text, how.next?.(data));

@@ -46,6 +46,11 @@ interface Asked {
   refetch: () => unknown;
 }
 
+/** That a part of a page could not be read, where there is nothing to wait for. */
+export function Trouble({ of }: { of: Asked }) {
+  return of.error && of.data === undefined ? <Failed error={of.error} retry={() => void of.refetch()} /> : null;
+}
+
 /** What stands where data will be: nothing when there is data, even old data. */
 export function Pending({ of }: { of: Asked }) {
   if (of.data !== undefined) return null;

@@ -43,7 +43,10 @@ function Countdown({ site }: { site: string | null }) {
   if (left > WARN_MS || left <= 0) return null;
   const seconds = Math.ceil(left / 1000);
   return (
-    <p role="status" className="flex items-center justify-center gap-2 bg-warn-bg px-3 py-2 font-medium text-warn">
+    <p
+      role="status"
+      className="no-print fixed inset-x-0 top-0 z-50 flex items-center justify-center gap-2 bg-warn-bg px-3 py-2 font-medium text-warn"
+    >
       <Timer aria-hidden className="size-5 shrink-0" />
       <Trans>This station locks in {seconds} s. Touch it to stay.</Trans>
     </p>

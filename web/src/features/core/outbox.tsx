@@ -9,6 +9,7 @@ import { saveJson } from "@/lib/save-file";
 import { session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { formatAge } from "@/lib/time";
+import { aboutOf } from "@/lib/waits";
 import { Button, LinkButton } from "@/ui/button";
 import { Page } from "@/ui/page";
 import { Empty } from "@/ui/states";
@@ -21,7 +22,7 @@ function exportAll(entries: Waiting[]): void {
   saveJson(name, { exported_at, origin: location.origin, user_agent: navigator.userAgent, commands: entries });
 }
 
-/** What the server has not had yet, and what it refused. */
+/** What has no answer yet, and what was refused. */
 export function OutboxPage() {
   const { t } = useLingui();
   const entries = useStore(outbox.entries);
@@ -40,7 +41,7 @@ export function OutboxPage() {
       {entries.length === 0 && <Empty>{t`Everything has reached the server.`}</Empty>}
       <ul className="flex flex-col gap-3">
         {entries.map((entry) => (
-          <li key={entry.id}>{entry.state === "refused" ? <Refused entry={entry} /> : <Waits entry={entry} />}</li>
+          <li key={entry.id}>{entry.state === "waiting" ? <Waits entry={entry} /> : <Undecided entry={entry} />}</li>
         ))}
       </ul>
     </Page>
@@ -61,7 +62,7 @@ function Waits({ entry }: { entry: Waiting }) {
   return (
     <div className="flex flex-wrap items-center gap-3 rounded-2xl border border-line bg-panel p-4">
       <Clock aria-hidden className="text-warn" />
-      <span className="font-mono font-semibold">{entry.entity}</span>
+      {entry.entity && <span className="font-mono font-semibold">{entry.entity}</span>}
       <span>{commandName(entry.rpc)}</span>
       <span className="ml-auto text-soft">
         <Trans>given {age} ago</Trans>
@@ -77,31 +78,57 @@ function Waits({ entry }: { entry: Waiting }) {
   );
 }
 
-function Refused({ entry }: { entry: Waiting }) {
+/** The page of what a command is about. */
+function placeOf({ rpc, entity }: Waiting): { to: string; params: object } | null {
+  switch (entity === "" ? undefined : aboutOf(rpc)) {
+    case "ticket":
+      return { to: "/orders/$id", params: { id: entity } };
+    case "order":
+      return { to: "/production/orders/$code", params: { code: entity } };
+    case "machine":
+      return { to: "/machine/$code", params: { code: entity } };
+    case "repair":
+      return { to: "/maintenance/repairs/$id", params: { id: entity } };
+    default:
+      return null;
+  }
+}
+
+/** Refused, or of those that nobody can know about: a person looks, and decides. */
+function Undecided({ entry }: { entry: Waiting }) {
   const reason = entry.refusal;
   const what = commandName(entry.rpc);
   const other = useOther(entry);
+  const place = placeOf(entry);
   return (
     <article className="rounded-2xl border-2 border-bad bg-bad-bg p-4 text-bad">
       <h2 className="flex items-center gap-2 text-lg font-bold">
         <TriangleAlert aria-hidden />
-        <Trans>
-          {entry.entity}: “{what}” was refused
-        </Trans>
+        <span>
+          {entry.entity} {reason ? <Trans>“{what}” was refused</Trans> : <Trans>“{what}” has no answer</Trans>}
+        </span>
       </h2>
-      <p className="mt-1 text-ink">{reason && sentence(reason.hint, reason.details, reason.message)}</p>
+      <p className="mt-1 text-ink">
+        {reason ? (
+          sentence(reason.hint, reason.details, reason.message)
+        ) : (
+          <Trans>Nobody knows whether it was done. Look first; sent again, it is done once at most.</Trans>
+        )}
+      </p>
       {other && (
         <p className="mt-1 text-ink">
           <Trans>{other} gave it.</Trans>
         </p>
       )}
       <div className="mt-3 flex flex-wrap gap-2">
-        <LinkButton to="/orders/$id" params={{ id: entry.entity } as never}>
-          <Trans>Open the ticket</Trans>
-        </LinkButton>
+        {place && (
+          <LinkButton to={place.to} params={place.params as never}>
+            <Trans>Open it</Trans>
+          </LinkButton>
+        )}
         {!other && (
           <Button onClick={() => void outbox.retry(entry.id)}>
-            <RotateCw aria-hidden /> <Trans>Try again</Trans>
+            <RotateCw aria-hidden /> {reason ? <Trans>Try again</Trans> : <Trans>Send it again</Trans>}
           </Button>
         )}
         <Button look="danger" onClick={() => void outbox.drop(entry.id)}>

@@ -32,7 +32,6 @@ import { lockStation } from "@/lib/station";
 import { useStore } from "@/lib/store";
 import { cx } from "@/ui/cx";
 import { Toasts } from "@/ui/toast";
-import { AutoLock } from "./auto-lock";
 import { LiveBanner } from "./live-banner";
 
 const MenuDialog = lazy(() => import("./menu"));
@@ -102,7 +101,6 @@ export function Shell() {
       <Navigation onMenu={() => setMenu(true)} />
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <LiveBanner />
-        <AutoLock />
         <main id="main" ref={main} tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
           <Outlet />
         </main>
@@ -189,7 +187,7 @@ function WaitingLink() {
   const { t } = useLingui();
   const entries = useStore(outbox.entries);
   if (entries.length === 0) return null;
-  const refused = entries.some((entry) => entry.state === "refused");
+  const refused = entries.some((entry) => entry.state !== "waiting"); // only a person can decide about it
   return (
     <Link to="/outbox" className={cx(ITEM, "font-semibold", refused ? "bg-bad-bg text-bad" : "bg-warn-bg text-warn")}>
       <CloudUpload aria-hidden className="size-6" />

@@ -1,7 +1,7 @@
 import { i18n } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
 import type { RpcArgs, RpcName } from "@/lib/rpc";
-import { give } from "@/ui/give";
+import { type Given, give } from "@/ui/give";
 import type { StopChange, StopRow } from "./types";
 
 /** Whatever is said about machines, their stops and their shifts. */
@@ -13,7 +13,7 @@ export function order<T, N extends RpcName = RpcName>(
   given: Omit<RpcArgs<N>, "p_request_id">,
   said?: (data: T) => string | null | undefined,
   next?: (data: T) => { label: string; run: () => void } | undefined,
-): Promise<{ data: T } | undefined> {
+): Promise<Given<T> | undefined> {
   return give<T, N>(name, given, { streams: STREAMS, ...(said && { said }), ...(next && { next }) });
 }
 

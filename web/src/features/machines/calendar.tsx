@@ -118,6 +118,7 @@ function Exceptions({ site, centre, plans }: { site: string | null; centre: stri
         )
       }
     >
+      <Pending of={list} />
       {list.data?.length === 0 && <p className="text-soft">{t`None ahead.`}</p>}
       <ul className="flex flex-col gap-1">
         {list.data?.map((one) => (
@@ -173,6 +174,7 @@ function PlannedStops({ site, plans }: { site: string | null; plans: boolean }) 
         )
       }
     >
+      <Pending of={list} />
       {list.data?.length === 0 && <p className="text-soft">{t`None ahead. Breaks belong to their shifts.`}</p>}
       <ul aria-label={t`Planned stops`} className="flex flex-col gap-1">
         {list.data?.map((one) => {

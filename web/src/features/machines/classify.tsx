@@ -7,6 +7,7 @@ import { formatInstant, formatSpan, instantOfWall } from "@/lib/time";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Input, Select, TextArea } from "@/ui/field";
+import { Pending } from "@/ui/states";
 import { classify, order } from "./act";
 import { useStopReasons } from "./queries";
 import type { StopChange, StopReason, StopRow } from "./types";
@@ -74,6 +75,7 @@ export function ClassifyDialog({ stop, onClose }: { stop: StopRow; onClose: () =
           value={comment}
           onChange={(event) => setComment(event.target.value)}
         />
+        <Pending of={reasons} />
         {families.map((family) => {
           const title = reasons.data?.find((one) => one.code === family)?.title ?? null;
           return (

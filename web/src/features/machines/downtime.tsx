@@ -5,6 +5,7 @@ import { instantOfWall } from "@/lib/time";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Input, Select, Switch, TextArea } from "@/ui/field";
+import { Pending, Trouble } from "@/ui/states";
 import { order } from "./act";
 import { useAndon, useStopReasons } from "./queries";
 import type { StopChange } from "./types";
@@ -53,6 +54,8 @@ export function DowntimeDialog({ machine, onClose }: { machine?: string | undefi
       note={t`For time in which a machine stood and did not tell. It holds whatever the machine says.`}
     >
       <form onSubmit={send} className="flex flex-col gap-3">
+        <Pending of={machines} />
+        <Trouble of={reasons} />
         <Select
           label={t`Machine`}
           name="machine"

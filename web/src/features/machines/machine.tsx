@@ -1,5 +1,6 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useParams } from "@tanstack/react-router";
+import { Unanswered } from "@/features/core/unanswered";
 import { useMachine } from "@/features/maintenance/queries";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
@@ -7,7 +8,7 @@ import { formatNumber } from "@/lib/time";
 import { LinkButton } from "@/ui/button";
 import { ChartPatterns } from "@/ui/charts/patterns";
 import { Page, Panel } from "@/ui/page";
-import { Pending } from "@/ui/states";
+import { Pending, Trouble } from "@/ui/states";
 import { useMachineScan } from "./frame";
 import { MachineActions } from "./machine-actions";
 import { Plans, Repairs } from "./machine-work";
@@ -40,6 +41,7 @@ export function MachinePage() {
       }
     >
       <ChartPatterns />
+      <Unanswered entity={code} />
       <Pending of={andon} />
       {now && (
         <>
@@ -49,6 +51,7 @@ export function MachinePage() {
         </>
       )}
       {andon.data?.length === 0 && <p className="text-soft">{t`This machine is not in use any more.`}</p>}
+      <Trouble of={detail} />
       {detail.data && (
         <div className="grid items-start gap-4 lg:grid-cols-2">
           <Repairs of={detail.data} />

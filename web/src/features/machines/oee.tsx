@@ -44,6 +44,7 @@ export function OeePage() {
           <Drill scope={scope} span={span} />
           <div className="grid items-start gap-4 xl:grid-cols-2">
             <Panel title={t`Where the time went`}>
+              <Pending of={losses} />
               {losses.data && <Waterfall inputs={total.inputs} ratios={total.ratios} losses={losses.data} />}
             </Panel>
             <Panel

@@ -5,7 +5,7 @@ import { formatNumber, formatSpan } from "@/lib/time";
 import { DataRow, DataTable } from "@/ui/charts/table";
 import { DayRange } from "@/ui/day-range";
 import { Panel } from "@/ui/page";
-import { Pending } from "@/ui/states";
+import { Empty, Pending } from "@/ui/states";
 import { LineChoice, MachineChoice } from "./choices";
 import { MachinesFrame } from "./frame";
 import { type Reliability, useFilter, useReliability, useScope, useSpan } from "./queries";
@@ -82,6 +82,7 @@ function Machines({ of }: { of: Reliability }) {
   const { t } = useLingui();
   const mtbfWords = useMtbfWords();
   const heads = [t`Machine`, t`Failures`, "MTTR", "MTBF", t`It ran`, t`Until acknowledged`, t`Waiting`, t`Still down`];
+  if (of.mtbf.length === 0) return <Empty>{t`No machine stood there in this time.`}</Empty>;
   return (
     <DataTable label={t`By machine`} heads={heads}>
       {of.mtbf.map((one) => {

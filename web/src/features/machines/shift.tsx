@@ -57,6 +57,7 @@ export function ShiftPage() {
           </Select>
         </div>
       </search>
+      <Pending of={machines} />
       {machines.data?.length === 0 && <p className="text-soft">{t`There are no machines yet. A planner adds them.`}</p>}
       {machine && <Pending of={board} />}
       {board.data && !board.error && <Board hours={board.data} />}

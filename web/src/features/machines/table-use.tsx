@@ -4,6 +4,7 @@ import { formatDay, formatNumber } from "@/lib/time";
 import { Bar } from "@/ui/charts/bar";
 import { DataRow, DataTable } from "@/ui/charts/table";
 import { Panel } from "@/ui/page";
+import { Trouble } from "@/ui/states";
 import { type Span, useTableUse } from "./queries";
 
 const SHOWN = 40;
@@ -13,7 +14,7 @@ export function TableUse({ site, span }: { site: string | null; span: Span }) {
   const { t } = useLingui();
   const use = useTableUse(site, span);
   const rows = (use.data ?? []).filter((one) => (one.occupied ?? 0) > 0).slice(-SHOWN);
-  if (rows.length === 0) return null;
+  if (rows.length === 0) return <Trouble of={use} />;
   return (
     <Panel title={t`How full the tables were`}>
       <DataTable

@@ -1,5 +1,5 @@
 import type { RpcArgs, RpcName } from "@/lib/rpc";
-import { give } from "@/ui/give";
+import { type Given, give } from "@/ui/give";
 
 /** Whatever maintenance does; stops and machines go with repairs. */
 const STREAMS = ["repair", "machine", "line", "stop", "stock"];
@@ -10,6 +10,6 @@ export function maintain<T, N extends RpcName = RpcName>(
   given: Omit<RpcArgs<N>, "p_request_id">,
   said?: (data: T) => string | null | undefined,
   next?: (data: T) => { label: string; run: () => void } | undefined,
-): Promise<{ data: T } | undefined> {
+): Promise<Given<T> | undefined> {
   return give<T, N>(name, given, { streams: STREAMS, ...(said && { said }), ...(next && { next }) });
 }

@@ -5,6 +5,7 @@ import { useSite } from "@/features/production/queries";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Select, Switch, TextArea } from "@/ui/field";
+import { Pending, Trouble } from "@/ui/states";
 import { maintain } from "./act";
 import { useMachines, useSymptoms } from "./queries";
 import type { RepairChange } from "./types";
@@ -45,6 +46,8 @@ export function NewRepairDialog({ machine, onClose }: { machine?: string | undef
   return (
     <Dialog open onClose={onClose} title={t`Report a problem`}>
       <form onSubmit={send} className="flex flex-col gap-3">
+        <Pending of={machines} />
+        <Trouble of={symptoms} />
         <Select
           label={t`Machine`}
           name="machine"

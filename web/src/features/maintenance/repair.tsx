@@ -1,5 +1,6 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Link, useParams } from "@tanstack/react-router";
+import { Unanswered } from "@/features/core/unanswered";
 import { useSiteZone } from "@/features/production/queries";
 import { formatInstant, formatNumber } from "@/lib/time";
 import { Badge } from "@/ui/badge";
@@ -30,6 +31,7 @@ export function RepairPage() {
         </LinkButton>
       }
     >
+      <Unanswered entity={id} />
       <Pending of={repair} />
       {data && (
         <>

@@ -2,7 +2,7 @@ import { i18n } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
 import type { RpcArgs, RpcName } from "@/lib/rpc";
 import { may, session } from "@/lib/session";
-import { give } from "@/ui/give";
+import { type Given, give } from "@/ui/give";
 import type { RunChange, RunLine } from "./types";
 
 // Whatever is done here, a print may find its parts and an order its promise.
@@ -14,7 +14,7 @@ export function farm<T, N extends RpcName = RpcName>(
   given: Omit<RpcArgs<N>, "p_request_id">,
   said: (data: T) => string | null,
   next?: (data: T) => { label: string; run: () => void } | undefined,
-): Promise<{ data: T } | undefined> {
+): Promise<Given<T> | undefined> {
   return give<T, N>(name, given, { streams: STREAMS, said, ...(next && { next }) });
 }
 

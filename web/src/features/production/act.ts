@@ -1,5 +1,5 @@
 import type { RpcArgs, RpcName } from "@/lib/rpc";
-import { give } from "@/ui/give";
+import { type Given, give } from "@/ui/give";
 
 /** Whatever is done on the floor: orders, their lots, what is made again, and what waits for a decision. */
 export const STREAMS = ["production_order", "approval", "work_centre", "lot", "routing"];
@@ -10,6 +10,6 @@ export function produce<T, N extends RpcName = RpcName>(
   given: Omit<RpcArgs<N>, "p_request_id">,
   said?: (data: T) => string | null | undefined,
   next?: (data: T) => { label: string; run: () => void } | undefined,
-): Promise<{ data: T } | undefined> {
+): Promise<Given<T> | undefined> {
   return give<T, N>(name, given, { streams: STREAMS, ...(said && { said }), ...(next && { next }) });
 }

@@ -8,6 +8,7 @@ import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/page";
 import { PhotoOnDemand } from "@/ui/photo";
+import { Trouble } from "@/ui/states";
 import { undoActivity } from "./lot-act";
 import type { LotActivity, LotDetail, LotPart, Mass } from "./lot-types";
 import { activityName } from "./lot-words";
@@ -154,6 +155,7 @@ export function OrderQuality({ code }: { code: string }) {
   const records = useRecords({ p_code: code });
   return (
     <>
+      <Trouble of={records} />
       <NotGood of={records.data ?? []} />
       {records.hasNextPage && (
         <Button disabled={records.isFetchingNextPage} onClick={() => void records.fetchNextPage()}>

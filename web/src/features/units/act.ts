@@ -15,7 +15,8 @@ export function unitCommand<T>(
   said?: (data: T) => string | null | undefined,
   next?: (data: T) => { label: string; run: () => void } | undefined,
 ): Promise<{ data: T } | undefined> {
-  return give<T>(name, given as never, { streams: STREAMS, ...(said && { said }), ...(next && { next }) });
+  const how = { streams: STREAMS, ...(said && { said }), ...(next && { next }) };
+  return give<T>(name, given as never, how) as Promise<{ data: T } | undefined>; // none of them may wait for its answer
 }
 
 /** The unit that a scanned code names; null when it is no unit's. Throws RpcError. */

@@ -88,9 +88,14 @@ export const OrderCard = memo(function OrderCard({ order, zone, assignee, canWor
 /** Honest about commands that have not reached the server. */
 export function NotSent({ id }: { id: string }) {
   const { t } = useLingui();
-  const count = useStore(outbox.entries).filter((entry) => entry.entity === id).length;
-  if (count === 0) return null;
-  return <Badge tone="warn" icon={<Clock aria-hidden />}>{t`Not sent yet`}</Badge>;
+  const mine = useStore(outbox.entries).filter((entry) => entry.entity === id);
+  if (mine.length === 0) return null;
+  const isLost = mine.every((entry) => entry.state === "unanswered");
+  return (
+    <Badge tone="warn" icon={<Clock aria-hidden />}>
+      {isLost ? t`No answer yet` : t`Not sent yet`}
+    </Badge>
+  );
 }
 
 const REST_MS = 500;

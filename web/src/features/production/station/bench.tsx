@@ -2,6 +2,7 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { Play, Undo2 } from "lucide-react";
 import { useState } from "react";
 import { useZone } from "@/features/core/queries";
+import { Unanswered, useUnanswered } from "@/features/core/unanswered";
 import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { dueInWords, formatNumber, plantDay } from "@/lib/time";
@@ -29,6 +30,7 @@ export function Bench({ station, actions, on }: { station: Station; actions: Act
   return (
     <Panel>
       <Head on={on} station={station} />
+      <Unanswered entity={on.code} />
       <Counts of={on} canStart={on.can_start} />
       {on.instructions && <p className="mt-3 rounded-lg bg-info-bg p-3 text-info">{on.instructions}</p>}
       {!on.can_run && !done && on.why && (
@@ -138,6 +140,7 @@ function More({ on, press, actions, centre }: Part & { centre: string }) {
   const [open, setOpen] = useState<"report" | "pause" | "end" | null>(null);
   const close = () => setOpen(null);
   const done = on.status === "COMPLETED";
+  const unanswered = useUnanswered(on.code); // until its answer is here nobody knows which report is the last one
   return (
     <div className="flex flex-wrap gap-2 border-t border-line pt-4">
       {!done && (
@@ -155,7 +158,7 @@ function More({ on, press, actions, centre }: Part & { centre: string }) {
           <Trans>End it early</Trans>
         </Button>
       )}
-      {on.undo_id !== null && (
+      {on.undo_id !== null && unanswered.length === 0 && (
         <Button className="ml-auto" onClick={() => press(actions.undo())}>
           <Undo2 aria-hidden /> <Trans>Undo my last report</Trans>
         </Button>

@@ -9,7 +9,7 @@ import { may, session } from "@/lib/session";
 import { useStore } from "@/lib/store";
 import { Button } from "@/ui/button";
 import { Page, Panel } from "@/ui/page";
-import { Empty, Pending } from "@/ui/states";
+import { Empty, Pending, Trouble } from "@/ui/states";
 import { Tabs } from "@/ui/tabs";
 import { DisabledNote } from "../centre-request";
 import { useCentres, useWorkQueue } from "../queries";
@@ -76,6 +76,7 @@ function Station({ centre }: { centre: string }) {
           <div role="status" aria-live="polite">
             <Answer said={said ?? idle} isNews={said !== null} />
           </div>
+          <Trouble of={station.reading} />
           {on && <Bench station={station} actions={actions} on={on} />}
           {on === null && <Empty>{t`This order has nothing to do here.`}</Empty>}
           {isFree && next && (

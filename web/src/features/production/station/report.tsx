@@ -4,6 +4,7 @@ import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { Input, Select, TextArea } from "@/ui/field";
 import { PhotoInput, PhotoWait, usePhoto } from "@/ui/photo";
+import { Trouble } from "@/ui/states";
 import { useCentre, useReasons } from "../queries";
 import type { Work } from "../types";
 import type { Actions } from "./actions";
@@ -49,6 +50,7 @@ export function ReportDialog(props: {
   return (
     <Dialog open onClose={props.onClose} title={t`Report on ${on.code}`} note={on.step_title}>
       <form onSubmit={send} className="flex flex-col gap-3">
+        <Trouble of={reasons} />
         <div className="grid grid-cols-3 gap-2">
           <Input label={t({ message: "Good", context: "pieces" })} name="good" defaultValue="" {...figure} />
           <Input

@@ -5,6 +5,7 @@ import { useStore } from "@/lib/store";
 import { formatAge, formatNumber } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
+import { Trouble } from "@/ui/states";
 import { useOpenRecords } from "../queries";
 import type { Work } from "../types";
 import { dispositionName } from "../words";
@@ -17,7 +18,7 @@ export function OpenRecords({ on, press, actions }: { on: Work; press: Station["
   const { who } = useStore(session);
   const records = useOpenRecords({ p_code: on.code, p_step: on.step });
   const list = records.data?.filter(({ record }) => record.sequence === on.sequence) ?? [];
-  if (list.length === 0) return null;
+  if (list.length === 0) return <Trouble of={records} />;
   return (
     <section aria-label={t`Being reworked or on hold`} className="flex flex-col gap-2">
       <h2 className="text-lg font-semibold">

@@ -4,6 +4,7 @@ import { FAIL_CODE, OK_CODE, refusal, type Said } from "@/features/units/station
 import { takeScans } from "@/features/workflows/scan/state";
 import { command, newRequestId } from "@/lib/commands";
 import { signal, type Tone } from "@/lib/feedback";
+import { queuedText } from "@/lib/messages";
 import { queries } from "@/lib/query";
 import { refetchStreams } from "@/lib/refetch";
 import { type RpcName, rpc } from "@/lib/rpc";
@@ -32,6 +33,8 @@ export interface Takes {
 export interface Station {
   centre: string;
   on: Work | null | undefined;
+  /** How reading it goes. */
+  reading: ReturnType<typeof useWork>;
   /** Which lot of the order the pieces are of, where somebody scanned it. */
   lot: string | null;
   material: Fitting | null;
@@ -58,7 +61,7 @@ export function useStation(centre: string, takes: Takes): Station {
   const [lot, setLot] = useState<string | null>(null);
   const [material, setMaterial] = useState<Fitting | null>(null);
   const [said, setSaid] = useState<Said | null>(null);
-  const { data: on } = useWork(centre, place);
+  const reading = useWork(centre, place);
   // What a scan is about: a lot may be scanned before the page has drawn the order that was scanned before it.
   const bench = useRef(place);
   const latest = useRef({ takes, change });
@@ -83,7 +86,7 @@ export function useStation(centre: string, takes: Takes): Station {
   async function run<T>(name: RpcName, given: object, done: (data: T) => Said): Promise<Tone> {
     try {
       const answer = await command<T>(name, given as never);
-      if (answer.state !== "done") return "ask"; // never: without an entity it does not wait
+      if (answer.state === "queued") return say({ tone: "ask", title: queuedText(answer.entry) });
       return say(done(answer.data));
     } catch (error) {
       return say(refusal(error));
@@ -158,7 +161,8 @@ export function useStation(centre: string, takes: Takes): Station {
 
   return {
     centre,
-    on,
+    on: reading.data,
+    reading,
     lot,
     material,
     said,

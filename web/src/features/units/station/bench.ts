@@ -1,17 +1,16 @@
 import { t } from "@lingui/core/macro";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { station, takeScans } from "@/features/workflows/scan/state";
-import { newRequestId } from "@/lib/commands";
+import { command, newRequestId } from "@/lib/commands";
 import { signal, type Tone } from "@/lib/feedback";
-import { explain } from "@/lib/messages";
+import { explain, queuedText } from "@/lib/messages";
 import { queries } from "@/lib/query";
 import { refetchStreams } from "@/lib/refetch";
 import { RpcError, type RpcName, rpc } from "@/lib/rpc";
-import { session } from "@/lib/session";
 import { STREAMS, scannedUnit } from "../act";
 import { readUnit, useFilter, useUnit } from "../queries";
 import type { Unit, UnitDetail } from "../types";
-import { firmHand, lostAnswers } from "./once";
+import { firmHand } from "./once";
 
 /** Codes that stand for the two buttons of a station, for hands that hold only a scanner. */
 export const OK_CODE = "TAKT-OK";
@@ -60,28 +59,6 @@ function keepUnit(unit: Unit | null | undefined): void {
   if (unit) queries.setQueryData<UnitDetail>(["unit", unit.sn], (old) => old && { ...old, unit });
 }
 
-const lost = lostAnswers(newRequestId);
-
-/** Sends a command; what was lost on the way is sent once more, and given again later it is still the same request. */
-async function sure<T>(name: RpcName, given: object): Promise<T> {
-  const standing = () => session.get().who?.user_id; // at a shared station somebody else may stand there when the answer comes
-  const mine = { ...given, user_id: standing() };
-  const sent = { ...given, p_request_id: lost.idOf(name, mine) } as never;
-  const again = (error: unknown) => {
-    const mayRepeat = error instanceof RpcError && error.canRepeat && navigator.onLine && standing() === mine.user_id;
-    if (mayRepeat) return rpc<T>(name, sent);
-    throw error;
-  };
-  try {
-    const data = await rpc<T>(name, sent).catch(again);
-    lost.known(name, mine);
-    return data;
-  } catch (error) {
-    if (!(error instanceof RpcError && error.canRepeat)) lost.known(name, mine);
-    throw error;
-  }
-}
-
 /** A label of which nobody knows whether it came out was just read: that settles it. */
 function settleLabel({ unit, label }: UnitDetail): void {
   if (label?.state !== "wanted") return;
@@ -119,7 +96,9 @@ export function useBench(takes: Takes): Bench {
 
   async function run<T>(name: RpcName, given: object, done: (data: T) => Said | Promise<Said>): Promise<Tone> {
     try {
-      const data = await sure<T>(name, given);
+      const answer = await command<T>(name, given as never);
+      if (answer.state === "queued") return say({ tone: "ask", title: queuedText(answer.entry) });
+      const { data } = answer;
       keepUnit((data as { unit?: Unit | null } | null)?.unit);
       return say(await done(data));
     } catch (error) {

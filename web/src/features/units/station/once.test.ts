@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { firmHand, lostAnswers } from "./once";
+import { firmHand } from "./once";
 
 test("two taps of a glove are one test: the second would record empty fields as a failure", async () => {
   let time = 0;
@@ -37,21 +37,4 @@ test("a button and its code are two hands; a step that failed may be tried again
   await expect(once("tap", () => Promise.reject(new Error("no network")))).rejects.toThrow("no network");
   time = 1600;
   expect(await once("tap", async () => "tried again")).toBe("tried again");
-});
-
-test("what was given again after a lost answer is the same request", () => {
-  let [time, made] = [0, 0];
-  const lost = lostAnswers(
-    () => `id-${++made}`,
-    () => time,
-  );
-  const given = { p_sn: "2611-GN-00001", p_result: "PASS" };
-  const first = lost.idOf("record_test_result", given);
-  expect(lost.idOf("record_test_result", { ...given })).toBe(first);
-  expect(lost.idOf("record_test_result", { ...given, p_result: "FAIL" })).not.toBe(first);
-  lost.known("record_test_result", given);
-  const second = lost.idOf("record_test_result", given);
-  expect(second).not.toBe(first);
-  time = 11 * 60_000;
-  expect(lost.idOf("record_test_result", given)).not.toBe(second);
 });

@@ -19,7 +19,7 @@ export function ScanPanel() {
     <aside
       aria-label={t`Scan console`}
       className="no-print fixed inset-x-0 bottom-16 z-30 flex max-h-[80dvh] flex-col overflow-y-auto rounded-t-2xl border-2
-        border-accent bg-panel shadow-2xl sm:inset-x-auto sm:right-3 sm:w-[26rem] sm:rounded-2xl lg:bottom-3"
+        border-accent bg-panel shadow-2xl min-[1400px]:z-50 sm:inset-x-auto sm:right-3 sm:w-[26rem] sm:rounded-2xl lg:bottom-3"
     >
       <header className="flex items-center gap-2 pl-4">
         <ScanBarcode aria-hidden className="text-accent" />
