@@ -195,6 +195,7 @@
 \ir M14_kpi/api_calendar.sql
 \ir M14_kpi/api_setup.sql
 \ir M14_kpi/api_oee.sql
+\ir M14_kpi/api_drill.sql
 \ir M14_kpi/api_andon.sql
 \ir M14_kpi/api_boards.sql
 \ir M14_kpi/api_shifts.sql

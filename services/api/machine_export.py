@@ -116,7 +116,7 @@ class MachineExport:
             return problem(422, "export.too_many", "That is too much for a file: ask for less.")
         kind, write = _FORMS[form]
         names = [name for name, _ in file.columns]
-        lines = [[_cell(row, path) for _, path in file.columns] for row in rows]
+        lines = [[cell(row, path) for _, path in file.columns] for row in rows]
         content = await asyncio.to_thread(write, names, lines)
         disposition = {"content-disposition": f'attachment; filename="{what}.{form}"'}
         return Response(content, 200, disposition, kind)
@@ -153,7 +153,8 @@ class MachineExport:
         return answer.json()
 
 
-def _cell(row: Mapping[str, Any], path: str) -> Any:
+def cell(row: Mapping[str, Any], path: str) -> Any:
+    """What stands in a line: the value at a path of the row; lists as one text."""
     value: Any = row
     for name in path.split("."):
         value = None if value is None else value[name]

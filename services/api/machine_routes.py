@@ -13,9 +13,21 @@ def _read(path: str, rpc: str, summary: str, *query: str) -> Route:
 
 MACHINE_TIME: tuple[Route, ...] = (
     _read("kpis/oee", "get_oee", "OEE with all it is made of", *_TIME, "by", "as_of"),
+    _read(
+        "kpis/{machine}/facts",
+        "get_oee_facts",
+        "The stops, counts and states behind a figure",
+        *("from", "to", "kind", "sku", "cursor", "limit"),
+    ),
     _read("kpis/losses", "get_losses", "What time was lost to", *_TIME, "as_of"),
     _read("kpis/mttr", "get_mttr", "Mean time to repair", *_TIME, "by", "as_of"),
     _read("kpis/mtbf", "get_mtbf", "Mean time between failures", *_TIME, "by", "as_of"),
+    _read(
+        "kpis/reliability",
+        "get_reliability_weeks",
+        "MTTR and MTBF of the last weeks",
+        *("weeks", "machine", "line", "work_centre", "site"),
+    ),
     _read(
         "kpis/{machine}/timeline",
         "get_machine_timeline",

@@ -272,6 +272,7 @@ def _migrations(paths: Paths) -> Iterator[Check]:
         yield Check("migrations", "ok", "all applied")
     yield _api(settings)
     yield from _shop_secrets(settings)
+    yield from _clock_jobs(settings)
 
 
 def _api(settings: Settings) -> Check:
@@ -304,6 +305,24 @@ def _shop_secrets(settings: Settings) -> Iterator[Check]:
         yield Check("shop secrets", "fail", reason, fix)
     else:
         yield Check("shop secrets", "ok", f"of {len(states)} shops")
+
+
+def _clock_jobs(settings: Settings) -> Iterator[Check]:
+    """Jobs of the clock that fail, as a whole or for single machines."""
+    query = (
+        "select name, last_error from private.scheduled_jobs where last_error is not null union all"
+        " select job || ' of ' || machine, error from private.machine_troubles"
+        " where last_at > now() - interval '1 day' order by 1"
+    )
+    try:
+        with psycopg.connect(settings.db_url()) as connection:
+            failing = connection.execute(query).fetchall()
+    except psycopg.Error as error:
+        yield Check("jobs", "warn", str(error).strip(), "See the check `migrations`.")
+        return
+    reason = "; ".join(f"{name}: {error}" for name, error in failing)
+    fix = "Mend what it says; the job goes on by itself." if failing else ""
+    yield Check("jobs", "fail" if failing else "ok", reason or "every job of the clock works", fix)
 
 
 def _listens(port: int | None) -> bool:

@@ -133,14 +133,20 @@ begin
        and not exists (select from public.repairs r where r.plan_id = p.id and r.is_open)
      order by p.machine, p.id
   loop
-    perform private.lock_machine(v_plan.machine);
-    select p.* into v_plan from public.maintenance_plans p where p.id = v_plan.id;   -- it may have been done while the machine was waited for
-    if private.is_plan_due(v_plan, p_now) and not exists (select from public.repairs r where r.plan_id = v_plan.id and r.is_open) then
-      perform private.emit_repair(private.open_work_order(v_plan, null), 'repair.due', null);
-    end if;
+    continue when not private.spare_machine(v_plan.machine);
+    begin
+      select p.* into v_plan from public.maintenance_plans p where p.id = v_plan.id;   -- it may have been done in between
+      if private.is_plan_due(v_plan, p_now) and not exists (select from public.repairs r where r.plan_id = v_plan.id and r.is_open) then
+        perform private.emit_repair(private.open_work_order(v_plan, null), 'repair.due', null);
+      end if;
+      perform private.note_trouble('open_due_work_orders', v_plan.machine, null);
+    exception when others then
+      perform private.note_trouble('open_due_work_orders', v_plan.machine, sqlerrm);
+    end;
   end loop;
 end $$;
-comment on function private.open_due_work_orders is 'Opens a work order for every plan that is due and has none open. Locks: machines by code.';
+comment on function private.open_due_work_orders is
+  'A job of the clock: a work order for every plan that is due and has none open. Locks: machines by code; those that somebody holds have their turn later.';
 
 create function public.start_work_order(p_plan_id bigint, p_request_id uuid default null)
 returns public.repair_change language plpgsql security definer set search_path = '' as $$

@@ -237,13 +237,14 @@ Errors: machine.unknown (404), request.reused (422).
 Idempotency: by p_request_id; without it every call makes another code.
 Locks: the machine.$$;
 
-create function private.life_count(p_kept numeric, p_last numeric, p_said numeric)
+create function private.counted_since(p_last numeric, p_said numeric)
 returns numeric language plpgsql immutable set search_path = '' as $$
 begin
   -- Less than last time: the counter was reset or swapped, and has counted this much since.
-  return p_kept + case when p_said is null then 0 when p_last is null or p_said < p_last then p_said else p_said - p_last end;
+  return case when num_nulls(p_last, p_said) > 0 then 0 when p_said < p_last then p_said else p_said - p_last end;
 end $$;
-comment on function private.life_count is 'What a machine has counted in its life, after its own counter showed p_said. It never goes back.';
+comment on function private.counted_since is
+  'What its own counter has counted since it was read last. The first reading is where counting begins: what it ran before it came here, nobody serviced here.';
 
 create function public.record_machine_reading(
   p_machine text, p_run_hours numeric default null, p_cycles numeric default null, p_request_id uuid default null)
@@ -253,6 +254,8 @@ declare
   v_actor uuid := private.authorize('maintenance.report', null, v_machine.site);
   v_answer jsonb := private.replay(v_actor, p_request_id, 'record_machine_reading', jsonb_build_array(p_machine, p_run_hours, p_cycles));
   v_counters public.machine_counters;
+  v_hours numeric;
+  v_cycles numeric;
 begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.machine_counters, v_answer);
@@ -262,8 +265,12 @@ begin
     perform private.fail(422, 'machine.reading', 'Enter what the counter of the machine shows.', jsonb_build_object('run_hours', p_run_hours, 'cycles', p_cycles));
   end if;
   perform private.lock_machine(p_machine);
+  select private.counted_since(c.last_run_hours, p_run_hours), private.counted_since(c.last_cycles, p_cycles) into v_hours, v_cycles
+    from public.machine_counters c where c.machine = p_machine for update;
+  -- What its signals have told already is not counted again.
   update public.machine_counters c
-     set run_hours = private.life_count(c.run_hours, c.last_run_hours, p_run_hours), cycles = private.life_count(c.cycles, c.last_cycles, p_cycles),
+     set run_hours = c.run_hours + greatest(v_hours - c.unread_run_hours, 0), unread_run_hours = greatest(c.unread_run_hours - v_hours, 0),
+         cycles = c.cycles + greatest(v_cycles - c.unread_cycles, 0), unread_cycles = greatest(c.unread_cycles - v_cycles, 0),
          last_run_hours = coalesce(p_run_hours, c.last_run_hours), last_cycles = coalesce(p_cycles, c.last_cycles), updated_at = now()
    where c.machine = p_machine returning c.* into v_counters;
   perform private.emit('machine', p_machine, 'machine.read', v_actor, jsonb_strip_nulls(jsonb_build_object('run_hours', v_counters.run_hours,
@@ -272,8 +279,9 @@ begin
   return v_counters;
 end $$;
 comment on function public.record_machine_reading is
-$$What the counters of a machine itself show: p_run_hours and p_cycles in all. The difference to the last reading is added; less than last time
-means a reset, after which it counted this much. Plans by run hours and cycles go by it.
+$$What the counters of a machine itself show: p_run_hours and p_cycles in all. The first reading is where counting begins; later the difference to the
+last one is added, but for what its signals have told already; less than last time means a reset, after which it counted this much. Plans by run hours
+and cycles go by it.
 Permission: maintenance.report at the site of the machine.
 Errors: machine.unknown (404), machine.reading (422), request.reused (422).
 Idempotency: by p_request_id; the same reading again adds nothing.

@@ -12,17 +12,18 @@ begin
   if tg_op = 'INSERT' then
     insert into private.machine_tokens (machine, token) values (new.code, private.new_machine_token());
     insert into public.machine_counters (machine) values (new.code);
-  elsif (new.line, new.work_centre, new.micro_stop_s, new.silence_s) is not distinct from (old.line, old.work_centre, old.micro_stop_s, old.silence_s) then
+  elsif (new.line, new.work_centre, new.micro_stop_s, new.silence_s, new.is_active)
+      is not distinct from (old.line, old.work_centre, old.micro_stop_s, old.silence_s, old.is_active) then
     return null;
   end if;
-  insert into public.machine_versions as v (machine, valid_from, line, work_centre, micro_stop_s, silence_s)
-  values (new.code, case when tg_op = 'INSERT' then '-infinity' else now() end, new.line, new.work_centre, new.micro_stop_s, new.silence_s)
+  insert into public.machine_versions as v (machine, valid_from, line, work_centre, micro_stop_s, silence_s, is_active)
+  values (new.code, case when tg_op = 'INSERT' then '-infinity' else now() end, new.line, new.work_centre, new.micro_stop_s, new.silence_s, new.is_active)
   on conflict on constraint machine_versions_pkey do update set line = excluded.line, work_centre = excluded.work_centre,
-    micro_stop_s = excluded.micro_stop_s, silence_s = excluded.silence_s;
+    micro_stop_s = excluded.micro_stop_s, silence_s = excluded.silence_s, is_active = excluded.is_active;
   return null;
 end $$;
 comment on function private.tg_machines__history is 'A new machine gets its QR code, its counters and its first version; a changed one another version.';
-create trigger _500_history after insert or update of line, work_centre, micro_stop_s, silence_s on public.machines
+create trigger _500_history after insert or update of line, work_centre, micro_stop_s, silence_s, is_active on public.machines
   for each row execute function private.tg_machines__history();
 
 create function private.find_machine(p_machine text)
@@ -48,16 +49,50 @@ begin
 end $$;
 comment on function private.lock_machine is 'The lock of a machine, taken before its stops, repairs and parts.';
 
+create function private.spare_machine(p_machine text)
+returns boolean language plpgsql set search_path = '' as $$
+begin
+  return exists (select from public.machines m where m.code = p_machine for no key update skip locked);
+end $$;
+comment on function private.spare_machine is
+$$The lock of a machine for a job of the clock, which holds those of others: false when somebody else has it. The job leaves the machine for its next
+run, so that nobody waits for the clock and the clock for nobody.$$;
+
+create function private.note_trouble(p_job text, p_machine text, p_error text)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_before text := (select t.error from private.machine_troubles t where t.machine = p_machine and t.job = p_job);
+begin
+  if p_error is null then
+    delete from private.machine_troubles t where t.machine = p_machine and t.job = p_job and v_before is not null;
+    return;
+  end if;
+  insert into private.machine_troubles as t (machine, job, error) values (p_machine, p_job, p_error)
+  on conflict on constraint machine_troubles_pkey do update set error = excluded.error, last_at = now();
+  if v_before is distinct from p_error then
+    perform private.emit('machine', p_machine, 'machine.job_failed', null, jsonb_build_object('machine', p_machine, 'job', p_job, 'error', p_error), null,
+      (select m.site from public.machines m where m.code = p_machine));
+  end if;
+end $$;
+comment on function private.note_trouble is
+  'What a job of the clock could not do for one machine, told once; null: it works. Each machine is a block of its own, so the others are not held up.';
+
 create function private.add_machine_run(p_machine text, p_run_hours numeric, p_cycles numeric)
 returns void language plpgsql set search_path = '' as $$
+declare
+  v_hours numeric := greatest(coalesce(p_run_hours, 0), 0);
+  v_cycles numeric := greatest(coalesce(p_cycles, 0), 0);
 begin
-  if p_run_hours > 0 or p_cycles > 0 then
+  if v_hours > 0 or v_cycles > 0 then
     update public.machine_counters c
-       set run_hours = c.run_hours + greatest(coalesce(p_run_hours, 0), 0), cycles = c.cycles + greatest(coalesce(p_cycles, 0), 0), updated_at = now()
+       set run_hours = c.run_hours + v_hours, cycles = c.cycles + v_cycles, updated_at = now(),
+           unread_run_hours = case when c.last_run_hours is null then 0 else c.unread_run_hours + v_hours end,
+           unread_cycles = case when c.last_cycles is null then 0 else c.unread_cycles + v_cycles end
      where c.machine = p_machine;
   end if;
 end $$;
-comment on function private.add_machine_run is 'The machine ran so many hours more and so many cycles. What it counted never goes back.';
+comment on function private.add_machine_run is
+  'Its signals say that the machine ran so many hours more and so many cycles. What it counted never goes back; its own counter shows the same hours once more.';
 
 -- Plans --------------------------------------------------------------------------------------------------------------
 

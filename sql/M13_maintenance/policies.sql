@@ -11,6 +11,7 @@ alter table public.repair_checks enable row level security;
 alter table public.repair_attachments enable row level security;
 alter table private.machine_tokens enable row level security;
 alter table private.problem_reports enable row level security;
+alter table private.machine_troubles enable row level security;
 
 create policy select_active on public.lines for select to authenticated using ((select private.may('maintenance.read')));
 create policy select_active on public.machines for select to authenticated using ((select private.may('maintenance.read')));

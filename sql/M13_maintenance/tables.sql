@@ -69,6 +69,7 @@ create table public.machine_versions (
   work_centre text,
   micro_stop_s integer not null,
   silence_s integer not null,
+  is_active boolean not null default true,
   constraint machine_versions_pkey primary key (machine, valid_from),
   constraint machine_versions_machine_fkey foreign key (machine) references public.machines (code) on delete cascade,
   constraint machine_versions_line_fkey foreign key (line) references public.lines (code) on delete restrict,
@@ -77,8 +78,20 @@ create table public.machine_versions (
 create index machine_versions_line_idx on public.machine_versions (line) where line is not null;
 create index machine_versions_work_centre_idx on public.machine_versions (work_centre) where work_centre is not null;
 comment on table public.machine_versions is
-$$Where a machine stood and by which thresholds its stops were judged, since when. Kept by a trigger; the first one of a machine holds since
--infinity, a later one until the next.$$;
+$$Where a machine stood, whether it was in use, and by which thresholds its stops were judged, since when. Kept by a trigger; the first one of a
+machine holds since -infinity, a later one until the next.$$;
+
+create table private.machine_troubles (
+  machine text not null,
+  job text not null,
+  error text not null,
+  since timestamptz not null default now(),
+  last_at timestamptz not null default now(),
+  constraint machine_troubles_pkey primary key (machine, job),
+  constraint machine_troubles_machine_fkey foreign key (machine) references public.machines (code) on delete cascade
+);
+comment on table private.machine_troubles is
+  'What a job of the clock cannot do for a machine, since when. The others go on without it; the row goes when it works again.';
 
 create table private.machine_tokens (
   machine text not null,
@@ -96,6 +109,8 @@ create table public.machine_counters (
   cycles numeric(16, 3) not null default 0 constraint machine_counters_cycles_check check (cycles >= 0),
   last_run_hours numeric(14, 4),
   last_cycles numeric(16, 3),
+  unread_run_hours numeric(14, 4) not null default 0,
+  unread_cycles numeric(16, 3) not null default 0,
   updated_at timestamptz not null default now(),
   constraint machine_counters_pkey primary key (machine),
   constraint machine_counters_machine_fkey foreign key (machine) references public.machines (code) on delete cascade
@@ -103,6 +118,8 @@ create table public.machine_counters (
 comment on table public.machine_counters is 'How long a machine ran and how often in its life here. Both only grow: a counter that was reset or swapped goes on from where it was.';
 comment on column public.machine_counters.last_run_hours is 'What its own counter showed last; null when nobody has read it.';
 comment on column public.machine_counters.last_cycles is 'What its own counter showed last; null when nobody has read it.';
+comment on column public.machine_counters.unread_run_hours is 'Told by its signals and not yet shown by its own counter: what that shows next is these hours first.';
+comment on column public.machine_counters.unread_cycles is 'The same of cycles.';
 
 create table public.machine_symptoms (
   code text not null constraint machine_symptoms_code_check check (code ~ '^[a-z][a-z0-9_]{0,39}$'),

@@ -130,28 +130,40 @@ Errors: machine.unknown (404), stop.unknown (404), stop.none_then (409), request
 Idempotency: by p_request_id; a stop that somebody has answered, or that is over, answers changed = false and says who.
 Locks: the machine, then the stop.$$;
 
-create function private.raise_andon_calls(p_now timestamptz)
+create function private.raise_andon_call(p_machine public.machines, p_now timestamptz)
 returns void language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
+  v_now private.machine_now := private.machine_now(p_machine.code, p_now);
+  v_call private.andon_call := private.andon_call(p_machine, v_now, p_now);
+begin
+  if v_call.role is null then
+    return;
+  end if;
+  insert into private.andon_calls as c (machine, role, stands_since, called_at)
+  values (p_machine.code, v_call.role, v_call.stands_since, v_call.at)
+  on conflict on constraint andon_calls_pkey do update set stands_since = excluded.stands_since, called_at = excluded.called_at
+    where excluded.stands_since > c.called_at;   -- another stop, not this one told better by a late state
+  if found then
+    perform private.emit('machine', p_machine.code, 'machine.called', null, jsonb_strip_nulls(jsonb_build_object('machine', p_machine.code,
+      'role', v_call.role, 'stands_since', v_call.stands_since, 'called_at', v_call.at, 'reason', (v_now.stop).reason)), null, p_machine.site);
+  end if;
+end $$;
+
+create function private.raise_andon_calls(p_now timestamptz)
+returns void language plpgsql set search_path = '' as $$
+declare
   v_machine public.machines;
-  v_now private.machine_now;
-  v_call private.andon_call;
 begin
   for v_machine in
     select m.* from public.machines m join public.shift_instances i on i.machine = m.code and i.during @> p_now
      where m.is_active and greatest(m.call_supervisor_min, m.call_manager_min) > 0 order by m.code
   loop
-    v_now := private.machine_now(v_machine.code, p_now);
-    v_call := private.andon_call(v_machine, v_now, p_now);
-    continue when v_call.role is null;
-    insert into private.andon_calls as c (machine, role, stands_since, called_at)
-    values (v_machine.code, v_call.role, v_call.stands_since, v_call.at)
-    on conflict on constraint andon_calls_pkey do update set stands_since = excluded.stands_since, called_at = excluded.called_at
-      where excluded.stands_since > c.called_at;   -- another stop, not this one told better by a late state
-    if found then
-      perform private.emit('machine', v_machine.code, 'machine.called', null, jsonb_strip_nulls(jsonb_build_object('machine', v_machine.code,
-        'role', v_call.role, 'stands_since', v_call.stands_since, 'called_at', v_call.at, 'reason', (v_now.stop).reason)), null, v_machine.site);
-    end if;
+    begin
+      perform private.raise_andon_call(v_machine, p_now);
+      perform private.note_trouble('raise_andon_calls', v_machine.code, null);
+    exception when others then
+      perform private.note_trouble('raise_andon_calls', v_machine.code, sqlerrm);
+    end;
   end loop;
 end $$;
 comment on function private.raise_andon_calls is

@@ -55,7 +55,23 @@ create type public.stop_row as (
   time_class text, state text, comment text, repair_ids bigint[]);
 comment on type public.stop_row is
 $$A stop, also one that so far only the states of the machine show (stop_id null: classify it by machine and starts_at). seconds: its whole length so far;
-lost_s: of it in planned time. ends_at null: it lasts.$$;
+lost_s: of it in planned time. ends_at null: it lasts; starts_at and seconds null: it has never said that it ran.$$;
+
+create function private.whole_stop(p_machine text, p_stop public.stops, p_from timestamptz, p_to timestamptz, p_window tstzrange)
+returns private.stretch language plpgsql stable set search_path = '' as $$
+declare
+  v_whole private.stretch := row(p_from, p_to);
+begin
+  if p_stop.id is not null then
+    v_whole := row(lower(p_stop.during), coalesce(upper(p_stop.during), now()));
+  elsif p_from < lower(p_window) or p_to > upper(p_window) then   -- pieces know it only as far as it can matter to them
+    v_whole := private.stop_around(p_machine, greatest(p_from, lower(p_window)), now());
+    v_whole.ends_at := coalesce(v_whole.ends_at, now());
+  end if;
+  v_whole.starts_at := nullif(v_whole.starts_at, '-infinity');
+  return v_whole;
+end $$;
+comment on function private.whole_stop is 'From when to when (now: it lasts) a stop is that was found in a window; no beginning: it has never run.';
 
 create function public.get_stops(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_only_unclassified boolean default false,
@@ -73,18 +89,20 @@ begin
     perform private.fail(422, 'kpi.range', 'Ask for at most 31 days.', jsonb_build_object('from', lower(v_range), 'to', upper(v_range)));
   end if;
   return query
-    select m.code, t.stop_id, s.version, t.stop_from, case when t.stop_to < now() then t.stop_to end, private.seconds(t.stop_from, t.stop_to), t.lost_s, t.kind, t.reason,
-        coalesce(r.title, c.title), t.time_class, t.state, s.comment, array(select l.repair_id from public.stop_repairs l where l.stop_id = t.stop_id order by 1)
-      from public.machines m
+    select m.machine, t.stop_id, s.version, w.starts_at, case when w.ends_at < now() then w.ends_at end, private.seconds(w.starts_at, least(w.ends_at, now())),
+        t.lost_s, t.kind, t.reason, coalesce(r.title, c.title), t.time_class, t.state, s.comment, array(select l.repair_id from public.stop_repairs l where l.stop_id = t.stop_id order by 1)
+      from (select x.machine, min(x.from_at) as from_at, max(x.to_at) as to_at
+              from private.scope_of(p_machine, null, null, v_site, lower(v_range), upper(v_range)) x group by 1) m
      cross join lateral (
-       select p.stop_id, p.stop_from, p.stop_to, p.kind, p.reason, p.time_class, min(p.state) as state, sum(private.seconds(p.starts_at, p.ends_at)) as lost_s
-         from private.kpi_pieces(m.code, lower(v_range), upper(v_range), now()) p where p.kind in ('stop', 'micro', 'pending') group by 1, 2, 3, 4, 5, 6) t
+       select p.stop_id, p.stop_from, p.stop_to, p.kind, p.reason, p.time_class, min(p.state) as state,
+           sum(private.seconds(p.starts_at, p.ends_at)) as lost_s
+         from private.kpi_pieces(m.machine, m.from_at, m.to_at, now()) p where p.kind in ('stop', 'micro', 'pending') group by 1, 2, 3, 4, 5, 6) t
       left join public.stops s on s.id = t.stop_id
+     cross join lateral private.whole_stop(m.machine, s, t.stop_from, t.stop_to, tstzrange(m.from_at, m.to_at)) w
       left join public.stop_reasons r on r.code = t.reason
       left join public.time_classes c on c.code = t.time_class
-     where (p_machine is null or m.code = p_machine) and (v_site is null or m.site = v_site) and m.is_active
-       and (not p_only_unclassified or t.reason is null and t.kind = 'stop')
-     order by t.stop_from desc, m.code limit least(greatest(coalesce(p_limit, 200), 1), 1000);
+     where not p_only_unclassified or t.reason is null and t.kind = 'stop'
+     order by w.starts_at desc nulls last, m.machine limit least(greatest(coalesce(p_limit, 200), 1), 1000);
 end $$;
 comment on function public.get_stops is
 $$Stops of a machine or a site, the latest first, also those that nobody has classified yet (p_only_unclassified: only those). At most 31 days.

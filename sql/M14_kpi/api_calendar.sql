@@ -32,6 +32,10 @@ begin
   values (p_work_centre, p_valid_from, p_shifts, p_note, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
   on conflict on constraint shift_patterns_valid_from_key do update set shifts = excluded.shifts, note = excluded.note
   returning p.* into v_pattern;
+  perform private.check_calendar(p_work_centre, v_centre.site, p_valid_from, greatest(p_valid_from + 7,
+    (select max(p.valid_from) from public.shift_patterns p where p.work_centre = p_work_centre),
+    (select max(e.to_day) from public.calendar_exceptions e
+      where e.site = v_centre.site and e.is_active and coalesce(e.work_centre, p_work_centre) = p_work_centre)));
   perform private.remake_shifts(m.code) from public.machines m where m.work_centre = p_work_centre and m.is_active order by m.code;
   perform private.emit('calendar', p_work_centre, 'calendar.pattern', v_actor, to_jsonb(v_pattern), null, v_centre.site);
   perform private.remember(v_actor, p_request_id, to_jsonb(v_pattern));
@@ -74,6 +78,9 @@ begin
     update public.calendar_exceptions e set from_day = p_from_day, to_day = p_to_day, shifts = p_shifts, reason = p_reason, is_active = p_is_active
      where e.id = p_id returning e.* into v_new;
   end if;
+  perform private.check_calendar(w.code, v_site, greatest(least(p_from_day, v_old.from_day), current_date - 1), greatest(p_to_day, v_old.to_day))
+    from public.work_centres w where w.site = v_site and w.code = coalesce(v_new.work_centre, w.code)
+      and exists (select from public.shift_patterns p where p.work_centre = w.code) order by w.code;
   perform private.remake_shifts(m.code) from public.machines m
     where m.site = v_site and m.is_active and m.work_centre is not null and (p_work_centre is null or m.work_centre = p_work_centre) order by m.code;
   perform private.emit('calendar', coalesce(p_work_centre, v_site), 'calendar.exception', v_actor, to_jsonb(v_new), null, v_site);

@@ -108,10 +108,11 @@ Idempotency: by p_request_id; received again it answers changed = false.
 Locks: the handover.$$;
 
 create type public.shift_start as (
-  work_centre text, shift text, starts_at timestamptz, ends_at timestamptz, machines jsonb, can_run jsonb, people jsonb, handover public.shift_handovers);
+  work_centre text, shift text, starts_at timestamptz, ends_at timestamptz, machines jsonb, can_run jsonb, people jsonb, handover public.shift_handovers,
+  title text);
 comment on type public.shift_start is
 $$machines [{machine, name, state, since, reason, open_repairs, is_ready}]; can_run [{order, sku, sequence, step, pieces, due_date, priority}]: steps with good
-pieces waiting, the most urgent first; people [{user_id, full_name, station, last_seen}] who did something at the site within the hour; handover: the last one.$$;
+pieces waiting, the most urgent first; title: of the work centre; people [{user_id, full_name, station, last_seen}] who did something at the site within the hour; handover: the last one.$$;
 
 create function private.runnable(p_centre public.work_centres)
 returns jsonb language plpgsql stable set search_path = '' as $$
@@ -134,7 +135,7 @@ declare
 begin
   perform private.authorize('kpi.read', null, v_centre.site);
   perform private.find_work_centre(p_work_centre);
-  v.work_centre := p_work_centre;
+  v.work_centre := p_work_centre; v.title := v_centre.title;
   select i.title, lower(i.during), upper(i.during) into v.shift, v.starts_at, v.ends_at from public.shift_instances i
    where i.work_centre = p_work_centre and upper(i.during) > now() order by lower(i.during) limit 1;
   v.machines := (select coalesce(jsonb_agg(jsonb_build_object('machine', m.code, 'name', m.name, 'state', (n.now).state, 'since', (n.now).since,

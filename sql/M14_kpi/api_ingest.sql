@@ -2,9 +2,37 @@
 
 create type public.ingest_answer as (accepted integer, duplicates integer, refused jsonb);
 comment on type public.ingest_answer is
-'How many rows are new, how many were there before, and which can never be taken: [{n, code}], n from 1. Refused rows do not keep the others back.';
+$$How many rows are new, how many were there before, and which can never be taken: [{n, code, is_quarantined}], n from 1. Refused rows do not keep the
+others back; is_quarantined: the clock is wrong, and the row lies in quarantined_events.$$;
 
 create type private.state_row as (n bigint, machine text, at timestamptz, seq bigint, state text, problem text);
+
+create type private.refused_row as (n bigint, machine text, at timestamptz, problem text);
+
+create function private.quarantine(p_kind text, p_rows private.refused_row[], p_events jsonb, p_actor uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+declare
+  v_aside bigint[] := array(select r.n from unnest(p_rows) r where r.problem in ('machine.time', 'machine.too_old') and isfinite(r.at));
+  v_told record;
+begin
+  if v_aside <> '{}' then
+    for v_told in with added as (
+      insert into public.quarantined_events (machine, site, kind, code, event, actor_id)
+      select m.code, m.site, p_kind, r.problem, e.item, nullif(p_actor, '00000000-0000-0000-0000-000000000000')
+        from unnest(p_rows) r join public.machines m on m.code = r.machine
+        join jsonb_array_elements(p_events) with ordinality as e (item, n) on e.n = r.n where r.n = any (v_aside) order by m.code, r.n
+      on conflict do nothing returning machine, site, code)
+      select a.machine, a.site, count(*) as rows, to_jsonb(array_agg(distinct a.code)) as codes from added a group by 1, 2 order by 1
+    loop
+      perform private.emit('machine', v_told.machine, 'machine.quarantined', p_actor,
+        jsonb_build_object('machine', v_told.machine, 'kind', p_kind, 'rows', v_told.rows, 'codes', v_told.codes), null, v_told.site);
+    end loop;
+  end if;
+  return (select coalesce(jsonb_agg(jsonb_build_object('n', r.n, 'code', r.problem)
+      || case when r.n = any (v_aside) then '{"is_quarantined": true}'::jsonb else '{}' end order by r.n), '[]') from unnest(p_rows) r);
+end $$;
+comment on function private.quarantine is
+$$What a batch cannot take, as the answer tells it. Rows whose clock is wrong are set aside once, as they came, and one event per machine says so.$$;
 
 create function private.read_states(p_events jsonb)
 returns setof private.state_row language plpgsql stable set search_path = '' as $$
@@ -14,11 +42,13 @@ begin
   end if;
   return query
     select g.n, m.code, g.at, g.seq, g.state, case when m.code is null then 'machine.unknown'
-        when g.at > now() + interval '1 minute' or not isfinite(g.at) then 'machine.time'
+        when p.code is not null then p.code
         when g.state is null or g.state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then 'machine.state' end
       from (select e.n, e.item ->> 'machine' as machine, coalesce((e.item ->> 'at')::timestamptz, now()) as at, coalesce((e.item ->> 'seq')::bigint, 0) as seq,
               e.item ->> 'state' as state from jsonb_array_elements(p_events) with ordinality as e (item, n)) g
-      left join public.machines m on m.code = g.machine;
+      left join public.machines m on m.code = g.machine
+      left join (select si.code as site, private.oldest_fact(si.code) as oldest from public.sites si offset 0) l on l.site = m.site
+     cross join lateral (select private.clock_problem(g.at, l.oldest) as code offset 0) p;
 exception when invalid_text_representation or invalid_datetime_format or datetime_field_overflow or invalid_parameter_value or numeric_value_out_of_range then
   perform private.fail(400, 'machine.malformed', 'States are a list of {machine, at, state, seq}.', jsonb_build_object('field', 'p_events'));
 end $$;
@@ -72,8 +102,11 @@ begin
     return jsonb_populate_record(null::public.ingest_answer, v_answer);
   end if;
   perform private.find_machine(p_machine);
-  if v_row.at > now() + interval '1 minute' or not isfinite(v_row.at) then
+  v_row.problem := private.clock_problem(v_row.at, private.oldest_fact(v_site));
+  if v_row.problem = 'machine.time' then
     perform private.fail(422, 'machine.time', 'That is in the future. Check the clock of the machine.', jsonb_build_object('field', 'p_at', 'actual', v_row.at));
+  elsif v_row.problem = 'machine.too_old' then
+    perform private.fail(422, 'machine.too_old', 'That is too long ago. Check the clock of the machine.', jsonb_build_object('field', 'p_at', 'actual', v_row.at));
   elsif p_state is null or p_state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then
     perform private.fail(422, 'machine.state', 'A machine is running, setup, idle, stopped, fault, starved, blocked, maintenance or off.',
       jsonb_build_object('field', 'p_state', 'actual', p_state));
@@ -88,7 +121,7 @@ comment on function public.record_machine_state is
 $$A machine does something else now, or since p_at: running, setup, idle, stopped, fault, starved, blocked, maintenance, off. What a device says has to be
 said again within the silence threshold of the machine; what a person says holds until the next word. Of equal times the higher p_seq holds.
 Permission: machines.report at the site of the machine.
-Errors: machine.unknown (404), machine.state (422), machine.time (422), request.reused (422).
+Errors: machine.unknown (404), machine.state (422), machine.time (422), machine.too_old (422), request.reused (422).
 Idempotency: by p_request_id; the same state at the same time again is a duplicate.
 Locks: the machine, shared.$$;
 
@@ -105,7 +138,8 @@ begin
   end if;
   v_rows := array(select s from private.read_states(p_events) s);
   perform private.authorize_machines('machines.report', array(select distinct s.machine from unnest(v_rows) s));
-  v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', s.n, 'code', s.problem) order by s.n), '[]') from unnest(v_rows) s where s.problem is not null);
+  v_change.refused := private.quarantine('state', array(select row(s.n, s.machine, s.at, s.problem)::private.refused_row
+    from unnest(v_rows) s where s.problem is not null), p_events, v_actor);
   v_rows := array(select s from unnest(v_rows) s where s.problem is null);
   v_change.accepted := private.add_states(v_rows, case when (private.identify()).role like 'device.%' or (private.identify()).role = 'service'
     then 'signal' else 'person' end, v_actor);
@@ -115,7 +149,7 @@ begin
 end $$;
 comment on function public.record_machine_states is
 $$Many states at once, in any order, also late: p_events [{machine, at, state, seq}], at most 50,000. What was there before is a duplicate; figures
-correct themselves.
+correct themselves. Refused rows say machine.unknown, machine.time, machine.too_old, machine.state.
 Permission: machines.report at the site of each machine.
 Errors: machine.malformed (400), auth.other_site (403), machine.too_many (422), request.reused (422).
 Idempotency: by p_request_id, and each row by machine, time, seq and state.
@@ -136,7 +170,8 @@ begin
   v_rows := array(select c from private.read_counts(p_counts) c);
   v_machines := array(select distinct c.machine from unnest(v_rows) c where c.machine is not null order by 1);
   perform private.authorize_machines('machines.report', v_machines);
-  v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', c.n, 'code', c.problem) order by c.n), '[]') from unnest(v_rows) c where c.problem is not null);
+  v_change.refused := private.quarantine('count', array(select row(c.n, c.machine, c.at, c.problem)::private.refused_row
+    from unnest(v_rows) c where c.problem is not null), p_counts, v_actor);
   v_rows := array(select c from unnest(v_rows) c where c.problem is null);
   v_change.accepted := private.add_counts(v_rows, v_actor);
   v_change.duplicates := greatest(cardinality(v_rows) - v_change.accepted, 0);
@@ -153,7 +188,7 @@ within the machine, so that a repeat does nothing. Each piece once: good at the 
 31 days), laid over the hours in which the machine ran. reverses: takes back the count with that key, which may be in the same batch, at its time.
 The ideal cycle in force is written onto each row.
 Permission: machines.report at the site of each machine.
-Errors: count.malformed (400), auth.other_site (403), count.too_many (422), request.reused (422); refused rows say machine.unknown, machine.time, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
+Errors: count.malformed (400), auth.other_site (403), count.too_many (422), request.reused (422); refused rows say machine.unknown, machine.time, machine.too_old, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
 Idempotency: by p_request_id, and each row by its key.
 Locks: the machines, shared, then their counters.$$;
 

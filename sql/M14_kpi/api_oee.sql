@@ -16,7 +16,7 @@ begin
 end $$;
 comment on function private.kpi_total is 'Inputs of several machines or windows together. Percentages are never averaged.';
 
-create type private.scope as (machine text, line text, from_at timestamptz, to_at timestamptz);
+create type private.scope as (machine text, line text, work_centre text, from_at timestamptz, to_at timestamptz);
 
 create function private.scope_of(p_machine text, p_line text, p_work_centre text, p_site text, p_from timestamptz, p_to timestamptz)
 returns setof private.scope language plpgsql stable set search_path = '' as $$
@@ -25,12 +25,14 @@ begin
     with v as (
       select ve.*, lead(ve.valid_from, 1, 'infinity') over (partition by ve.machine order by ve.valid_from) as until
         from public.machine_versions ve join public.machines m on m.code = ve.machine
-       where (p_machine is null or ve.machine = p_machine) and (p_site is null or m.site = p_site) and (m.is_active or p_machine is not null)
+       where (p_machine is null or ve.machine = p_machine) and (p_site is null or m.site = p_site)
     )
-    select v.machine, v.line, greatest(v.valid_from, p_from), least(v.until, p_to) from v
-     where v.valid_from < p_to and v.until > p_from and (p_line is null or v.line = p_line) and (p_work_centre is null or v.work_centre = p_work_centre);
+    select v.machine, v.line, v.work_centre, greatest(v.valid_from, p_from), least(v.until, p_to) from v
+     where v.valid_from < p_to and v.until > p_from and (p_line is null or v.line = p_line) and (p_work_centre is null or v.work_centre = p_work_centre)
+       and (v.is_active or p_machine is not null);
 end $$;
-comment on function private.scope_of is 'Which machines belong to a line or work centre, and when: a machine that moved counts where it stood.';
+comment on function private.scope_of is
+  'Which machines belong to a line or work centre, and when: a machine that moved counts where it stood, and one that is out of use counts until then.';
 
 create function private.buckets(p_by text, p_scope private.scope, p_zone text)
 returns table (key text, from_at timestamptz, to_at timestamptz, shift_id bigint) language plpgsql stable set search_path = '' as $$
@@ -56,7 +58,7 @@ end $$;
 
 create type public.oee_row as (
   key text, machines bigint, starts_at timestamptz, ends_at timestamptz, as_of timestamptz, inputs public.kpi_inputs, ratios public.kpi_ratios);
-comment on type public.oee_row is 'Figures with what they are made of. key: the machine, line, shift, hour or day; empty for all together.';
+comment on type public.oee_row is 'Figures with what they are made of. key: the machine, line, item, shift, hour or day; empty for all together.';
 
 create function private.kept_or_live(p_machine text, p_shift_id bigint, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
 returns public.kpi_inputs language plpgsql stable set search_path = '' as $$
@@ -68,6 +70,59 @@ begin
     else private.kpi_window(p_machine, p_from, p_to, p_as_of) end;
 end $$;
 comment on function private.kept_or_live is 'Of a shift that is closed and not dirty what was kept, else computed now: the same definition, so the same figure.';
+
+create function private.item_stretches(p_machine text, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
+returns table (item text, during tstzrange) language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
+begin
+  return query
+    with made as materialized (   -- what was taken back made nothing
+      (select e.at, e.key, coalesce(e.sku, '') as item from public.count_events e where e.machine = p_machine and e.at < p_from and e.reverses is null
+          and not exists (select from public.count_events b where b.machine = e.machine and b.reverses = e.key) order by e.at desc, e.key desc limit 1)
+      union all
+      select e.at, e.key, coalesce(e.sku, '') from public.count_events e where e.machine = p_machine and e.at >= p_from and e.at < p_to and e.at <= p_as_of
+         and e.reverses is null and not exists (select from public.count_events b where b.machine = e.machine and b.reverses = e.key)
+      union all
+      (select e.at, e.key, coalesce(e.sku, '') from public.count_events e where e.machine = p_machine and e.at >= p_to and e.at <= p_as_of and e.reverses is null
+          and not exists (select from public.count_events b where b.machine = e.machine and b.reverses = e.key) order by e.at, e.key limit 1)
+    ), runs as (
+      select m.*, sum(m.is_new::integer) over (order by m.at, m.key) as run
+        from (select x.*, x.item is distinct from lag(x.item) over (order by x.at, x.key) as is_new from made x) m
+    ), ends as (
+      select min(r.item) as item, max(r.at) + interval '1 microsecond' as upto, r.run from runs r group by r.run
+    ), laid as (
+      select e.item, coalesce(lag(e.upto) over w, '-infinity') as since, case when lead(e.upto) over w is null then 'infinity' else e.upto end as upto
+        from ends e window w as (order by e.run)
+      union all select '', '-infinity', 'infinity' where not exists (select from made)
+    )
+    select l.item, tstzrange(greatest(l.since, p_from), least(l.upto, p_to)) from laid l where least(l.upto, p_to) > greatest(l.since, p_from);
+end $$;
+comment on function private.item_stretches is
+$$Whose time it was: time belongs to the item that comes out next, from the last piece of another item until its own last piece, so also what set the
+machine up for it; behind the last piece that is known, to the item of that one.$$;
+
+create function private.kpi_by_item(p_scope private.scope, p_as_of timestamptz)
+returns table (item text, inputs public.kpi_inputs) language plpgsql stable set search_path = '' as $$
+declare
+  v_to timestamptz := least(p_scope.to_at, p_as_of);
+  v_pieces private.kpi_piece[] := array(select p from private.kpi_pieces(p_scope.machine, p_scope.from_at, p_scope.to_at, p_as_of) p);
+  v_planned tstzmultirange := private.planned_of(v_pieces);
+begin
+  return query
+    with stretches as materialized (select s.* from private.item_stretches(p_scope.machine, p_scope.from_at, v_to, p_as_of) s),
+    items as (
+      select s.item from stretches s
+      union select coalesce(c.sku, '') from public.count_minute c
+        where c.machine = p_scope.machine and c.minute >= date_trunc('minute', p_scope.from_at) and c.minute < v_to
+    )
+    select i.item, private.kpi_counts(private.kpi_times(array(
+        select row(greatest(p.starts_at, lower(s.during)), least(p.ends_at, upper(s.during)), p.kind, p.policy, p.time_class, p.reason, p.state, p.stop_id,
+            p.planned_id, p.shift_id, p.stop_from, p.stop_to)::private.kpi_piece
+          from unnest(v_pieces) p join stretches s on s.item = i.item and p.starts_at < upper(s.during) and p.ends_at > lower(s.during))),
+        p_scope.machine, p_scope.from_at, v_to, v_planned, i.item)
+      from items i;
+end $$;
+comment on function private.kpi_by_item is
+$$The figures of a machine by what it made; together they are those of the machine. Time goes by item_stretches, pieces by their own item.$$;
 
 create function private.ask_range(p_machine text, p_site text, p_from timestamptz, p_to timestamptz)
 returns tstzrange language plpgsql stable set search_path = '' as $$
@@ -107,6 +162,16 @@ returns setof public.oee_row language plpgsql stable set search_path = '' as $$
 declare
   v_zone text := coalesce((select si.time_zone from public.sites si where si.code = p_site), 'UTC');
 begin
+  if p_by = 'item' then
+    return query
+      select t.key, t.machines, t.starts_at, t.ends_at, p_as_of, t.total, private.kpi_ratios(t.total)
+        from (
+          select coalesce(nullif(i.item, ''), '-') as key, count(distinct s.machine) as machines, min(s.from_at) as starts_at, max(s.to_at) as ends_at,
+              private.kpi_total(array_agg(i.inputs)) as total
+            from private.scope_of(p_machine, p_line, p_work_centre, p_site, p_from, p_to) s cross join lateral private.kpi_by_item(s, p_as_of) i group by 1) t
+       order by t.key;
+    return;
+  end if;
   return query
     select t.key, t.machines, t.starts_at, t.ends_at, p_as_of, t.total, private.kpi_ratios(t.total)
       from (
@@ -128,18 +193,21 @@ begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
   perform private.authorize('kpi.read', null, v_site);
-  if p_by is null or p_by not in ('total', 'machine', 'line', 'shift', 'hour', 'day') then
-    perform private.fail(422, 'kpi.by', 'Ask by total, machine, line, shift, hour or day.', jsonb_build_object('field', 'p_by', 'actual', p_by));
+  if p_by is null or p_by not in ('total', 'machine', 'line', 'item', 'shift', 'hour', 'day') then
+    perform private.fail(422, 'kpi.by', 'Ask by total, machine, line, item, shift, hour or day.', jsonb_build_object('field', 'p_by', 'actual', p_by));
   end if;
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
   if p_by = 'hour' and upper(v_range) > lower(v_range) + interval '8 days' then
     perform private.fail(422, 'kpi.range', 'By hour, ask for at most 8 days.', jsonb_build_object('from', lower(v_range), 'to', upper(v_range)));
+  elsif p_by = 'item' and upper(v_range) > lower(v_range) + interval '93 days' then
+    perform private.fail(422, 'kpi.range', 'By item, ask for at most 93 days.', jsonb_build_object('from', lower(v_range), 'to', upper(v_range)));
   end if;
   return query select * from private.oee_rows(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range), p_by, least(coalesce(p_as_of, now()), now()));
 end $$;
 comment on function public.get_oee is
 $$OEE and its relatives with everything they are made of, of a machine, line, work centre or site; from p_from to p_to, else of the shift that is on,
-else of today. p_by total, machine, line, shift, hour, day. p_as_of: as far as things were over at that instant (now).
+else of today. p_by total, machine, line, item, shift, hour, day. By item: time belongs to the item that comes out next, pieces to their own; - is no item. p_as_of: as
+far as things were over at that instant (now).
 Permission: kpi.read at the site.
 Errors: kpi.by (422), kpi.range (422), machine.unknown (404), work_centre.unknown (404), auth.other_site (403).
 Idempotency: a read.

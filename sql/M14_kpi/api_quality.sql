@@ -37,7 +37,7 @@ begin
     select s.machine, c.sku, w.step, (c.at at time zone p_zone)::date, c.reason, sum(c.good), sum(c.scrap), sum(c.rework)
       from private.scope_of(p_machine, p_line, p_work_centre, p_site, lower(p_range), upper(p_range)) s
       join public.count_events c on c.machine = s.machine and c.at >= s.from_at and c.at < s.to_at
-      join public.machines m on m.code = s.machine left join public.work_centres w on w.code = m.work_centre
+      left join public.work_centres w on w.code = s.work_centre
      group by 1, 2, 3, 4, 5;
 end $$;
 

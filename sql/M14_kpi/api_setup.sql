@@ -49,6 +49,7 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.time_class_policies, v_answer);
   end if;
+  perform 1 from public.machines m where m.site = v_site order by m.code for no key update;   -- before the figures of their shifts
   insert into public.time_class_policies as p (site, time_class, valid_from, policy, created_by)
   values (v_site, p_time_class, coalesce(p_valid_from, now()), p_policy, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
   on conflict on constraint time_class_policies_pkey do update set policy = excluded.policy, created_by = excluded.created_by
@@ -63,7 +64,7 @@ $$How a site counts a class of time: p_policy excluded, loss_availability or los
 Permission: kpi.plan at the site.
 Errors: request.reused (422); constraints by name (time_class_policies_time_class_fkey, time_class_policies_policy_check).
 Idempotency: by p_request_id; the same again changes nothing.
-Locks: none.$$;
+Locks: the machines of the site.$$;
 
 create function public.set_ideal_cycle(p_machine text, p_ideal_s numeric, p_sku text default null, p_request_id uuid default null)
 returns public.ideal_cycles language plpgsql security definer set search_path = '' as $$

@@ -2,7 +2,8 @@
 
 create type public.shift_hour as (
   starts_at timestamptz, ends_at timestamptz, planned_s numeric, run_s numeric, target numeric, good numeric, scrap numeric, rework numeric,
-  target_so_far numeric, good_so_far numeric, unscheduled_pieces numeric, main_loss text, main_loss_s numeric);
+  target_so_far numeric, good_so_far numeric, unscheduled_pieces numeric, main_loss text, main_loss_s numeric, machine text, name text, work_centre text,
+  work_centre_title text, shift text, shift_title text, shift_date date);
 comment on type public.shift_hour is
 $$An hour of a shift: what could be made in its planned time at the ideal cycle times the target of the plant (null without an ideal cycle), what was made,
 both added up since the shift began, and what the hour was lost to most.$$;
@@ -37,10 +38,10 @@ begin
     order by c.minute desc limit 1), private.ideal_of(p_machine, null));
   return query
     select h.from_at, h.to_at, p.planned_s, (h.done).run_s, p.target, (h.done).good, (h.done).scrap, (h.done).rework, sum(p.target) over w, sum((h.done).good) over w,
-        (h.done).unscheduled_pieces, l.title, l.seconds
+        (h.done).unscheduled_pieces, l.title, l.seconds, p_machine, v_machine.name, v_shift.work_centre, c.title, v_shift.shift, v_shift.title, v_shift.shift_date
       from (select b.from_at, b.to_at, private.kpi_window(p_machine, b.from_at, b.to_at, now()) as done,
               private.planned_seconds(p_machine, b.from_at, b.to_at) as planned_s
-              from private.buckets('hour', row(p_machine, null, lower(v_shift.during), upper(v_shift.during))::private.scope,
+              from private.buckets('hour', row(p_machine, null, null, lower(v_shift.during), upper(v_shift.during))::private.scope,
                 (select si.time_zone from public.sites si where si.code = v_machine.site)) b offset 0) h
      cross join lateral (select h.planned_s as planned_s,
         trunc(h.planned_s / v_ideal * private.setting('kpi.target_percent', null, v_machine.site)::numeric / 100, 1) as target) p
@@ -48,6 +49,7 @@ begin
         select coalesce(r.title, c.title) as title, x.seconds from private.kpi_losses(array(select p from private.kpi_pieces(p_machine, h.from_at, h.to_at, now()) p)) x
           left join public.stop_reasons r on r.code = x.reason left join public.time_classes c on c.code = x.time_class
          where x.policy in ('loss_availability', 'loss_performance') order by x.seconds desc, x.kind limit 1) l on true
+      left join public.work_centres c on c.code = v_shift.work_centre
     window w as (order by h.from_at) order by h.from_at;
 end $$;
 comment on function public.get_shift_board is
@@ -61,23 +63,25 @@ create function private.planned_seconds(p_machine text, p_from timestamptz, p_to
 returns numeric language plpgsql stable set search_path = '' as $$
 declare
   v_window tstzmultirange := tstzmultirange(tstzrange(p_from, p_to));
-  v_working tstzmultirange := coalesce((select range_agg(i.during) from public.shift_instances i where i.machine = p_machine and i.during && tstzrange(p_from, p_to)), '{}')
-    + coalesce((select range_agg(o.during) from public.overtime_windows o where o.machine = p_machine and o.during && tstzrange(p_from, p_to)), '{}');
-  v_breaks tstzmultirange := coalesce((select range_agg(p.during) from public.planned_stops p where p.machine = p_machine and p.is_active
-      and p.during && tstzrange(p_from, p_to) and p.time_class = 'break'), '{}')
-    - coalesce((select range_agg(o.during) from public.overtime_windows o where o.machine = p_machine and o.during && tstzrange(p_from, p_to)), '{}');
-  v_others tstzmultirange := coalesce((select range_agg(p.during) from public.planned_stops p where p.machine = p_machine and p.is_active
-      and p.during && tstzrange(p_from, p_to) and p.time_class <> 'break'), '{}');
+  v_working tstzmultirange := coalesce((select range_agg(i.during) from public.shift_instances i where i.machine = p_machine and i.during && tstzrange(p_from, p_to)), '{}');
+  v_overtime tstzmultirange := coalesce((select range_agg(o.during) from public.overtime_windows o
+    where o.machine = p_machine and o.during && tstzrange(p_from, p_to)), '{}');
+  v_site text := (select m.site from public.machines m where m.code = p_machine);
+  v_free tstzmultirange;
 begin
-  return (select coalesce(sum(private.seconds(lower(r.free), upper(r.free))), 0) from unnest(v_window * v_working - v_breaks - v_others) as r (free));
+  select v_window * v_working - coalesce(range_agg(p.during) filter (where p.time_class = 'break'), '{}') + v_window * v_overtime
+      - coalesce(range_agg(p.during) filter (where p.time_class <> 'break'), '{}') into v_free
+    from public.planned_stops p where p.machine = p_machine and p.is_active and p.during && tstzrange(p_from, p_to)
+     and private.policy_of(v_site, p.time_class, lower(p.during)) = 'excluded';
+  return (select coalesce(sum(private.seconds(lower(r.free), upper(r.free))), 0) from unnest(v_free) as r (free));
 end $$;
-comment on function private.planned_seconds is 'Working time ahead: what a plan can count on, also of hours that are not over. Of the past, kpi_window is what was.';
+comment on function private.planned_seconds is 'Working time ahead, by the policies of the site: what a plan can count on, also of hours that are not over. Of the past, kpi_window is what was.';
 
 create type public.microstop_summary as (
   micro_stops bigint, seconds numeric, average_s numeric, share_of_run numeric, by_machine jsonb, by_hour jsonb, by_state jsonb, last jsonb);
 comment on type public.microstop_summary is
-$$Stops that ended within the threshold of their machine and that nobody classified. by_machine [{machine, stops, seconds}], by_hour [{hour 0–23 of the
-plant, stops, seconds}], by_state [{state, stops, seconds}], last: the 20 latest [{machine, from, to, seconds, state}].$$;
+$$Stops that ended within the threshold of their machine and that nobody classified. by_machine [{machine, name, stops, seconds}], by_hour [{hour 0–23 of the
+plant, stops, seconds}], by_state [{state, stops, seconds}], last: the 20 latest [{machine, name, from, to, seconds, state}].$$;
 
 create function public.get_microstops(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_line text default null, p_site text default null)
@@ -96,16 +100,16 @@ begin
   v_zone := coalesce((select si.time_zone from public.sites si where si.code = v_site), 'UTC');
   select (r.inputs).run_s into v_run from private.oee_rows(p_machine, p_line, null, v_site, lower(v_range), upper(v_range), 'total', now()) r;
   with pieces as materialized (
-    select s.machine, p.stop_from, p.stop_to, p.state, p.starts_at, p.ends_at, private.seconds(p.starts_at, p.ends_at) as s, (p.starts_at = p.stop_from)::integer as n
-      from private.scope_of(p_machine, p_line, null, v_site, lower(v_range), upper(v_range)) s
+    select s.machine, m.name, p.stop_from, p.stop_to, p.state, p.starts_at, p.ends_at, private.seconds(p.starts_at, p.ends_at) as s, (p.starts_at = p.stop_from)::integer as n
+      from private.scope_of(p_machine, p_line, null, v_site, lower(v_range), upper(v_range)) s join public.machines m on m.code = s.machine
      cross join lateral private.kpi_pieces(s.machine, s.from_at, s.to_at, now()) p where p.kind = 'micro'
   )
   select coalesce(sum(p.n), 0), coalesce(sum(p.s), 0), private.ratio(sum(p.s), sum(p.n)), private.ratio(sum(p.s), v_run),
-    (select coalesce(jsonb_agg(x order by x.seconds desc, x.machine), '[]') from (select q.machine, sum(q.n) as stops, sum(q.s) as seconds from pieces q group by 1) x),
+    (select coalesce(jsonb_agg(x order by x.seconds desc, x.machine), '[]') from (select q.machine, q.name, sum(q.n) as stops, sum(q.s) as seconds from pieces q group by 1, 2) x),
     (select coalesce(jsonb_agg(x order by x.hour), '[]') from (select extract(hour from q.starts_at at time zone v_zone)::integer as hour, sum(q.n) as stops,
       sum(q.s) as seconds from pieces q group by 1) x),
     (select coalesce(jsonb_agg(x order by x.seconds desc, x.state), '[]') from (select q.state, sum(q.n) as stops, sum(q.s) as seconds from pieces q group by 1) x),
-    (select coalesce(jsonb_agg(x order by x."from" desc), '[]') from (select q.machine, q.stop_from as "from", q.stop_to as "to",
+    (select coalesce(jsonb_agg(x order by x."from" desc), '[]') from (select q.machine, q.name, q.stop_from as "from", q.stop_to as "to",
       private.seconds(q.stop_from, q.stop_to) as seconds, q.state from pieces q where q.n = 1 order by q.stop_from desc limit 20) x)
     into v_sum from pieces p;
   return v_sum;

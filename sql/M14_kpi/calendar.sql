@@ -24,10 +24,11 @@ end $$;
 comment on function private.read_shifts is 'The shifts of a pattern as rows. What it is given was checked by check_shifts.';
 
 create function private.check_shifts(p_shifts jsonb)
-returns void language plpgsql immutable set search_path = '' as $$
+returns void language plpgsql stable set search_path = '' as $$
 declare
   v_row private.shift_row;
   v_break jsonb;
+  v_classes text[] := array(select c.code from public.time_classes c where c.is_planned order by c.position);
 begin
   for v_row in select * from private.read_shifts(p_shifts) loop
     if coalesce(v_row.shift, '') !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$' or num_nulls(v_row.starts, v_row.ends) > 0
@@ -41,6 +42,9 @@ begin
             + ((v_break ->> 'starts')::time < v_row.starts)::integer, (v_break ->> 'starts')::time, (v_break ->> 'ends')::time, 'UTC') then
         perform private.fail(422, 'calendar.pattern', format('A break of %s must lie in the shift.', v_row.title),
           jsonb_build_object('field', 'p_shifts', 'actual', v_break));
+      elsif coalesce(v_break ->> 'time_class', 'break') <> all (v_classes) then
+        perform private.fail(422, 'calendar.pattern', format('A break of %s must be time that one plans.', v_row.title),
+          jsonb_build_object('field', 'p_shifts', 'actual', v_break, 'expected', v_classes));
       end if;
     end loop;
   end loop;
@@ -53,15 +57,15 @@ returns void language plpgsql immutable set search_path = '' as $$
 declare
   v_both text[];
 begin
-  select array[a.shift, b.shift] into v_both
-    from (select s.shift, w.d as day, private.wall_range('2000-01-02'::date + w.d, s.starts, s.ends, 'UTC') as during
+  select array[a.title, b.title] into v_both
+    from (select s.shift, s.title, w.d as day, private.wall_range('2000-01-02'::date + w.d, s.starts, s.ends, 'UTC') as during
             from private.read_shifts(p_shifts) s cross join unnest(s.weekdays) as w (d)) a
-    join (select s.shift, w.d as day, k.week, private.wall_range('2000-01-02'::date + w.d + k.week * 7, s.starts, s.ends, 'UTC') as during
+    join (select s.shift, s.title, w.d as day, k.week, private.wall_range('2000-01-02'::date + w.d + k.week * 7, s.starts, s.ends, 'UTC') as during
             from private.read_shifts(p_shifts) s cross join unnest(s.weekdays) as w (d) cross join generate_series(0, 1) as k (week)) b
       on a.during && b.during and (a.shift, a.day, 0) is distinct from (b.shift, b.day, b.week)
    limit 1;
   if v_both is null then
-    select array[s.shift, s.shift] into v_both
+    select array[min(s.title), max(s.title)] into v_both
       from private.read_shifts(p_shifts) s group by s.shift, s.weekdays having count(*) > 1 limit 1;
   end if;
   if v_both is not null then
@@ -87,6 +91,29 @@ begin
       where extract(isodow from p_day)::integer = any (s.weekdays);
   end if;
 end $$;
+
+create function private.check_calendar(p_work_centre text, p_site text, p_from date, p_to date)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_today date := (now() at time zone (select si.time_zone from public.sites si where si.code = p_site))::date;
+  v_found record;
+begin
+  with laid as materialized (
+    select d.day::date as day, row_number() over () as n, s.title, private.wall_range(d.day::date, s.starts, s.ends, 'UTC') as during
+      from generate_series(p_from - 1, least(p_to, p_from + 800) + 1, interval '1 day') as d (day)
+     cross join lateral private.shifts_of_day(p_work_centre, p_site, d.day::date) s
+  )
+  -- The night before today is as it is: what comes behind it is cut.
+  select b.day, array[a.title, b.title] as titles into v_found from laid a join laid b on b.n > a.n and b.day <= a.day + 1 and a.during && b.during
+   where b.day <> v_today order by b.day limit 1;
+  if v_found.day is not null then
+    perform private.fail(422, 'calendar.overlap', format('On %s the shifts %s and %s are at the same time.', v_found.day, v_found.titles[1], v_found.titles[2]),
+      jsonb_build_object('field', 'p_shifts', 'day', v_found.day, 'shifts', v_found.titles, 'work_centre', p_work_centre));
+  end if;
+end $$;
+comment on function private.check_calendar is
+$$Neighbouring days never overlap where a pattern meets the next one or an exception, also weeks ahead and where no machine stands yet.
+Errors: calendar.overlap (422), naming both.$$;
 
 create function private.add_shift(p_machine public.machines, p_day date, p_row private.shift_row, p_zone text)
 returns void language plpgsql set search_path = '' as $$
@@ -208,6 +235,12 @@ create function private.tg_machines__shifts()
 returns trigger language plpgsql security definer set search_path = '' as $$
 begin
   if new.work_centre is not null and new.is_active then
+    if tg_op = 'UPDATE' then   -- while it was out of use, or at no work centre, there were no shifts, and none are made up
+      insert into private.shift_days (machine, day) select new.code, d::date
+        from (select (now() at time zone si.time_zone)::date as today from public.sites si where si.code = new.site) t
+       cross join lateral generate_series(coalesce((select max(x.day) + 1 from private.shift_days x where x.machine = new.code), t.today - 400),
+         t.today - 1, interval '1 day') d;
+    end if;
     perform private.remake_shifts(new.code);
   else
     delete from public.shift_instances i where i.machine = new.code and lower(i.during) > now();
@@ -226,13 +259,19 @@ returns void language plpgsql set search_path = '' as $$
 declare
   v_machine public.machines;
   v_today date;
+  v_last date;
 begin
   for v_machine in select m.* from public.machines m where m.is_active and m.work_centre is not null order by m.code loop
     v_today := (p_now at time zone (select si.time_zone from public.sites si where si.code = v_machine.site))::date;
-    continue when exists (select from private.shift_days d where d.machine = v_machine.code and d.day = v_today + 14)
-      or not exists (select from public.shift_patterns p where p.work_centre = v_machine.work_centre);
-    perform 1 from public.machines m where m.code = v_machine.code for no key update;
-    perform private.make_shifts(v_machine.code, v_today, v_today + 14);
+    v_last := (select max(d.day) from private.shift_days d where d.machine = v_machine.code);
+    continue when v_last >= v_today + 14 or not exists (select from public.shift_patterns p where p.work_centre = v_machine.work_centre)
+      or not private.spare_machine(v_machine.code);
+    begin   -- from the last day that was made: the clock may have stood for weeks
+      perform private.make_shifts(v_machine.code, greatest(v_today - 400, least(v_today, v_last + 1)), v_today + 14);
+      perform private.note_trouble('extend_shifts', v_machine.code, null);
+    exception when others then
+      perform private.note_trouble('extend_shifts', v_machine.code, sqlerrm);
+    end;
   end loop;
 end $$;
 comment on function private.extend_shifts is 'A job of the clock: two weeks of shifts are always there.';

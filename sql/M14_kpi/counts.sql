@@ -1,5 +1,42 @@
 -- Counts -------------------------------------------------------------------------------------------------------------
 
+create function private.tg_count_events__append_only()
+returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.fail(409, 'machine.append_only', 'What machines said and counted is never changed or removed. Book what takes it back.');
+  return null;
+end $$;
+comment on function private.tg_count_events__append_only is 'So that figures that were signed can be computed again.';
+create trigger _200_append_only before update or delete on public.count_events
+  for each row execute function private.tg_count_events__append_only();
+create trigger _200_no_truncate before truncate on public.count_events
+  for each statement execute function private.tg_count_events__append_only();
+
+create function private.tg_machine_state_events__append_only()
+returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.fail(409, 'machine.append_only', 'What machines said and counted is never changed or removed. Book what takes it back.');
+  return null;
+end $$;
+create trigger _200_append_only before update or delete on public.machine_state_events
+  for each row execute function private.tg_machine_state_events__append_only();
+create trigger _200_no_truncate before truncate on public.machine_state_events
+  for each statement execute function private.tg_machine_state_events__append_only();
+
+create function private.oldest_fact(p_site text)
+returns timestamptz language plpgsql stable set search_path = '' as $$
+begin
+  return now() - make_interval(days => private.setting('kpi.late_days', null, p_site)::integer);
+end $$;
+comment on function private.oldest_fact is 'How late a site takes what machines say.';
+
+create function private.clock_problem(p_at timestamptz, p_oldest timestamptz)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return case when p_at > now() + interval '1 minute' or not isfinite(p_at) then 'machine.time' when p_at < p_oldest then 'machine.too_old' end;
+end $$;
+comment on function private.clock_problem is 'machine.time: in the future or at no time; machine.too_old: longer ago than facts may come late; null: neither.';
+
 create function private.ideal_of(p_machine text, p_sku text)
 returns numeric language plpgsql stable set search_path = '' as $$
 begin
@@ -84,10 +121,11 @@ begin
           coalesce((c.item ->> 'scrap')::numeric, 0) as scrap, coalesce((c.item ->> 'rework')::numeric, 0) as rework, c.item ->> 'reason' as reason,
           c.item ->> 'reverses' as reverses
         from jsonb_array_elements(p_counts) with ordinality as c (item, n)
+    ), limits as materialized (select si.code as site, private.oldest_fact(si.code) as oldest from public.sites si
     ), checked as (
       select g.n, m.code as machine, g.key, g.at, g.since, coalesce(i.sku, o.product_sku) as sku, o.id as order_id, g.good, g.scrap, g.rework, q.code as reason, g.reverses,
         case when m.code is null then 'machine.unknown' when coalesce(length(g.key), 0) not between 1 and 190 then 'count.key'
-          when g.at > now() + interval '1 minute' or not isfinite(g.at) or g.since >= g.at or g.since < g.at - interval '31 days' then 'machine.time'
+          when p.code is not null then p.code when g.since >= g.at or g.since < g.at - interval '31 days' then 'machine.time'
           when g.sku is not null and i.sku is null then 'item.unknown' when g.order_code is not null and o.id is null then 'production.unknown'
           when g.reason is not null and q.code is null then 'quality.reason'
           when g.reverses is null and (least(g.good, g.scrap, g.rework) < 0 or g.good + g.scrap + g.rework <= 0
@@ -97,6 +135,8 @@ begin
         left join public.inventory_items i on i.sku = g.sku
         left join public.production_orders o on o.code = g.order_code
         left join public.quality_reasons q on q.code = g.reason
+        left join limits l on l.site = m.site
+       cross join lateral (select coalesce(private.clock_problem(g.at, l.oldest), private.clock_problem(g.since, l.oldest)) as code offset 0) p
     ), plain as (
       select distinct c.machine, c.key from checked c where c.problem is null and c.reverses is null
     )

@@ -28,11 +28,45 @@ begin
   return extract(epoch from p_to) - extract(epoch from p_from);
 end $$;
 
-create function private.kpi_sums(p_machine text, p_from timestamptz, p_to timestamptz, p_pieces private.kpi_piece[])
+create function private.planned_of(p_pieces private.kpi_piece[])
+returns tstzmultirange language plpgsql stable set search_path = '' as $$
+begin
+  return (select coalesce(range_agg(tstzrange(p.starts_at, p.ends_at)), '{}') from unnest(p_pieces) p
+    where p.kind <> 'unscheduled' and p.policy <> 'excluded');
+end $$;
+comment on function private.planned_of is 'Planned production time: pieces that come out in it count.';
+
+create function private.kpi_counts(
+  p_sums public.kpi_inputs, p_machine text, p_from timestamptz, p_to timestamptz, p_planned tstzmultirange, p_item text default null)
+returns public.kpi_inputs language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
+declare
+  -- Minutes with a bound inside: there each count is looked at by itself.
+  v_cut timestamptz[] := array(select distinct date_trunc('minute', u.at)
+    from (select unnest(array[p_from, p_to]) as at union all select unnest(array[lower(r.during), upper(r.during)]) from unnest(p_planned) as r (during)) u
+   where u.at <> date_trunc('minute', u.at));
+begin
+  select coalesce(sum(c.total) filter (where c.is_planned), 0), coalesce(sum(c.good) filter (where c.is_planned), 0),
+    coalesce(sum(c.scrap) filter (where c.is_planned), 0), coalesce(sum(c.rework) filter (where c.is_planned), 0),
+    coalesce(sum(c.total * c.ideal_s) filter (where c.is_planned), 0), coalesce(sum(c.good * c.ideal_s) filter (where c.is_planned), 0),
+    coalesce(sum(c.total) filter (where c.is_planned and c.ideal_s is null), 0), coalesce(sum(c.total) filter (where not c.is_planned), 0)
+    into p_sums.total, p_sums.good, p_sums.scrap, p_sums.rework, p_sums.ideal_s, p_sums.ideal_good_s, p_sums.without_ideal, p_sums.unscheduled_pieces
+    from (
+      select m.good, m.scrap, m.rework, m.good + m.scrap + m.rework as total, m.ideal_s, p_planned @> m.minute as is_planned from public.count_minute m
+       where m.machine = p_machine and m.minute >= p_from and m.minute < p_to and m.minute <> all (v_cut) and (p_item is null or coalesce(m.sku, '') = p_item)
+      union all
+      select e.good, e.scrap, e.rework, e.good + e.scrap + e.rework, e.ideal_s, p_planned @> e.at
+        from unnest(v_cut) as u (minute) join public.count_events e on e.machine = p_machine and e.at >= greatest(u.minute, p_from)
+         and e.at < least(u.minute + interval '1 minute', p_to) and (p_item is null or coalesce(e.sku, '') = p_item)) c;
+  return p_sums;
+end $$;
+comment on function private.kpi_counts is
+$$The sums with the pieces that came out in [p_from, p_to), of one item (empty: of none) or of all; planned or not by their own instant. Whole minutes
+come from count_minute.$$;
+
+create function private.kpi_times(p_pieces private.kpi_piece[])
 returns public.kpi_inputs language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
   v_sums public.kpi_inputs;
-  v_planned tstzmultirange;
 begin
   with pieces as (
     select p.*, extract(epoch from p.ends_at) - extract(epoch from p.starts_at) as s, c.iso_element as iso from unnest(p_pieces) p
@@ -46,26 +80,25 @@ begin
       sum(p.s) filter (where p.kind = 'planned') as planned_stop, sum(p.s) filter (where p.time_class = 'unclassified') as unclassified,
       sum(p.s) filter (where p.time_class = 'no_data') as no_data, sum(p.s) filter (where p.time_class = 'planned_maintenance') as maintenance,
       count(*) filter (where p.kind = 'stop' and p.starts_at = p.stop_from) as stops, count(*) filter (where p.kind = 'micro' and p.starts_at = p.stop_from) as micros,
-      sum(p.s) filter (where p.kind = 'micro') as micro,
-      range_agg(tstzrange(p.starts_at, p.ends_at)) filter (where p.kind <> 'unscheduled' and p.policy <> 'excluded') as planned
+      sum(p.s) filter (where p.kind = 'micro') as micro
       from pieces p
   )
   select coalesce(t.window_s, 0), coalesce(t.scheduled, 0), coalesce(t.scheduled, 0) - coalesce(t.excluded, 0),
     coalesce(t.scheduled, 0) - coalesce(t.excluded, 0) - coalesce(t.lost, 0), coalesce(t.setup, 0), coalesce(t.delay, 0), coalesce(t.no_order, 0),
     coalesce(t.lost, 0), coalesce(t.slow, 0), coalesce(t.pending, 0), coalesce(t.planned_stop, 0), coalesce(t.excluded, 0), coalesce(t.unclassified, 0),
-    coalesce(t.no_data, 0), coalesce(t.maintenance, 0), t.stops, t.micros, coalesce(t.micro, 0), coalesce(t.planned, '{}')
+    coalesce(t.no_data, 0), coalesce(t.maintenance, 0), t.stops, t.micros, coalesce(t.micro, 0)
     into v_sums.window_s, v_sums.scheduled_s, v_sums.planned_s, v_sums.run_s, v_sums.setup_s, v_sums.delay_s, v_sums.no_order_s,
       v_sums.availability_loss_s, v_sums.performance_loss_s, v_sums.pending_s, v_sums.planned_stop_s, v_sums.excluded_s, v_sums.unclassified_s,
-      v_sums.no_data_s, v_sums.maintenance_s, v_sums.stops, v_sums.micro_stops, v_sums.micro_s, v_planned
+      v_sums.no_data_s, v_sums.maintenance_s, v_sums.stops, v_sums.micro_stops, v_sums.micro_s
     from t;
-  select coalesce(sum(c.total) filter (where c.is_planned), 0), coalesce(sum(c.good) filter (where c.is_planned), 0),
-    coalesce(sum(c.scrap) filter (where c.is_planned), 0), coalesce(sum(c.rework) filter (where c.is_planned), 0),
-    coalesce(sum(c.total * c.ideal_s) filter (where c.is_planned), 0), coalesce(sum(c.good * c.ideal_s) filter (where c.is_planned), 0),
-    coalesce(sum(c.total) filter (where c.is_planned and c.ideal_s is null), 0), coalesce(sum(c.total) filter (where not c.is_planned), 0)
-    into v_sums.total, v_sums.good, v_sums.scrap, v_sums.rework, v_sums.ideal_s, v_sums.ideal_good_s, v_sums.without_ideal, v_sums.unscheduled_pieces
-    from (select m.good, m.scrap, m.rework, m.good + m.scrap + m.rework as total, m.ideal_s, v_planned @> m.minute as is_planned from public.count_minute m
-           where m.machine = p_machine and m.minute >= p_from and m.minute < p_to) c;
   return v_sums;
+end $$;
+comment on function private.kpi_times is 'The pieces added up; nothing counted yet.';
+
+create function private.kpi_sums(p_machine text, p_from timestamptz, p_to timestamptz, p_pieces private.kpi_piece[])
+returns public.kpi_inputs language plpgsql stable set search_path = '' as $$
+begin
+  return private.kpi_counts(private.kpi_times(p_pieces), p_machine, p_from, p_to, private.planned_of(p_pieces));
 end $$;
 comment on function private.kpi_sums is 'The pieces of [p_from, p_to) added up, with what was counted in them.';
 

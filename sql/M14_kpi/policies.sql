@@ -6,6 +6,7 @@ alter table public.time_class_policies enable row level security;
 alter table public.planned_stops enable row level security;
 alter table public.overtime_windows enable row level security;
 alter table public.machine_state_events enable row level security;
+alter table public.quarantined_events enable row level security;
 alter table public.ideal_cycles enable row level security;
 alter table public.count_events enable row level security;
 alter table public.count_minute enable row level security;
@@ -25,6 +26,7 @@ create policy select_active on public.time_class_policies for select to authenti
 create policy select_active on public.planned_stops for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.overtime_windows for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.machine_state_events for select to authenticated using ((select private.may('kpi.read')));
+create policy select_active on public.quarantined_events for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.ideal_cycles for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.count_events for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.count_minute for select to authenticated using ((select private.may('kpi.read')));
@@ -35,5 +37,5 @@ create policy select_active on public.oee_shifts for select to authenticated usi
 create policy select_active on public.shift_handovers for select to authenticated using ((select private.may('kpi.read')));
 
 grant select on public.shift_patterns, public.calendar_exceptions, public.shift_instances, public.time_classes, public.time_class_policies,
-  public.planned_stops, public.overtime_windows, public.machine_state_events, public.ideal_cycles, public.count_events, public.count_minute,
+  public.planned_stops, public.overtime_windows, public.machine_state_events, public.quarantined_events, public.ideal_cycles, public.count_events, public.count_minute,
   public.stop_reasons, public.stops, public.stop_repairs, public.oee_shifts, public.shift_handovers, public.downtimes to authenticated;

@@ -43,6 +43,8 @@ insert into public.stop_reasons (code, parent, title, time_class, is_failure, ne
   ('other', 'unplanned', 'Something else', 'unclassified', false, false, 'UDT', 31);
 
 insert into public.setting_definitions (key, scope, type, bounds, default_value, title, description, position) values
+  ('kpi.late_days', 'site', 'integer', '{"min": 1, "max": 400}', '400', 'Late facts of machines',
+    'So many days late a state or a count may come, as from the buffer of a gateway. What is older is set aside: its clock is wrong.', 101),
   ('kpi.target_percent', 'site', 'integer', '{"min": 1, "max": 100}', '85', 'Target of a shift', 'Of what the ideal cycle allows in planned time, in percent.', 100);
 
 insert into private.scheduled_jobs (name, function_name, every) values

@@ -48,23 +48,42 @@ begin
 end $$;
 comment on function private.snapshot_shift is 'Computes a shift that is over and keeps it. Closed once its last silence and its last short stop are known for what they are.';
 
-create function private.snapshot_shifts(p_now timestamptz)
-returns void language plpgsql set search_path = '' as $$
+create function private.due_shifts(p_now timestamptz)
+returns bigint[] language plpgsql stable set search_path = '' as $$
 declare
-  v_due bigint[];
-  v_shift public.shift_instances;
+  v_troubled text[] := array(select t.machine from private.machine_troubles t where t.job = 'snapshot_shifts');
 begin
-  v_due := array(
+  return array(
     (select i.id from public.shift_instances i join public.machines m on m.code = i.machine
       where not i.is_closed and upper(i.during) <= p_now
         and (upper(i.during) + make_interval(secs => greatest(m.silence_s, m.micro_stop_s)) <= p_now
-          or not exists (select from public.oee_shifts o where o.shift_id = i.id)) limit 100)
-    union select o.shift_id from public.oee_shifts o where o.is_dirty limit 100);
-  for v_shift in select i.* from public.shift_instances i where i.id = any (v_due) order by i.machine, i.id
-  loop
-    perform private.snapshot_shift(v_shift, p_now);
+          or not exists (select from public.oee_shifts o where o.shift_id = i.id))
+      order by i.machine = any (v_troubled), upper(i.during), i.id limit 100)
+    union all
+    (select o.shift_id from public.oee_shifts o where o.is_dirty order by o.machine = any (v_troubled), o.ends_at, o.shift_id limit 100));
+end $$;
+comment on function private.due_shifts is
+  'The oldest hundred that ended, and the oldest hundred that are dirty, so that neither has to wait for the other; machines that failed last come last.';
+
+create function private.snapshot_shifts(p_now timestamptz)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_due bigint[] := private.due_shifts(p_now);
+  v_machine text;
+  v_shift public.shift_instances;
+begin
+  for v_machine in select distinct i.machine from public.shift_instances i where i.id = any (v_due) order by 1 loop
+    continue when not private.spare_machine(v_machine);
+    begin
+      for v_shift in select i.* from public.shift_instances i where i.id = any (v_due) and i.machine = v_machine order by lower(i.during) loop
+        perform private.snapshot_shift(v_shift, p_now);
+      end loop;
+      perform private.note_trouble('snapshot_shifts', v_machine, null);
+    exception when others then
+      perform private.note_trouble('snapshot_shifts', v_machine, sqlerrm);
+    end;
   end loop;
 end $$;
 comment on function private.snapshot_shifts is
-$$A job of the clock: figures of shifts that ended, and again of those that a late fact made dirty. A hundred a run: while it lasts, events of others wait for
-their place in the order of commits.$$;
+$$A job of the clock: figures of shifts that ended, and again of those that a late fact made dirty. Two hundred a run: while it lasts, events of others
+wait for their place in the order of commits.$$;

@@ -19,6 +19,27 @@ Of equal times the higher seq holds.$$;
 comment on column public.machine_state_events.source is
   'signal: the machine itself, which has to say so again within its silence threshold; person: holds until the next word.';
 
+create table public.quarantined_events (
+  id bigint generated always as identity,
+  machine text not null,
+  site text not null,
+  kind text not null constraint quarantined_events_kind_check check (kind in ('state', 'count')),
+  code text not null,
+  event jsonb not null,
+  actor_id uuid,
+  received_at timestamptz not null default now(),
+  constraint quarantined_events_pkey primary key (id),
+  constraint quarantined_events_machine_fkey foreign key (machine) references public.machines (code) on delete cascade,
+  constraint quarantined_events_site_fkey foreign key (site) references public.sites (code) on delete restrict
+);
+create unique index quarantined_events_event_key on public.quarantined_events (machine, kind, md5(event::text));
+create index quarantined_events_site_idx on public.quarantined_events (site, received_at);
+comment on table public.quarantined_events is
+$$States and counts with a time that cannot be: a clock that is ahead, or so far behind that its figures are closed. They are in no figure; nothing is
+lost: with their right time they can be sent again.$$;
+comment on column public.quarantined_events.code is 'What is wrong: machine.time or machine.too_old.';
+comment on column public.quarantined_events.event is 'The row as it came.';
+
 create table public.ideal_cycles (
   id bigint generated always as identity,
   machine text not null,
@@ -86,7 +107,7 @@ create table public.count_minute (
   constraint count_minute_machine_fkey foreign key (machine) references public.machines (code) on delete cascade
 ) with (fillfactor = 80);
 comment on table public.count_minute is
-  'Counts added up per minute, item, order and ideal cycle. Kept by a trigger from count_events; a minute belongs to where it begins.';
+  'Counts added up per minute, item, order and ideal cycle. Kept by a trigger from count_events; where a bound lies in a minute, those are asked.';
 
 -- Why it does not run ------------------------------------------------------------------------------------------------
 
@@ -199,7 +220,7 @@ create table public.oee_shifts (
   constraint oee_shifts_machine_fkey foreign key (machine) references public.machines (code) on delete cascade
 );
 create index oee_shifts_machine_idx on public.oee_shifts (machine, ends_at);
-create index oee_shifts_dirty_idx on public.oee_shifts (shift_id) where is_dirty;
+create index oee_shifts_dirty_idx on public.oee_shifts (ends_at) where is_dirty;
 comment on table public.oee_shifts is 'Figures of shifts that are over, by the same definition as the live ones. Dirty: something came late; they are computed anew.';
 comment on column public.oee_shifts.inputs is 'kpi_inputs: times in seconds, pieces.';
 comment on column public.oee_shifts.ratios is 'kpi_ratios of the inputs.';

@@ -16,12 +16,12 @@ drop function
   private.check_choice, private.check_machine_places, private.check_plan_interval, private.check_plan_items, private.check_repair_assignee,
   private.check_repair_report, private.check_repair_texts, private.check_status, private.check_symptom, private.counter_of,
   private.emit_repair, private.find_machine, private.finish_repair, private.forget_problem_reports, private.found_repairs,
-  private.instant_given, private.is_plan_due, private.is_same_failure, private.life_count, private.lock_machine, private.log_status,
-  private.machine_facts, private.may_attach, private.move_repair, private.new_attachment, private.new_machine_token, private.next_statuses,
+  private.instant_given, private.is_plan_due, private.is_same_failure, private.counted_since, private.lock_machine, private.log_status,
+  private.machine_facts, private.may_attach, private.move_repair, private.new_attachment, private.new_machine_token, private.next_statuses, private.note_trouble,
   private.open_due_work_orders, private.open_repair, private.open_work_order, private.page_limit, private.plan_facts, private.plan_items,
   private.refuse_busy_line, private.refuse_flood, private.refuse_idle_machine, private.has_many_files, private.refuse_many_files, private.refuse_open_checks, private.refuse_open_work,
   private.refuse_second_repair, private.refuse_stale, private.repair_actions, private.repair_facts, private.repair_files,
-  private.repair_history, private.repair_of_check, private.repair_parts, private.site_of_setup, private.take_report,
+  private.repair_history, private.repair_of_check, private.repair_parts, private.site_of_setup, private.spare_machine, private.take_report,
   private.with_machine_fields, private.write_machine, private.write_plan, private.write_plan_items, public.acknowledge_repair,
   public.add_repair_attachment, public.add_repair_photo, public.close_repair, public.complete_repair, public.dismiss_repair, public.get_lines, public.get_machine,
   public.get_machine_qr, public.get_machines, public.get_maintenance_plans, public.get_repair, public.get_repairs, public.get_report_form,
@@ -36,7 +36,7 @@ drop type
   public.repair_page, public.repair_row, public.report_form;
 
 drop table
-  private.machine_tokens, private.problem_reports, public.lines, public.machine_counters, public.machine_symptoms, public.machine_versions,
+  private.machine_tokens, private.machine_troubles, private.problem_reports, public.lines, public.machine_counters, public.machine_symptoms, public.machine_versions,
   public.machines, public.maintenance_plan_items, public.maintenance_plans, public.repair_attachments, public.repair_checks,
   public.repair_statuses, public.repairs;
 

@@ -75,6 +75,7 @@ create table public.machine_versions (
   work_centre text,
   micro_stop_s integer not null,
   silence_s integer not null,
+  is_active boolean not null default true,
   constraint machine_versions_pkey primary key (machine, valid_from),
   constraint machine_versions_machine_fkey foreign key (machine) references public.machines (code) on delete cascade,
   constraint machine_versions_line_fkey foreign key (line) references public.lines (code) on delete restrict,
@@ -83,8 +84,20 @@ create table public.machine_versions (
 create index machine_versions_line_idx on public.machine_versions (line) where line is not null;
 create index machine_versions_work_centre_idx on public.machine_versions (work_centre) where work_centre is not null;
 comment on table public.machine_versions is
-$$Where a machine stood and by which thresholds its stops were judged, since when. Kept by a trigger; the first one of a machine holds since
--infinity, a later one until the next.$$;
+$$Where a machine stood, whether it was in use, and by which thresholds its stops were judged, since when. Kept by a trigger; the first one of a
+machine holds since -infinity, a later one until the next.$$;
+
+create table private.machine_troubles (
+  machine text not null,
+  job text not null,
+  error text not null,
+  since timestamptz not null default now(),
+  last_at timestamptz not null default now(),
+  constraint machine_troubles_pkey primary key (machine, job),
+  constraint machine_troubles_machine_fkey foreign key (machine) references public.machines (code) on delete cascade
+);
+comment on table private.machine_troubles is
+  'What a job of the clock cannot do for a machine, since when. The others go on without it; the row goes when it works again.';
 
 create table private.machine_tokens (
   machine text not null,
@@ -102,6 +115,8 @@ create table public.machine_counters (
   cycles numeric(16, 3) not null default 0 constraint machine_counters_cycles_check check (cycles >= 0),
   last_run_hours numeric(14, 4),
   last_cycles numeric(16, 3),
+  unread_run_hours numeric(14, 4) not null default 0,
+  unread_cycles numeric(16, 3) not null default 0,
   updated_at timestamptz not null default now(),
   constraint machine_counters_pkey primary key (machine),
   constraint machine_counters_machine_fkey foreign key (machine) references public.machines (code) on delete cascade
@@ -109,6 +124,8 @@ create table public.machine_counters (
 comment on table public.machine_counters is 'How long a machine ran and how often in its life here. Both only grow: a counter that was reset or swapped goes on from where it was.';
 comment on column public.machine_counters.last_run_hours is 'What its own counter showed last; null when nobody has read it.';
 comment on column public.machine_counters.last_cycles is 'What its own counter showed last; null when nobody has read it.';
+comment on column public.machine_counters.unread_run_hours is 'Told by its signals and not yet shown by its own counter: what that shows next is these hours first.';
+comment on column public.machine_counters.unread_cycles is 'The same of cycles.';
 
 create table public.machine_symptoms (
   code text not null constraint machine_symptoms_code_check check (code ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -353,17 +370,18 @@ begin
   if tg_op = 'INSERT' then
     insert into private.machine_tokens (machine, token) values (new.code, private.new_machine_token());
     insert into public.machine_counters (machine) values (new.code);
-  elsif (new.line, new.work_centre, new.micro_stop_s, new.silence_s) is not distinct from (old.line, old.work_centre, old.micro_stop_s, old.silence_s) then
+  elsif (new.line, new.work_centre, new.micro_stop_s, new.silence_s, new.is_active)
+      is not distinct from (old.line, old.work_centre, old.micro_stop_s, old.silence_s, old.is_active) then
     return null;
   end if;
-  insert into public.machine_versions as v (machine, valid_from, line, work_centre, micro_stop_s, silence_s)
-  values (new.code, case when tg_op = 'INSERT' then '-infinity' else now() end, new.line, new.work_centre, new.micro_stop_s, new.silence_s)
+  insert into public.machine_versions as v (machine, valid_from, line, work_centre, micro_stop_s, silence_s, is_active)
+  values (new.code, case when tg_op = 'INSERT' then '-infinity' else now() end, new.line, new.work_centre, new.micro_stop_s, new.silence_s, new.is_active)
   on conflict on constraint machine_versions_pkey do update set line = excluded.line, work_centre = excluded.work_centre,
-    micro_stop_s = excluded.micro_stop_s, silence_s = excluded.silence_s;
+    micro_stop_s = excluded.micro_stop_s, silence_s = excluded.silence_s, is_active = excluded.is_active;
   return null;
 end $$;
 comment on function private.tg_machines__history is 'A new machine gets its QR code, its counters and its first version; a changed one another version.';
-create trigger _500_history after insert or update of line, work_centre, micro_stop_s, silence_s on public.machines
+create trigger _500_history after insert or update of line, work_centre, micro_stop_s, silence_s, is_active on public.machines
   for each row execute function private.tg_machines__history();
 
 create function private.find_machine(p_machine text)
@@ -389,16 +407,50 @@ begin
 end $$;
 comment on function private.lock_machine is 'The lock of a machine, taken before its stops, repairs and parts.';
 
+create function private.spare_machine(p_machine text)
+returns boolean language plpgsql set search_path = '' as $$
+begin
+  return exists (select from public.machines m where m.code = p_machine for no key update skip locked);
+end $$;
+comment on function private.spare_machine is
+$$The lock of a machine for a job of the clock, which holds those of others: false when somebody else has it. The job leaves the machine for its next
+run, so that nobody waits for the clock and the clock for nobody.$$;
+
+create function private.note_trouble(p_job text, p_machine text, p_error text)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_before text := (select t.error from private.machine_troubles t where t.machine = p_machine and t.job = p_job);
+begin
+  if p_error is null then
+    delete from private.machine_troubles t where t.machine = p_machine and t.job = p_job and v_before is not null;
+    return;
+  end if;
+  insert into private.machine_troubles as t (machine, job, error) values (p_machine, p_job, p_error)
+  on conflict on constraint machine_troubles_pkey do update set error = excluded.error, last_at = now();
+  if v_before is distinct from p_error then
+    perform private.emit('machine', p_machine, 'machine.job_failed', null, jsonb_build_object('machine', p_machine, 'job', p_job, 'error', p_error), null,
+      (select m.site from public.machines m where m.code = p_machine));
+  end if;
+end $$;
+comment on function private.note_trouble is
+  'What a job of the clock could not do for one machine, told once; null: it works. Each machine is a block of its own, so the others are not held up.';
+
 create function private.add_machine_run(p_machine text, p_run_hours numeric, p_cycles numeric)
 returns void language plpgsql set search_path = '' as $$
+declare
+  v_hours numeric := greatest(coalesce(p_run_hours, 0), 0);
+  v_cycles numeric := greatest(coalesce(p_cycles, 0), 0);
 begin
-  if p_run_hours > 0 or p_cycles > 0 then
+  if v_hours > 0 or v_cycles > 0 then
     update public.machine_counters c
-       set run_hours = c.run_hours + greatest(coalesce(p_run_hours, 0), 0), cycles = c.cycles + greatest(coalesce(p_cycles, 0), 0), updated_at = now()
+       set run_hours = c.run_hours + v_hours, cycles = c.cycles + v_cycles, updated_at = now(),
+           unread_run_hours = case when c.last_run_hours is null then 0 else c.unread_run_hours + v_hours end,
+           unread_cycles = case when c.last_cycles is null then 0 else c.unread_cycles + v_cycles end
      where c.machine = p_machine;
   end if;
 end $$;
-comment on function private.add_machine_run is 'The machine ran so many hours more and so many cycles. What it counted never goes back.';
+comment on function private.add_machine_run is
+  'Its signals say that the machine ran so many hours more and so many cycles. What it counted never goes back; its own counter shows the same hours once more.';
 
 -- Plans --------------------------------------------------------------------------------------------------------------
 
@@ -1585,13 +1637,14 @@ Errors: machine.unknown (404), request.reused (422).
 Idempotency: by p_request_id; without it every call makes another code.
 Locks: the machine.$$;
 
-create function private.life_count(p_kept numeric, p_last numeric, p_said numeric)
+create function private.counted_since(p_last numeric, p_said numeric)
 returns numeric language plpgsql immutable set search_path = '' as $$
 begin
   -- Less than last time: the counter was reset or swapped, and has counted this much since.
-  return p_kept + case when p_said is null then 0 when p_last is null or p_said < p_last then p_said else p_said - p_last end;
+  return case when num_nulls(p_last, p_said) > 0 then 0 when p_said < p_last then p_said else p_said - p_last end;
 end $$;
-comment on function private.life_count is 'What a machine has counted in its life, after its own counter showed p_said. It never goes back.';
+comment on function private.counted_since is
+  'What its own counter has counted since it was read last. The first reading is where counting begins: what it ran before it came here, nobody serviced here.';
 
 create function public.record_machine_reading(
   p_machine text, p_run_hours numeric default null, p_cycles numeric default null, p_request_id uuid default null)
@@ -1601,6 +1654,8 @@ declare
   v_actor uuid := private.authorize('maintenance.report', null, v_machine.site);
   v_answer jsonb := private.replay(v_actor, p_request_id, 'record_machine_reading', jsonb_build_array(p_machine, p_run_hours, p_cycles));
   v_counters public.machine_counters;
+  v_hours numeric;
+  v_cycles numeric;
 begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.machine_counters, v_answer);
@@ -1610,8 +1665,12 @@ begin
     perform private.fail(422, 'machine.reading', 'Enter what the counter of the machine shows.', jsonb_build_object('run_hours', p_run_hours, 'cycles', p_cycles));
   end if;
   perform private.lock_machine(p_machine);
+  select private.counted_since(c.last_run_hours, p_run_hours), private.counted_since(c.last_cycles, p_cycles) into v_hours, v_cycles
+    from public.machine_counters c where c.machine = p_machine for update;
+  -- What its signals have told already is not counted again.
   update public.machine_counters c
-     set run_hours = private.life_count(c.run_hours, c.last_run_hours, p_run_hours), cycles = private.life_count(c.cycles, c.last_cycles, p_cycles),
+     set run_hours = c.run_hours + greatest(v_hours - c.unread_run_hours, 0), unread_run_hours = greatest(c.unread_run_hours - v_hours, 0),
+         cycles = c.cycles + greatest(v_cycles - c.unread_cycles, 0), unread_cycles = greatest(c.unread_cycles - v_cycles, 0),
          last_run_hours = coalesce(p_run_hours, c.last_run_hours), last_cycles = coalesce(p_cycles, c.last_cycles), updated_at = now()
    where c.machine = p_machine returning c.* into v_counters;
   perform private.emit('machine', p_machine, 'machine.read', v_actor, jsonb_strip_nulls(jsonb_build_object('run_hours', v_counters.run_hours,
@@ -1620,8 +1679,9 @@ begin
   return v_counters;
 end $$;
 comment on function public.record_machine_reading is
-$$What the counters of a machine itself show: p_run_hours and p_cycles in all. The difference to the last reading is added; less than last time
-means a reset, after which it counted this much. Plans by run hours and cycles go by it.
+$$What the counters of a machine itself show: p_run_hours and p_cycles in all. The first reading is where counting begins; later the difference to the
+last one is added, but for what its signals have told already; less than last time means a reset, after which it counted this much. Plans by run hours
+and cycles go by it.
 Permission: maintenance.report at the site of the machine.
 Errors: machine.unknown (404), machine.reading (422), request.reused (422).
 Idempotency: by p_request_id; the same reading again adds nothing.
@@ -1767,14 +1827,20 @@ begin
        and not exists (select from public.repairs r where r.plan_id = p.id and r.is_open)
      order by p.machine, p.id
   loop
-    perform private.lock_machine(v_plan.machine);
-    select p.* into v_plan from public.maintenance_plans p where p.id = v_plan.id;   -- it may have been done while the machine was waited for
-    if private.is_plan_due(v_plan, p_now) and not exists (select from public.repairs r where r.plan_id = v_plan.id and r.is_open) then
-      perform private.emit_repair(private.open_work_order(v_plan, null), 'repair.due', null);
-    end if;
+    continue when not private.spare_machine(v_plan.machine);
+    begin
+      select p.* into v_plan from public.maintenance_plans p where p.id = v_plan.id;   -- it may have been done in between
+      if private.is_plan_due(v_plan, p_now) and not exists (select from public.repairs r where r.plan_id = v_plan.id and r.is_open) then
+        perform private.emit_repair(private.open_work_order(v_plan, null), 'repair.due', null);
+      end if;
+      perform private.note_trouble('open_due_work_orders', v_plan.machine, null);
+    exception when others then
+      perform private.note_trouble('open_due_work_orders', v_plan.machine, sqlerrm);
+    end;
   end loop;
 end $$;
-comment on function private.open_due_work_orders is 'Opens a work order for every plan that is due and has none open. Locks: machines by code.';
+comment on function private.open_due_work_orders is
+  'A job of the clock: a work order for every plan that is due and has none open. Locks: machines by code; those that somebody holds have their turn later.';
 
 create function public.start_work_order(p_plan_id bigint, p_request_id uuid default null)
 returns public.repair_change language plpgsql security definer set search_path = '' as $$
@@ -2266,6 +2332,7 @@ alter table public.repair_checks enable row level security;
 alter table public.repair_attachments enable row level security;
 alter table private.machine_tokens enable row level security;
 alter table private.problem_reports enable row level security;
+alter table private.machine_troubles enable row level security;
 
 create policy select_active on public.lines for select to authenticated using ((select private.may('maintenance.read')));
 create policy select_active on public.machines for select to authenticated using ((select private.may('maintenance.read')));

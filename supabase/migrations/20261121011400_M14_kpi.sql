@@ -191,6 +191,27 @@ Of equal times the higher seq holds.$$;
 comment on column public.machine_state_events.source is
   'signal: the machine itself, which has to say so again within its silence threshold; person: holds until the next word.';
 
+create table public.quarantined_events (
+  id bigint generated always as identity,
+  machine text not null,
+  site text not null,
+  kind text not null constraint quarantined_events_kind_check check (kind in ('state', 'count')),
+  code text not null,
+  event jsonb not null,
+  actor_id uuid,
+  received_at timestamptz not null default now(),
+  constraint quarantined_events_pkey primary key (id),
+  constraint quarantined_events_machine_fkey foreign key (machine) references public.machines (code) on delete cascade,
+  constraint quarantined_events_site_fkey foreign key (site) references public.sites (code) on delete restrict
+);
+create unique index quarantined_events_event_key on public.quarantined_events (machine, kind, md5(event::text));
+create index quarantined_events_site_idx on public.quarantined_events (site, received_at);
+comment on table public.quarantined_events is
+$$States and counts with a time that cannot be: a clock that is ahead, or so far behind that its figures are closed. They are in no figure; nothing is
+lost: with their right time they can be sent again.$$;
+comment on column public.quarantined_events.code is 'What is wrong: machine.time or machine.too_old.';
+comment on column public.quarantined_events.event is 'The row as it came.';
+
 create table public.ideal_cycles (
   id bigint generated always as identity,
   machine text not null,
@@ -258,7 +279,7 @@ create table public.count_minute (
   constraint count_minute_machine_fkey foreign key (machine) references public.machines (code) on delete cascade
 ) with (fillfactor = 80);
 comment on table public.count_minute is
-  'Counts added up per minute, item, order and ideal cycle. Kept by a trigger from count_events; a minute belongs to where it begins.';
+  'Counts added up per minute, item, order and ideal cycle. Kept by a trigger from count_events; where a bound lies in a minute, those are asked.';
 
 -- Why it does not run ------------------------------------------------------------------------------------------------
 
@@ -371,7 +392,7 @@ create table public.oee_shifts (
   constraint oee_shifts_machine_fkey foreign key (machine) references public.machines (code) on delete cascade
 );
 create index oee_shifts_machine_idx on public.oee_shifts (machine, ends_at);
-create index oee_shifts_dirty_idx on public.oee_shifts (shift_id) where is_dirty;
+create index oee_shifts_dirty_idx on public.oee_shifts (ends_at) where is_dirty;
 comment on table public.oee_shifts is 'Figures of shifts that are over, by the same definition as the live ones. Dirty: something came late; they are computed anew.';
 comment on column public.oee_shifts.inputs is 'kpi_inputs: times in seconds, pieces.';
 comment on column public.oee_shifts.ratios is 'kpi_ratios of the inputs.';
@@ -432,10 +453,11 @@ end $$;
 comment on function private.read_shifts is 'The shifts of a pattern as rows. What it is given was checked by check_shifts.';
 
 create function private.check_shifts(p_shifts jsonb)
-returns void language plpgsql immutable set search_path = '' as $$
+returns void language plpgsql stable set search_path = '' as $$
 declare
   v_row private.shift_row;
   v_break jsonb;
+  v_classes text[] := array(select c.code from public.time_classes c where c.is_planned order by c.position);
 begin
   for v_row in select * from private.read_shifts(p_shifts) loop
     if coalesce(v_row.shift, '') !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$' or num_nulls(v_row.starts, v_row.ends) > 0
@@ -449,6 +471,9 @@ begin
             + ((v_break ->> 'starts')::time < v_row.starts)::integer, (v_break ->> 'starts')::time, (v_break ->> 'ends')::time, 'UTC') then
         perform private.fail(422, 'calendar.pattern', format('A break of %s must lie in the shift.', v_row.title),
           jsonb_build_object('field', 'p_shifts', 'actual', v_break));
+      elsif coalesce(v_break ->> 'time_class', 'break') <> all (v_classes) then
+        perform private.fail(422, 'calendar.pattern', format('A break of %s must be time that one plans.', v_row.title),
+          jsonb_build_object('field', 'p_shifts', 'actual', v_break, 'expected', v_classes));
       end if;
     end loop;
   end loop;
@@ -461,15 +486,15 @@ returns void language plpgsql immutable set search_path = '' as $$
 declare
   v_both text[];
 begin
-  select array[a.shift, b.shift] into v_both
-    from (select s.shift, w.d as day, private.wall_range('2000-01-02'::date + w.d, s.starts, s.ends, 'UTC') as during
+  select array[a.title, b.title] into v_both
+    from (select s.shift, s.title, w.d as day, private.wall_range('2000-01-02'::date + w.d, s.starts, s.ends, 'UTC') as during
             from private.read_shifts(p_shifts) s cross join unnest(s.weekdays) as w (d)) a
-    join (select s.shift, w.d as day, k.week, private.wall_range('2000-01-02'::date + w.d + k.week * 7, s.starts, s.ends, 'UTC') as during
+    join (select s.shift, s.title, w.d as day, k.week, private.wall_range('2000-01-02'::date + w.d + k.week * 7, s.starts, s.ends, 'UTC') as during
             from private.read_shifts(p_shifts) s cross join unnest(s.weekdays) as w (d) cross join generate_series(0, 1) as k (week)) b
       on a.during && b.during and (a.shift, a.day, 0) is distinct from (b.shift, b.day, b.week)
    limit 1;
   if v_both is null then
-    select array[s.shift, s.shift] into v_both
+    select array[min(s.title), max(s.title)] into v_both
       from private.read_shifts(p_shifts) s group by s.shift, s.weekdays having count(*) > 1 limit 1;
   end if;
   if v_both is not null then
@@ -495,6 +520,29 @@ begin
       where extract(isodow from p_day)::integer = any (s.weekdays);
   end if;
 end $$;
+
+create function private.check_calendar(p_work_centre text, p_site text, p_from date, p_to date)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_today date := (now() at time zone (select si.time_zone from public.sites si where si.code = p_site))::date;
+  v_found record;
+begin
+  with laid as materialized (
+    select d.day::date as day, row_number() over () as n, s.title, private.wall_range(d.day::date, s.starts, s.ends, 'UTC') as during
+      from generate_series(p_from - 1, least(p_to, p_from + 800) + 1, interval '1 day') as d (day)
+     cross join lateral private.shifts_of_day(p_work_centre, p_site, d.day::date) s
+  )
+  -- The night before today is as it is: what comes behind it is cut.
+  select b.day, array[a.title, b.title] as titles into v_found from laid a join laid b on b.n > a.n and b.day <= a.day + 1 and a.during && b.during
+   where b.day <> v_today order by b.day limit 1;
+  if v_found.day is not null then
+    perform private.fail(422, 'calendar.overlap', format('On %s the shifts %s and %s are at the same time.', v_found.day, v_found.titles[1], v_found.titles[2]),
+      jsonb_build_object('field', 'p_shifts', 'day', v_found.day, 'shifts', v_found.titles, 'work_centre', p_work_centre));
+  end if;
+end $$;
+comment on function private.check_calendar is
+$$Neighbouring days never overlap where a pattern meets the next one or an exception, also weeks ahead and where no machine stands yet.
+Errors: calendar.overlap (422), naming both.$$;
 
 create function private.add_shift(p_machine public.machines, p_day date, p_row private.shift_row, p_zone text)
 returns void language plpgsql set search_path = '' as $$
@@ -616,6 +664,12 @@ create function private.tg_machines__shifts()
 returns trigger language plpgsql security definer set search_path = '' as $$
 begin
   if new.work_centre is not null and new.is_active then
+    if tg_op = 'UPDATE' then   -- while it was out of use, or at no work centre, there were no shifts, and none are made up
+      insert into private.shift_days (machine, day) select new.code, d::date
+        from (select (now() at time zone si.time_zone)::date as today from public.sites si where si.code = new.site) t
+       cross join lateral generate_series(coalesce((select max(x.day) + 1 from private.shift_days x where x.machine = new.code), t.today - 400),
+         t.today - 1, interval '1 day') d;
+    end if;
     perform private.remake_shifts(new.code);
   else
     delete from public.shift_instances i where i.machine = new.code and lower(i.during) > now();
@@ -634,13 +688,19 @@ returns void language plpgsql set search_path = '' as $$
 declare
   v_machine public.machines;
   v_today date;
+  v_last date;
 begin
   for v_machine in select m.* from public.machines m where m.is_active and m.work_centre is not null order by m.code loop
     v_today := (p_now at time zone (select si.time_zone from public.sites si where si.code = v_machine.site))::date;
-    continue when exists (select from private.shift_days d where d.machine = v_machine.code and d.day = v_today + 14)
-      or not exists (select from public.shift_patterns p where p.work_centre = v_machine.work_centre);
-    perform 1 from public.machines m where m.code = v_machine.code for no key update;
-    perform private.make_shifts(v_machine.code, v_today, v_today + 14);
+    v_last := (select max(d.day) from private.shift_days d where d.machine = v_machine.code);
+    continue when v_last >= v_today + 14 or not exists (select from public.shift_patterns p where p.work_centre = v_machine.work_centre)
+      or not private.spare_machine(v_machine.code);
+    begin   -- from the last day that was made: the clock may have stood for weeks
+      perform private.make_shifts(v_machine.code, greatest(v_today - 400, least(v_today, v_last + 1)), v_today + 14);
+      perform private.note_trouble('extend_shifts', v_machine.code, null);
+    exception when others then
+      perform private.note_trouble('extend_shifts', v_machine.code, sqlerrm);
+    end;
   end loop;
 end $$;
 comment on function private.extend_shifts is 'A job of the clock: two weeks of shifts are always there.';
@@ -853,11 +913,45 @@ begin
   return extract(epoch from p_to) - extract(epoch from p_from);
 end $$;
 
-create function private.kpi_sums(p_machine text, p_from timestamptz, p_to timestamptz, p_pieces private.kpi_piece[])
+create function private.planned_of(p_pieces private.kpi_piece[])
+returns tstzmultirange language plpgsql stable set search_path = '' as $$
+begin
+  return (select coalesce(range_agg(tstzrange(p.starts_at, p.ends_at)), '{}') from unnest(p_pieces) p
+    where p.kind <> 'unscheduled' and p.policy <> 'excluded');
+end $$;
+comment on function private.planned_of is 'Planned production time: pieces that come out in it count.';
+
+create function private.kpi_counts(
+  p_sums public.kpi_inputs, p_machine text, p_from timestamptz, p_to timestamptz, p_planned tstzmultirange, p_item text default null)
+returns public.kpi_inputs language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
+declare
+  -- Minutes with a bound inside: there each count is looked at by itself.
+  v_cut timestamptz[] := array(select distinct date_trunc('minute', u.at)
+    from (select unnest(array[p_from, p_to]) as at union all select unnest(array[lower(r.during), upper(r.during)]) from unnest(p_planned) as r (during)) u
+   where u.at <> date_trunc('minute', u.at));
+begin
+  select coalesce(sum(c.total) filter (where c.is_planned), 0), coalesce(sum(c.good) filter (where c.is_planned), 0),
+    coalesce(sum(c.scrap) filter (where c.is_planned), 0), coalesce(sum(c.rework) filter (where c.is_planned), 0),
+    coalesce(sum(c.total * c.ideal_s) filter (where c.is_planned), 0), coalesce(sum(c.good * c.ideal_s) filter (where c.is_planned), 0),
+    coalesce(sum(c.total) filter (where c.is_planned and c.ideal_s is null), 0), coalesce(sum(c.total) filter (where not c.is_planned), 0)
+    into p_sums.total, p_sums.good, p_sums.scrap, p_sums.rework, p_sums.ideal_s, p_sums.ideal_good_s, p_sums.without_ideal, p_sums.unscheduled_pieces
+    from (
+      select m.good, m.scrap, m.rework, m.good + m.scrap + m.rework as total, m.ideal_s, p_planned @> m.minute as is_planned from public.count_minute m
+       where m.machine = p_machine and m.minute >= p_from and m.minute < p_to and m.minute <> all (v_cut) and (p_item is null or coalesce(m.sku, '') = p_item)
+      union all
+      select e.good, e.scrap, e.rework, e.good + e.scrap + e.rework, e.ideal_s, p_planned @> e.at
+        from unnest(v_cut) as u (minute) join public.count_events e on e.machine = p_machine and e.at >= greatest(u.minute, p_from)
+         and e.at < least(u.minute + interval '1 minute', p_to) and (p_item is null or coalesce(e.sku, '') = p_item)) c;
+  return p_sums;
+end $$;
+comment on function private.kpi_counts is
+$$The sums with the pieces that came out in [p_from, p_to), of one item (empty: of none) or of all; planned or not by their own instant. Whole minutes
+come from count_minute.$$;
+
+create function private.kpi_times(p_pieces private.kpi_piece[])
 returns public.kpi_inputs language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
   v_sums public.kpi_inputs;
-  v_planned tstzmultirange;
 begin
   with pieces as (
     select p.*, extract(epoch from p.ends_at) - extract(epoch from p.starts_at) as s, c.iso_element as iso from unnest(p_pieces) p
@@ -871,26 +965,25 @@ begin
       sum(p.s) filter (where p.kind = 'planned') as planned_stop, sum(p.s) filter (where p.time_class = 'unclassified') as unclassified,
       sum(p.s) filter (where p.time_class = 'no_data') as no_data, sum(p.s) filter (where p.time_class = 'planned_maintenance') as maintenance,
       count(*) filter (where p.kind = 'stop' and p.starts_at = p.stop_from) as stops, count(*) filter (where p.kind = 'micro' and p.starts_at = p.stop_from) as micros,
-      sum(p.s) filter (where p.kind = 'micro') as micro,
-      range_agg(tstzrange(p.starts_at, p.ends_at)) filter (where p.kind <> 'unscheduled' and p.policy <> 'excluded') as planned
+      sum(p.s) filter (where p.kind = 'micro') as micro
       from pieces p
   )
   select coalesce(t.window_s, 0), coalesce(t.scheduled, 0), coalesce(t.scheduled, 0) - coalesce(t.excluded, 0),
     coalesce(t.scheduled, 0) - coalesce(t.excluded, 0) - coalesce(t.lost, 0), coalesce(t.setup, 0), coalesce(t.delay, 0), coalesce(t.no_order, 0),
     coalesce(t.lost, 0), coalesce(t.slow, 0), coalesce(t.pending, 0), coalesce(t.planned_stop, 0), coalesce(t.excluded, 0), coalesce(t.unclassified, 0),
-    coalesce(t.no_data, 0), coalesce(t.maintenance, 0), t.stops, t.micros, coalesce(t.micro, 0), coalesce(t.planned, '{}')
+    coalesce(t.no_data, 0), coalesce(t.maintenance, 0), t.stops, t.micros, coalesce(t.micro, 0)
     into v_sums.window_s, v_sums.scheduled_s, v_sums.planned_s, v_sums.run_s, v_sums.setup_s, v_sums.delay_s, v_sums.no_order_s,
       v_sums.availability_loss_s, v_sums.performance_loss_s, v_sums.pending_s, v_sums.planned_stop_s, v_sums.excluded_s, v_sums.unclassified_s,
-      v_sums.no_data_s, v_sums.maintenance_s, v_sums.stops, v_sums.micro_stops, v_sums.micro_s, v_planned
+      v_sums.no_data_s, v_sums.maintenance_s, v_sums.stops, v_sums.micro_stops, v_sums.micro_s
     from t;
-  select coalesce(sum(c.total) filter (where c.is_planned), 0), coalesce(sum(c.good) filter (where c.is_planned), 0),
-    coalesce(sum(c.scrap) filter (where c.is_planned), 0), coalesce(sum(c.rework) filter (where c.is_planned), 0),
-    coalesce(sum(c.total * c.ideal_s) filter (where c.is_planned), 0), coalesce(sum(c.good * c.ideal_s) filter (where c.is_planned), 0),
-    coalesce(sum(c.total) filter (where c.is_planned and c.ideal_s is null), 0), coalesce(sum(c.total) filter (where not c.is_planned), 0)
-    into v_sums.total, v_sums.good, v_sums.scrap, v_sums.rework, v_sums.ideal_s, v_sums.ideal_good_s, v_sums.without_ideal, v_sums.unscheduled_pieces
-    from (select m.good, m.scrap, m.rework, m.good + m.scrap + m.rework as total, m.ideal_s, v_planned @> m.minute as is_planned from public.count_minute m
-           where m.machine = p_machine and m.minute >= p_from and m.minute < p_to) c;
   return v_sums;
+end $$;
+comment on function private.kpi_times is 'The pieces added up; nothing counted yet.';
+
+create function private.kpi_sums(p_machine text, p_from timestamptz, p_to timestamptz, p_pieces private.kpi_piece[])
+returns public.kpi_inputs language plpgsql stable set search_path = '' as $$
+begin
+  return private.kpi_counts(private.kpi_times(p_pieces), p_machine, p_from, p_to, private.planned_of(p_pieces));
 end $$;
 comment on function private.kpi_sums is 'The pieces of [p_from, p_to) added up, with what was counted in them.';
 
@@ -999,30 +1092,86 @@ begin
 end $$;
 comment on function private.snapshot_shift is 'Computes a shift that is over and keeps it. Closed once its last silence and its last short stop are known for what they are.';
 
-create function private.snapshot_shifts(p_now timestamptz)
-returns void language plpgsql set search_path = '' as $$
+create function private.due_shifts(p_now timestamptz)
+returns bigint[] language plpgsql stable set search_path = '' as $$
 declare
-  v_due bigint[];
-  v_shift public.shift_instances;
+  v_troubled text[] := array(select t.machine from private.machine_troubles t where t.job = 'snapshot_shifts');
 begin
-  v_due := array(
+  return array(
     (select i.id from public.shift_instances i join public.machines m on m.code = i.machine
       where not i.is_closed and upper(i.during) <= p_now
         and (upper(i.during) + make_interval(secs => greatest(m.silence_s, m.micro_stop_s)) <= p_now
-          or not exists (select from public.oee_shifts o where o.shift_id = i.id)) limit 100)
-    union select o.shift_id from public.oee_shifts o where o.is_dirty limit 100);
-  for v_shift in select i.* from public.shift_instances i where i.id = any (v_due) order by i.machine, i.id
-  loop
-    perform private.snapshot_shift(v_shift, p_now);
+          or not exists (select from public.oee_shifts o where o.shift_id = i.id))
+      order by i.machine = any (v_troubled), upper(i.during), i.id limit 100)
+    union all
+    (select o.shift_id from public.oee_shifts o where o.is_dirty order by o.machine = any (v_troubled), o.ends_at, o.shift_id limit 100));
+end $$;
+comment on function private.due_shifts is
+  'The oldest hundred that ended, and the oldest hundred that are dirty, so that neither has to wait for the other; machines that failed last come last.';
+
+create function private.snapshot_shifts(p_now timestamptz)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_due bigint[] := private.due_shifts(p_now);
+  v_machine text;
+  v_shift public.shift_instances;
+begin
+  for v_machine in select distinct i.machine from public.shift_instances i where i.id = any (v_due) order by 1 loop
+    continue when not private.spare_machine(v_machine);
+    begin
+      for v_shift in select i.* from public.shift_instances i where i.id = any (v_due) and i.machine = v_machine order by lower(i.during) loop
+        perform private.snapshot_shift(v_shift, p_now);
+      end loop;
+      perform private.note_trouble('snapshot_shifts', v_machine, null);
+    exception when others then
+      perform private.note_trouble('snapshot_shifts', v_machine, sqlerrm);
+    end;
   end loop;
 end $$;
 comment on function private.snapshot_shifts is
-$$A job of the clock: figures of shifts that ended, and again of those that a late fact made dirty. A hundred a run: while it lasts, events of others wait for
-their place in the order of commits.$$;
+$$A job of the clock: figures of shifts that ended, and again of those that a late fact made dirty. Two hundred a run: while it lasts, events of others
+wait for their place in the order of commits.$$;
 
 -- sql/M14_kpi/counts.sql
 
 -- Counts -------------------------------------------------------------------------------------------------------------
+
+create function private.tg_count_events__append_only()
+returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.fail(409, 'machine.append_only', 'What machines said and counted is never changed or removed. Book what takes it back.');
+  return null;
+end $$;
+comment on function private.tg_count_events__append_only is 'So that figures that were signed can be computed again.';
+create trigger _200_append_only before update or delete on public.count_events
+  for each row execute function private.tg_count_events__append_only();
+create trigger _200_no_truncate before truncate on public.count_events
+  for each statement execute function private.tg_count_events__append_only();
+
+create function private.tg_machine_state_events__append_only()
+returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.fail(409, 'machine.append_only', 'What machines said and counted is never changed or removed. Book what takes it back.');
+  return null;
+end $$;
+create trigger _200_append_only before update or delete on public.machine_state_events
+  for each row execute function private.tg_machine_state_events__append_only();
+create trigger _200_no_truncate before truncate on public.machine_state_events
+  for each statement execute function private.tg_machine_state_events__append_only();
+
+create function private.oldest_fact(p_site text)
+returns timestamptz language plpgsql stable set search_path = '' as $$
+begin
+  return now() - make_interval(days => private.setting('kpi.late_days', null, p_site)::integer);
+end $$;
+comment on function private.oldest_fact is 'How late a site takes what machines say.';
+
+create function private.clock_problem(p_at timestamptz, p_oldest timestamptz)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return case when p_at > now() + interval '1 minute' or not isfinite(p_at) then 'machine.time' when p_at < p_oldest then 'machine.too_old' end;
+end $$;
+comment on function private.clock_problem is 'machine.time: in the future or at no time; machine.too_old: longer ago than facts may come late; null: neither.';
 
 create function private.ideal_of(p_machine text, p_sku text)
 returns numeric language plpgsql stable set search_path = '' as $$
@@ -1108,10 +1257,11 @@ begin
           coalesce((c.item ->> 'scrap')::numeric, 0) as scrap, coalesce((c.item ->> 'rework')::numeric, 0) as rework, c.item ->> 'reason' as reason,
           c.item ->> 'reverses' as reverses
         from jsonb_array_elements(p_counts) with ordinality as c (item, n)
+    ), limits as materialized (select si.code as site, private.oldest_fact(si.code) as oldest from public.sites si
     ), checked as (
       select g.n, m.code as machine, g.key, g.at, g.since, coalesce(i.sku, o.product_sku) as sku, o.id as order_id, g.good, g.scrap, g.rework, q.code as reason, g.reverses,
         case when m.code is null then 'machine.unknown' when coalesce(length(g.key), 0) not between 1 and 190 then 'count.key'
-          when g.at > now() + interval '1 minute' or not isfinite(g.at) or g.since >= g.at or g.since < g.at - interval '31 days' then 'machine.time'
+          when p.code is not null then p.code when g.since >= g.at or g.since < g.at - interval '31 days' then 'machine.time'
           when g.sku is not null and i.sku is null then 'item.unknown' when g.order_code is not null and o.id is null then 'production.unknown'
           when g.reason is not null and q.code is null then 'quality.reason'
           when g.reverses is null and (least(g.good, g.scrap, g.rework) < 0 or g.good + g.scrap + g.rework <= 0
@@ -1121,6 +1271,8 @@ begin
         left join public.inventory_items i on i.sku = g.sku
         left join public.production_orders o on o.code = g.order_code
         left join public.quality_reasons q on q.code = g.reason
+        left join limits l on l.site = m.site
+       cross join lateral (select coalesce(private.clock_problem(g.at, l.oldest), private.clock_problem(g.since, l.oldest)) as code offset 0) p
     ), plain as (
       select distinct c.machine, c.key from checked c where c.problem is null and c.reverses is null
     )
@@ -1394,9 +1546,37 @@ create trigger _500_stops after insert or update on public.repairs for each row 
 
 create type public.ingest_answer as (accepted integer, duplicates integer, refused jsonb);
 comment on type public.ingest_answer is
-'How many rows are new, how many were there before, and which can never be taken: [{n, code}], n from 1. Refused rows do not keep the others back.';
+$$How many rows are new, how many were there before, and which can never be taken: [{n, code, is_quarantined}], n from 1. Refused rows do not keep the
+others back; is_quarantined: the clock is wrong, and the row lies in quarantined_events.$$;
 
 create type private.state_row as (n bigint, machine text, at timestamptz, seq bigint, state text, problem text);
+
+create type private.refused_row as (n bigint, machine text, at timestamptz, problem text);
+
+create function private.quarantine(p_kind text, p_rows private.refused_row[], p_events jsonb, p_actor uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+declare
+  v_aside bigint[] := array(select r.n from unnest(p_rows) r where r.problem in ('machine.time', 'machine.too_old') and isfinite(r.at));
+  v_told record;
+begin
+  if v_aside <> '{}' then
+    for v_told in with added as (
+      insert into public.quarantined_events (machine, site, kind, code, event, actor_id)
+      select m.code, m.site, p_kind, r.problem, e.item, nullif(p_actor, '00000000-0000-0000-0000-000000000000')
+        from unnest(p_rows) r join public.machines m on m.code = r.machine
+        join jsonb_array_elements(p_events) with ordinality as e (item, n) on e.n = r.n where r.n = any (v_aside) order by m.code, r.n
+      on conflict do nothing returning machine, site, code)
+      select a.machine, a.site, count(*) as rows, to_jsonb(array_agg(distinct a.code)) as codes from added a group by 1, 2 order by 1
+    loop
+      perform private.emit('machine', v_told.machine, 'machine.quarantined', p_actor,
+        jsonb_build_object('machine', v_told.machine, 'kind', p_kind, 'rows', v_told.rows, 'codes', v_told.codes), null, v_told.site);
+    end loop;
+  end if;
+  return (select coalesce(jsonb_agg(jsonb_build_object('n', r.n, 'code', r.problem)
+      || case when r.n = any (v_aside) then '{"is_quarantined": true}'::jsonb else '{}' end order by r.n), '[]') from unnest(p_rows) r);
+end $$;
+comment on function private.quarantine is
+$$What a batch cannot take, as the answer tells it. Rows whose clock is wrong are set aside once, as they came, and one event per machine says so.$$;
 
 create function private.read_states(p_events jsonb)
 returns setof private.state_row language plpgsql stable set search_path = '' as $$
@@ -1406,11 +1586,13 @@ begin
   end if;
   return query
     select g.n, m.code, g.at, g.seq, g.state, case when m.code is null then 'machine.unknown'
-        when g.at > now() + interval '1 minute' or not isfinite(g.at) then 'machine.time'
+        when p.code is not null then p.code
         when g.state is null or g.state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then 'machine.state' end
       from (select e.n, e.item ->> 'machine' as machine, coalesce((e.item ->> 'at')::timestamptz, now()) as at, coalesce((e.item ->> 'seq')::bigint, 0) as seq,
               e.item ->> 'state' as state from jsonb_array_elements(p_events) with ordinality as e (item, n)) g
-      left join public.machines m on m.code = g.machine;
+      left join public.machines m on m.code = g.machine
+      left join (select si.code as site, private.oldest_fact(si.code) as oldest from public.sites si offset 0) l on l.site = m.site
+     cross join lateral (select private.clock_problem(g.at, l.oldest) as code offset 0) p;
 exception when invalid_text_representation or invalid_datetime_format or datetime_field_overflow or invalid_parameter_value or numeric_value_out_of_range then
   perform private.fail(400, 'machine.malformed', 'States are a list of {machine, at, state, seq}.', jsonb_build_object('field', 'p_events'));
 end $$;
@@ -1464,8 +1646,11 @@ begin
     return jsonb_populate_record(null::public.ingest_answer, v_answer);
   end if;
   perform private.find_machine(p_machine);
-  if v_row.at > now() + interval '1 minute' or not isfinite(v_row.at) then
+  v_row.problem := private.clock_problem(v_row.at, private.oldest_fact(v_site));
+  if v_row.problem = 'machine.time' then
     perform private.fail(422, 'machine.time', 'That is in the future. Check the clock of the machine.', jsonb_build_object('field', 'p_at', 'actual', v_row.at));
+  elsif v_row.problem = 'machine.too_old' then
+    perform private.fail(422, 'machine.too_old', 'That is too long ago. Check the clock of the machine.', jsonb_build_object('field', 'p_at', 'actual', v_row.at));
   elsif p_state is null or p_state not in ('running', 'setup', 'idle', 'stopped', 'fault', 'starved', 'blocked', 'maintenance', 'off') then
     perform private.fail(422, 'machine.state', 'A machine is running, setup, idle, stopped, fault, starved, blocked, maintenance or off.',
       jsonb_build_object('field', 'p_state', 'actual', p_state));
@@ -1480,7 +1665,7 @@ comment on function public.record_machine_state is
 $$A machine does something else now, or since p_at: running, setup, idle, stopped, fault, starved, blocked, maintenance, off. What a device says has to be
 said again within the silence threshold of the machine; what a person says holds until the next word. Of equal times the higher p_seq holds.
 Permission: machines.report at the site of the machine.
-Errors: machine.unknown (404), machine.state (422), machine.time (422), request.reused (422).
+Errors: machine.unknown (404), machine.state (422), machine.time (422), machine.too_old (422), request.reused (422).
 Idempotency: by p_request_id; the same state at the same time again is a duplicate.
 Locks: the machine, shared.$$;
 
@@ -1497,7 +1682,8 @@ begin
   end if;
   v_rows := array(select s from private.read_states(p_events) s);
   perform private.authorize_machines('machines.report', array(select distinct s.machine from unnest(v_rows) s));
-  v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', s.n, 'code', s.problem) order by s.n), '[]') from unnest(v_rows) s where s.problem is not null);
+  v_change.refused := private.quarantine('state', array(select row(s.n, s.machine, s.at, s.problem)::private.refused_row
+    from unnest(v_rows) s where s.problem is not null), p_events, v_actor);
   v_rows := array(select s from unnest(v_rows) s where s.problem is null);
   v_change.accepted := private.add_states(v_rows, case when (private.identify()).role like 'device.%' or (private.identify()).role = 'service'
     then 'signal' else 'person' end, v_actor);
@@ -1507,7 +1693,7 @@ begin
 end $$;
 comment on function public.record_machine_states is
 $$Many states at once, in any order, also late: p_events [{machine, at, state, seq}], at most 50,000. What was there before is a duplicate; figures
-correct themselves.
+correct themselves. Refused rows say machine.unknown, machine.time, machine.too_old, machine.state.
 Permission: machines.report at the site of each machine.
 Errors: machine.malformed (400), auth.other_site (403), machine.too_many (422), request.reused (422).
 Idempotency: by p_request_id, and each row by machine, time, seq and state.
@@ -1528,7 +1714,8 @@ begin
   v_rows := array(select c from private.read_counts(p_counts) c);
   v_machines := array(select distinct c.machine from unnest(v_rows) c where c.machine is not null order by 1);
   perform private.authorize_machines('machines.report', v_machines);
-  v_change.refused := (select coalesce(jsonb_agg(jsonb_build_object('n', c.n, 'code', c.problem) order by c.n), '[]') from unnest(v_rows) c where c.problem is not null);
+  v_change.refused := private.quarantine('count', array(select row(c.n, c.machine, c.at, c.problem)::private.refused_row
+    from unnest(v_rows) c where c.problem is not null), p_counts, v_actor);
   v_rows := array(select c from unnest(v_rows) c where c.problem is null);
   v_change.accepted := private.add_counts(v_rows, v_actor);
   v_change.duplicates := greatest(cardinality(v_rows) - v_change.accepted, 0);
@@ -1545,7 +1732,7 @@ within the machine, so that a repeat does nothing. Each piece once: good at the 
 31 days), laid over the hours in which the machine ran. reverses: takes back the count with that key, which may be in the same batch, at its time.
 The ideal cycle in force is written onto each row.
 Permission: machines.report at the site of each machine.
-Errors: count.malformed (400), auth.other_site (403), count.too_many (422), request.reused (422); refused rows say machine.unknown, machine.time, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
+Errors: count.malformed (400), auth.other_site (403), count.too_many (422), request.reused (422); refused rows say machine.unknown, machine.time, machine.too_old, count.key, count.quantity, count.unknown, item.unknown, production.unknown, quality.reason.
 Idempotency: by p_request_id, and each row by its key.
 Locks: the machines, shared, then their counters.$$;
 
@@ -1807,6 +1994,10 @@ begin
   values (p_work_centre, p_valid_from, p_shifts, p_note, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
   on conflict on constraint shift_patterns_valid_from_key do update set shifts = excluded.shifts, note = excluded.note
   returning p.* into v_pattern;
+  perform private.check_calendar(p_work_centre, v_centre.site, p_valid_from, greatest(p_valid_from + 7,
+    (select max(p.valid_from) from public.shift_patterns p where p.work_centre = p_work_centre),
+    (select max(e.to_day) from public.calendar_exceptions e
+      where e.site = v_centre.site and e.is_active and coalesce(e.work_centre, p_work_centre) = p_work_centre)));
   perform private.remake_shifts(m.code) from public.machines m where m.work_centre = p_work_centre and m.is_active order by m.code;
   perform private.emit('calendar', p_work_centre, 'calendar.pattern', v_actor, to_jsonb(v_pattern), null, v_centre.site);
   perform private.remember(v_actor, p_request_id, to_jsonb(v_pattern));
@@ -1849,6 +2040,9 @@ begin
     update public.calendar_exceptions e set from_day = p_from_day, to_day = p_to_day, shifts = p_shifts, reason = p_reason, is_active = p_is_active
      where e.id = p_id returning e.* into v_new;
   end if;
+  perform private.check_calendar(w.code, v_site, greatest(least(p_from_day, v_old.from_day), current_date - 1), greatest(p_to_day, v_old.to_day))
+    from public.work_centres w where w.site = v_site and w.code = coalesce(v_new.work_centre, w.code)
+      and exists (select from public.shift_patterns p where p.work_centre = w.code) order by w.code;
   perform private.remake_shifts(m.code) from public.machines m
     where m.site = v_site and m.is_active and m.work_centre is not null and (p_work_centre is null or m.work_centre = p_work_centre) order by m.code;
   perform private.emit('calendar', coalesce(p_work_centre, v_site), 'calendar.exception', v_actor, to_jsonb(v_new), null, v_site);
@@ -1981,6 +2175,7 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.time_class_policies, v_answer);
   end if;
+  perform 1 from public.machines m where m.site = v_site order by m.code for no key update;   -- before the figures of their shifts
   insert into public.time_class_policies as p (site, time_class, valid_from, policy, created_by)
   values (v_site, p_time_class, coalesce(p_valid_from, now()), p_policy, nullif(v_actor, '00000000-0000-0000-0000-000000000000'))
   on conflict on constraint time_class_policies_pkey do update set policy = excluded.policy, created_by = excluded.created_by
@@ -1995,7 +2190,7 @@ $$How a site counts a class of time: p_policy excluded, loss_availability or los
 Permission: kpi.plan at the site.
 Errors: request.reused (422); constraints by name (time_class_policies_time_class_fkey, time_class_policies_policy_check).
 Idempotency: by p_request_id; the same again changes nothing.
-Locks: none.$$;
+Locks: the machines of the site.$$;
 
 create function public.set_ideal_cycle(p_machine text, p_ideal_s numeric, p_sku text default null, p_request_id uuid default null)
 returns public.ideal_cycles language plpgsql security definer set search_path = '' as $$
@@ -2046,7 +2241,7 @@ begin
 end $$;
 comment on function private.kpi_total is 'Inputs of several machines or windows together. Percentages are never averaged.';
 
-create type private.scope as (machine text, line text, from_at timestamptz, to_at timestamptz);
+create type private.scope as (machine text, line text, work_centre text, from_at timestamptz, to_at timestamptz);
 
 create function private.scope_of(p_machine text, p_line text, p_work_centre text, p_site text, p_from timestamptz, p_to timestamptz)
 returns setof private.scope language plpgsql stable set search_path = '' as $$
@@ -2055,12 +2250,14 @@ begin
     with v as (
       select ve.*, lead(ve.valid_from, 1, 'infinity') over (partition by ve.machine order by ve.valid_from) as until
         from public.machine_versions ve join public.machines m on m.code = ve.machine
-       where (p_machine is null or ve.machine = p_machine) and (p_site is null or m.site = p_site) and (m.is_active or p_machine is not null)
+       where (p_machine is null or ve.machine = p_machine) and (p_site is null or m.site = p_site)
     )
-    select v.machine, v.line, greatest(v.valid_from, p_from), least(v.until, p_to) from v
-     where v.valid_from < p_to and v.until > p_from and (p_line is null or v.line = p_line) and (p_work_centre is null or v.work_centre = p_work_centre);
+    select v.machine, v.line, v.work_centre, greatest(v.valid_from, p_from), least(v.until, p_to) from v
+     where v.valid_from < p_to and v.until > p_from and (p_line is null or v.line = p_line) and (p_work_centre is null or v.work_centre = p_work_centre)
+       and (v.is_active or p_machine is not null);
 end $$;
-comment on function private.scope_of is 'Which machines belong to a line or work centre, and when: a machine that moved counts where it stood.';
+comment on function private.scope_of is
+  'Which machines belong to a line or work centre, and when: a machine that moved counts where it stood, and one that is out of use counts until then.';
 
 create function private.buckets(p_by text, p_scope private.scope, p_zone text)
 returns table (key text, from_at timestamptz, to_at timestamptz, shift_id bigint) language plpgsql stable set search_path = '' as $$
@@ -2086,7 +2283,7 @@ end $$;
 
 create type public.oee_row as (
   key text, machines bigint, starts_at timestamptz, ends_at timestamptz, as_of timestamptz, inputs public.kpi_inputs, ratios public.kpi_ratios);
-comment on type public.oee_row is 'Figures with what they are made of. key: the machine, line, shift, hour or day; empty for all together.';
+comment on type public.oee_row is 'Figures with what they are made of. key: the machine, line, item, shift, hour or day; empty for all together.';
 
 create function private.kept_or_live(p_machine text, p_shift_id bigint, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
 returns public.kpi_inputs language plpgsql stable set search_path = '' as $$
@@ -2098,6 +2295,59 @@ begin
     else private.kpi_window(p_machine, p_from, p_to, p_as_of) end;
 end $$;
 comment on function private.kept_or_live is 'Of a shift that is closed and not dirty what was kept, else computed now: the same definition, so the same figure.';
+
+create function private.item_stretches(p_machine text, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
+returns table (item text, during tstzrange) language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
+begin
+  return query
+    with made as materialized (   -- what was taken back made nothing
+      (select e.at, e.key, coalesce(e.sku, '') as item from public.count_events e where e.machine = p_machine and e.at < p_from and e.reverses is null
+          and not exists (select from public.count_events b where b.machine = e.machine and b.reverses = e.key) order by e.at desc, e.key desc limit 1)
+      union all
+      select e.at, e.key, coalesce(e.sku, '') from public.count_events e where e.machine = p_machine and e.at >= p_from and e.at < p_to and e.at <= p_as_of
+         and e.reverses is null and not exists (select from public.count_events b where b.machine = e.machine and b.reverses = e.key)
+      union all
+      (select e.at, e.key, coalesce(e.sku, '') from public.count_events e where e.machine = p_machine and e.at >= p_to and e.at <= p_as_of and e.reverses is null
+          and not exists (select from public.count_events b where b.machine = e.machine and b.reverses = e.key) order by e.at, e.key limit 1)
+    ), runs as (
+      select m.*, sum(m.is_new::integer) over (order by m.at, m.key) as run
+        from (select x.*, x.item is distinct from lag(x.item) over (order by x.at, x.key) as is_new from made x) m
+    ), ends as (
+      select min(r.item) as item, max(r.at) + interval '1 microsecond' as upto, r.run from runs r group by r.run
+    ), laid as (
+      select e.item, coalesce(lag(e.upto) over w, '-infinity') as since, case when lead(e.upto) over w is null then 'infinity' else e.upto end as upto
+        from ends e window w as (order by e.run)
+      union all select '', '-infinity', 'infinity' where not exists (select from made)
+    )
+    select l.item, tstzrange(greatest(l.since, p_from), least(l.upto, p_to)) from laid l where least(l.upto, p_to) > greatest(l.since, p_from);
+end $$;
+comment on function private.item_stretches is
+$$Whose time it was: time belongs to the item that comes out next, from the last piece of another item until its own last piece, so also what set the
+machine up for it; behind the last piece that is known, to the item of that one.$$;
+
+create function private.kpi_by_item(p_scope private.scope, p_as_of timestamptz)
+returns table (item text, inputs public.kpi_inputs) language plpgsql stable set search_path = '' as $$
+declare
+  v_to timestamptz := least(p_scope.to_at, p_as_of);
+  v_pieces private.kpi_piece[] := array(select p from private.kpi_pieces(p_scope.machine, p_scope.from_at, p_scope.to_at, p_as_of) p);
+  v_planned tstzmultirange := private.planned_of(v_pieces);
+begin
+  return query
+    with stretches as materialized (select s.* from private.item_stretches(p_scope.machine, p_scope.from_at, v_to, p_as_of) s),
+    items as (
+      select s.item from stretches s
+      union select coalesce(c.sku, '') from public.count_minute c
+        where c.machine = p_scope.machine and c.minute >= date_trunc('minute', p_scope.from_at) and c.minute < v_to
+    )
+    select i.item, private.kpi_counts(private.kpi_times(array(
+        select row(greatest(p.starts_at, lower(s.during)), least(p.ends_at, upper(s.during)), p.kind, p.policy, p.time_class, p.reason, p.state, p.stop_id,
+            p.planned_id, p.shift_id, p.stop_from, p.stop_to)::private.kpi_piece
+          from unnest(v_pieces) p join stretches s on s.item = i.item and p.starts_at < upper(s.during) and p.ends_at > lower(s.during))),
+        p_scope.machine, p_scope.from_at, v_to, v_planned, i.item)
+      from items i;
+end $$;
+comment on function private.kpi_by_item is
+$$The figures of a machine by what it made; together they are those of the machine. Time goes by item_stretches, pieces by their own item.$$;
 
 create function private.ask_range(p_machine text, p_site text, p_from timestamptz, p_to timestamptz)
 returns tstzrange language plpgsql stable set search_path = '' as $$
@@ -2137,6 +2387,16 @@ returns setof public.oee_row language plpgsql stable set search_path = '' as $$
 declare
   v_zone text := coalesce((select si.time_zone from public.sites si where si.code = p_site), 'UTC');
 begin
+  if p_by = 'item' then
+    return query
+      select t.key, t.machines, t.starts_at, t.ends_at, p_as_of, t.total, private.kpi_ratios(t.total)
+        from (
+          select coalesce(nullif(i.item, ''), '-') as key, count(distinct s.machine) as machines, min(s.from_at) as starts_at, max(s.to_at) as ends_at,
+              private.kpi_total(array_agg(i.inputs)) as total
+            from private.scope_of(p_machine, p_line, p_work_centre, p_site, p_from, p_to) s cross join lateral private.kpi_by_item(s, p_as_of) i group by 1) t
+       order by t.key;
+    return;
+  end if;
   return query
     select t.key, t.machines, t.starts_at, t.ends_at, p_as_of, t.total, private.kpi_ratios(t.total)
       from (
@@ -2158,18 +2418,21 @@ begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
   perform private.authorize('kpi.read', null, v_site);
-  if p_by is null or p_by not in ('total', 'machine', 'line', 'shift', 'hour', 'day') then
-    perform private.fail(422, 'kpi.by', 'Ask by total, machine, line, shift, hour or day.', jsonb_build_object('field', 'p_by', 'actual', p_by));
+  if p_by is null or p_by not in ('total', 'machine', 'line', 'item', 'shift', 'hour', 'day') then
+    perform private.fail(422, 'kpi.by', 'Ask by total, machine, line, item, shift, hour or day.', jsonb_build_object('field', 'p_by', 'actual', p_by));
   end if;
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
   if p_by = 'hour' and upper(v_range) > lower(v_range) + interval '8 days' then
     perform private.fail(422, 'kpi.range', 'By hour, ask for at most 8 days.', jsonb_build_object('from', lower(v_range), 'to', upper(v_range)));
+  elsif p_by = 'item' and upper(v_range) > lower(v_range) + interval '93 days' then
+    perform private.fail(422, 'kpi.range', 'By item, ask for at most 93 days.', jsonb_build_object('from', lower(v_range), 'to', upper(v_range)));
   end if;
   return query select * from private.oee_rows(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range), p_by, least(coalesce(p_as_of, now()), now()));
 end $$;
 comment on function public.get_oee is
 $$OEE and its relatives with everything they are made of, of a machine, line, work centre or site; from p_from to p_to, else of the shift that is on,
-else of today. p_by total, machine, line, shift, hour, day. p_as_of: as far as things were over at that instant (now).
+else of today. p_by total, machine, line, item, shift, hour, day. By item: time belongs to the item that comes out next, pieces to their own; - is no item. p_as_of: as
+far as things were over at that instant (now).
 Permission: kpi.read at the site.
 Errors: kpi.by (422), kpi.range (422), machine.unknown (404), work_centre.unknown (404), auth.other_site (403).
 Idempotency: a read.
@@ -2221,6 +2484,108 @@ Idempotency: a read.
 Locks: none.$$;
 
 grant execute on function public.get_oee, public.get_losses to authenticated, service_role;
+
+-- sql/M14_kpi/api_drill.sql
+
+-- From a figure to what it was made of ---------------------------------------------------------------------------------
+
+create type public.oee_fact as (
+  at timestamptz, kind text, key text, ends_at timestamptz, state text, source text, reason text, title text, time_class text, policy text, lost_s numeric,
+  sku text, "order" text, good numeric, scrap numeric, rework numeric, ideal_s numeric, is_planned boolean, reverses text, by_name text,
+  recorded_at timestamptz, comment text);
+comment on type public.oee_fact is
+$$kind stop: a stop, set-up or planned stop, since when, in the time asked for, and lost_s of it; also those that only states show. kind count: pieces as
+they were booked; is_planned: they are in the figures, else they are unscheduled. kind state: what the machine or a person said. recorded_at: when it
+came in.$$;
+
+create type public.oee_fact_page as (facts public.oee_fact[], next_cursor text);
+comment on type public.oee_fact_page is 'A page of facts in the order of time; next_cursor null on the last page.';
+
+create function private.stop_facts(p_pieces private.kpi_piece[])
+returns setof public.oee_fact language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select x.at, 'stop', x.kind || '/' || coalesce(x.stop_id, x.planned_id, 0), x.ends_at, x.state, s.source, x.reason, coalesce(r.title, p.note, c.title),
+        x.time_class, x.policy, x.lost_s, null::text, null::text, null::numeric, null::numeric, null::numeric, null::numeric, true, null::text,
+        private.actor_name(coalesce(s.classified_by, s.started_by, p.created_by)), coalesce(s.created_at, p.created_at), s.comment
+      from (
+        select min(q.starts_at) as at, max(q.ends_at) as ends_at, q.kind, q.policy, q.time_class, q.reason, min(q.state) as state, q.stop_id, q.planned_id,
+            sum(private.seconds(q.starts_at, q.ends_at)) as lost_s
+          from unnest(p_pieces) q where q.kind not in ('run', 'unscheduled')
+         group by q.kind, q.policy, q.time_class, q.reason, q.stop_id, q.planned_id, q.stop_from, case when q.kind = 'setup' then q.starts_at end) x
+      left join public.stops s on s.id = x.stop_id left join public.planned_stops p on p.id = x.planned_id
+      left join public.stop_reasons r on r.code = x.reason left join public.time_classes c on c.code = x.time_class;
+end $$;
+comment on function private.stop_facts is 'Stops, set-ups and planned stops of a window, each once: their lost_s are the losses of the figures.';
+
+create function private.oee_facts(
+  p_machine text, p_from timestamptz, p_to timestamptz, p_kind text, p_sku text, p_after timestamptz, p_after_key text, p_limit integer)
+returns setof public.oee_fact language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
+declare
+  v_pieces private.kpi_piece[] := case when p_kind is distinct from 'state' then array(select p from private.kpi_pieces(p_machine, p_from, p_to, now()) p) end;
+  v_planned tstzmultirange := private.planned_of(v_pieces);
+begin
+  return query
+    select * from (
+      select f.* from private.stop_facts(v_pieces) f where coalesce(p_kind, 'stop') = 'stop' and p_sku is null
+      union all
+      (select e.at, 'count', e.key, null::timestamptz, null, null, e.reason, q.title, null, null, null::numeric, e.sku, o.code, e.good, e.scrap, e.rework, e.ideal_s,
+           v_planned @> e.at, e.reverses, private.actor_name(e.actor_id), e.recorded_at, null
+         from public.count_events e left join public.quality_reasons q on q.code = e.reason left join public.production_orders o on o.id = e.order_id
+        where coalesce(p_kind, 'count') = 'count' and e.machine = p_machine and e.at >= greatest(p_from, p_after) and e.at < p_to and e.at <= now()
+          and (p_sku is null or coalesce(e.sku, '-') = p_sku) and (e.at, 'count/' || e.key) > (p_after, p_after_key) is not false
+        order by e.at, e.key limit p_limit)
+      union all
+      (select e.at, 'state', e.seq || '/' || e.state, null, e.state, e.source, null, null, null, null, null, null, null, null, null, null, null, null, null,
+           private.actor_name(e.actor_id), e.recorded_at, null
+         from public.machine_state_events e
+        where coalesce(p_kind, 'state') = 'state' and p_sku is null and e.machine = p_machine and e.at >= greatest(p_from, p_after) and e.at < p_to and e.at <= now()
+          and (e.at, 'state/' || e.seq || '/' || e.state) > (p_after, p_after_key) is not false
+        order by e.at, 'state/' || e.seq || '/' || e.state limit p_limit)) x
+     where (x.at, x.kind || '/' || x.key) > (p_after, p_after_key) is not false
+     order by x.at, x.kind || '/' || x.key limit p_limit;
+end $$;
+
+create function public.get_oee_facts(
+  p_machine text, p_from timestamptz default null, p_to timestamptz default null, p_kind text default null, p_sku text default null,
+  p_cursor text default null, p_limit integer default 100)
+returns public.oee_fact_page language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_site text := (select m.site from public.machines m where m.code = p_machine);
+  v_limit integer := private.page_limit(p_limit);
+  v_after jsonb := private.keys_of(p_cursor, 2);
+  v_range tstzrange;
+  v_page public.oee_fact_page;
+  v_last public.oee_fact;
+begin
+  perform private.authorize('kpi.read', null, v_site);
+  perform private.find_machine(p_machine);
+  if p_kind not in ('stop', 'count', 'state') then
+    perform private.fail(422, 'kpi.by', 'Ask for stop, count or state.', jsonb_build_object('field', 'p_kind', 'actual', p_kind));
+  end if;
+  v_range := private.ask_range(p_machine, v_site, p_from, p_to);
+  if upper(v_range) > lower(v_range) + interval '31 days' then
+    perform private.fail(422, 'kpi.range', 'Ask for at most 31 days.', jsonb_build_object('from', lower(v_range), 'to', upper(v_range)));
+  end if;
+  v_page.facts := array(select f from private.oee_facts(p_machine, lower(v_range), upper(v_range), p_kind, p_sku, (v_after ->> 0)::timestamptz, v_after ->> 1,
+    v_limit + 1) f);
+  if cardinality(v_page.facts) > v_limit then
+    v_page.facts := v_page.facts[1:v_limit];
+    v_last := v_page.facts[v_limit];
+    v_page.next_cursor := private.cursor_of(jsonb_build_array(v_last.at, v_last.kind || '/' || v_last.key));
+  end if;
+  return v_page;
+end $$;
+comment on function public.get_oee_facts is
+$$What the figures of a machine were made of, in the order of time: stops, counts and states of p_from to p_to (else as get_oee), of one p_kind or of
+all, of one item (p_sku, - for none) only its counts. At most 31 days. lost_s of the stops are the losses; good, scrap and rework of the counts that are
+planned add up to those of get_oee. p_cursor: next_cursor of the page before.
+Permission: kpi.read at the site of the machine.
+Errors: machine.unknown (404), kpi.by (422), kpi.range (422), request.bad_cursor (400).
+Idempotency: a read.
+Locks: none.$$;
+
+grant execute on function public.get_oee_facts to authenticated, service_role;
 
 -- sql/M14_kpi/api_andon.sql
 
@@ -2356,28 +2721,40 @@ Errors: machine.unknown (404), stop.unknown (404), stop.none_then (409), request
 Idempotency: by p_request_id; a stop that somebody has answered, or that is over, answers changed = false and says who.
 Locks: the machine, then the stop.$$;
 
-create function private.raise_andon_calls(p_now timestamptz)
+create function private.raise_andon_call(p_machine public.machines, p_now timestamptz)
 returns void language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
+  v_now private.machine_now := private.machine_now(p_machine.code, p_now);
+  v_call private.andon_call := private.andon_call(p_machine, v_now, p_now);
+begin
+  if v_call.role is null then
+    return;
+  end if;
+  insert into private.andon_calls as c (machine, role, stands_since, called_at)
+  values (p_machine.code, v_call.role, v_call.stands_since, v_call.at)
+  on conflict on constraint andon_calls_pkey do update set stands_since = excluded.stands_since, called_at = excluded.called_at
+    where excluded.stands_since > c.called_at;   -- another stop, not this one told better by a late state
+  if found then
+    perform private.emit('machine', p_machine.code, 'machine.called', null, jsonb_strip_nulls(jsonb_build_object('machine', p_machine.code,
+      'role', v_call.role, 'stands_since', v_call.stands_since, 'called_at', v_call.at, 'reason', (v_now.stop).reason)), null, p_machine.site);
+  end if;
+end $$;
+
+create function private.raise_andon_calls(p_now timestamptz)
+returns void language plpgsql set search_path = '' as $$
+declare
   v_machine public.machines;
-  v_now private.machine_now;
-  v_call private.andon_call;
 begin
   for v_machine in
     select m.* from public.machines m join public.shift_instances i on i.machine = m.code and i.during @> p_now
      where m.is_active and greatest(m.call_supervisor_min, m.call_manager_min) > 0 order by m.code
   loop
-    v_now := private.machine_now(v_machine.code, p_now);
-    v_call := private.andon_call(v_machine, v_now, p_now);
-    continue when v_call.role is null;
-    insert into private.andon_calls as c (machine, role, stands_since, called_at)
-    values (v_machine.code, v_call.role, v_call.stands_since, v_call.at)
-    on conflict on constraint andon_calls_pkey do update set stands_since = excluded.stands_since, called_at = excluded.called_at
-      where excluded.stands_since > c.called_at;   -- another stop, not this one told better by a late state
-    if found then
-      perform private.emit('machine', v_machine.code, 'machine.called', null, jsonb_strip_nulls(jsonb_build_object('machine', v_machine.code,
-        'role', v_call.role, 'stands_since', v_call.stands_since, 'called_at', v_call.at, 'reason', (v_now.stop).reason)), null, v_machine.site);
-    end if;
+    begin
+      perform private.raise_andon_call(v_machine, p_now);
+      perform private.note_trouble('raise_andon_calls', v_machine.code, null);
+    exception when others then
+      perform private.note_trouble('raise_andon_calls', v_machine.code, sqlerrm);
+    end;
   end loop;
 end $$;
 comment on function private.raise_andon_calls is
@@ -2444,7 +2821,23 @@ create type public.stop_row as (
   time_class text, state text, comment text, repair_ids bigint[]);
 comment on type public.stop_row is
 $$A stop, also one that so far only the states of the machine show (stop_id null: classify it by machine and starts_at). seconds: its whole length so far;
-lost_s: of it in planned time. ends_at null: it lasts.$$;
+lost_s: of it in planned time. ends_at null: it lasts; starts_at and seconds null: it has never said that it ran.$$;
+
+create function private.whole_stop(p_machine text, p_stop public.stops, p_from timestamptz, p_to timestamptz, p_window tstzrange)
+returns private.stretch language plpgsql stable set search_path = '' as $$
+declare
+  v_whole private.stretch := row(p_from, p_to);
+begin
+  if p_stop.id is not null then
+    v_whole := row(lower(p_stop.during), coalesce(upper(p_stop.during), now()));
+  elsif p_from < lower(p_window) or p_to > upper(p_window) then   -- pieces know it only as far as it can matter to them
+    v_whole := private.stop_around(p_machine, greatest(p_from, lower(p_window)), now());
+    v_whole.ends_at := coalesce(v_whole.ends_at, now());
+  end if;
+  v_whole.starts_at := nullif(v_whole.starts_at, '-infinity');
+  return v_whole;
+end $$;
+comment on function private.whole_stop is 'From when to when (now: it lasts) a stop is that was found in a window; no beginning: it has never run.';
 
 create function public.get_stops(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_only_unclassified boolean default false,
@@ -2462,18 +2855,20 @@ begin
     perform private.fail(422, 'kpi.range', 'Ask for at most 31 days.', jsonb_build_object('from', lower(v_range), 'to', upper(v_range)));
   end if;
   return query
-    select m.code, t.stop_id, s.version, t.stop_from, case when t.stop_to < now() then t.stop_to end, private.seconds(t.stop_from, t.stop_to), t.lost_s, t.kind, t.reason,
-        coalesce(r.title, c.title), t.time_class, t.state, s.comment, array(select l.repair_id from public.stop_repairs l where l.stop_id = t.stop_id order by 1)
-      from public.machines m
+    select m.machine, t.stop_id, s.version, w.starts_at, case when w.ends_at < now() then w.ends_at end, private.seconds(w.starts_at, least(w.ends_at, now())),
+        t.lost_s, t.kind, t.reason, coalesce(r.title, c.title), t.time_class, t.state, s.comment, array(select l.repair_id from public.stop_repairs l where l.stop_id = t.stop_id order by 1)
+      from (select x.machine, min(x.from_at) as from_at, max(x.to_at) as to_at
+              from private.scope_of(p_machine, null, null, v_site, lower(v_range), upper(v_range)) x group by 1) m
      cross join lateral (
-       select p.stop_id, p.stop_from, p.stop_to, p.kind, p.reason, p.time_class, min(p.state) as state, sum(private.seconds(p.starts_at, p.ends_at)) as lost_s
-         from private.kpi_pieces(m.code, lower(v_range), upper(v_range), now()) p where p.kind in ('stop', 'micro', 'pending') group by 1, 2, 3, 4, 5, 6) t
+       select p.stop_id, p.stop_from, p.stop_to, p.kind, p.reason, p.time_class, min(p.state) as state,
+           sum(private.seconds(p.starts_at, p.ends_at)) as lost_s
+         from private.kpi_pieces(m.machine, m.from_at, m.to_at, now()) p where p.kind in ('stop', 'micro', 'pending') group by 1, 2, 3, 4, 5, 6) t
       left join public.stops s on s.id = t.stop_id
+     cross join lateral private.whole_stop(m.machine, s, t.stop_from, t.stop_to, tstzrange(m.from_at, m.to_at)) w
       left join public.stop_reasons r on r.code = t.reason
       left join public.time_classes c on c.code = t.time_class
-     where (p_machine is null or m.code = p_machine) and (v_site is null or m.site = v_site) and m.is_active
-       and (not p_only_unclassified or t.reason is null and t.kind = 'stop')
-     order by t.stop_from desc, m.code limit least(greatest(coalesce(p_limit, 200), 1), 1000);
+     where not p_only_unclassified or t.reason is null and t.kind = 'stop'
+     order by w.starts_at desc nulls last, m.machine limit least(greatest(coalesce(p_limit, 200), 1), 1000);
 end $$;
 comment on function public.get_stops is
 $$Stops of a machine or a site, the latest first, also those that nobody has classified yet (p_only_unclassified: only those). At most 31 days.
@@ -2490,7 +2885,8 @@ grant execute on function public.get_machine_timeline, public.get_stops to authe
 
 create type public.shift_hour as (
   starts_at timestamptz, ends_at timestamptz, planned_s numeric, run_s numeric, target numeric, good numeric, scrap numeric, rework numeric,
-  target_so_far numeric, good_so_far numeric, unscheduled_pieces numeric, main_loss text, main_loss_s numeric);
+  target_so_far numeric, good_so_far numeric, unscheduled_pieces numeric, main_loss text, main_loss_s numeric, machine text, name text, work_centre text,
+  work_centre_title text, shift text, shift_title text, shift_date date);
 comment on type public.shift_hour is
 $$An hour of a shift: what could be made in its planned time at the ideal cycle times the target of the plant (null without an ideal cycle), what was made,
 both added up since the shift began, and what the hour was lost to most.$$;
@@ -2525,10 +2921,10 @@ begin
     order by c.minute desc limit 1), private.ideal_of(p_machine, null));
   return query
     select h.from_at, h.to_at, p.planned_s, (h.done).run_s, p.target, (h.done).good, (h.done).scrap, (h.done).rework, sum(p.target) over w, sum((h.done).good) over w,
-        (h.done).unscheduled_pieces, l.title, l.seconds
+        (h.done).unscheduled_pieces, l.title, l.seconds, p_machine, v_machine.name, v_shift.work_centre, c.title, v_shift.shift, v_shift.title, v_shift.shift_date
       from (select b.from_at, b.to_at, private.kpi_window(p_machine, b.from_at, b.to_at, now()) as done,
               private.planned_seconds(p_machine, b.from_at, b.to_at) as planned_s
-              from private.buckets('hour', row(p_machine, null, lower(v_shift.during), upper(v_shift.during))::private.scope,
+              from private.buckets('hour', row(p_machine, null, null, lower(v_shift.during), upper(v_shift.during))::private.scope,
                 (select si.time_zone from public.sites si where si.code = v_machine.site)) b offset 0) h
      cross join lateral (select h.planned_s as planned_s,
         trunc(h.planned_s / v_ideal * private.setting('kpi.target_percent', null, v_machine.site)::numeric / 100, 1) as target) p
@@ -2536,6 +2932,7 @@ begin
         select coalesce(r.title, c.title) as title, x.seconds from private.kpi_losses(array(select p from private.kpi_pieces(p_machine, h.from_at, h.to_at, now()) p)) x
           left join public.stop_reasons r on r.code = x.reason left join public.time_classes c on c.code = x.time_class
          where x.policy in ('loss_availability', 'loss_performance') order by x.seconds desc, x.kind limit 1) l on true
+      left join public.work_centres c on c.code = v_shift.work_centre
     window w as (order by h.from_at) order by h.from_at;
 end $$;
 comment on function public.get_shift_board is
@@ -2549,23 +2946,25 @@ create function private.planned_seconds(p_machine text, p_from timestamptz, p_to
 returns numeric language plpgsql stable set search_path = '' as $$
 declare
   v_window tstzmultirange := tstzmultirange(tstzrange(p_from, p_to));
-  v_working tstzmultirange := coalesce((select range_agg(i.during) from public.shift_instances i where i.machine = p_machine and i.during && tstzrange(p_from, p_to)), '{}')
-    + coalesce((select range_agg(o.during) from public.overtime_windows o where o.machine = p_machine and o.during && tstzrange(p_from, p_to)), '{}');
-  v_breaks tstzmultirange := coalesce((select range_agg(p.during) from public.planned_stops p where p.machine = p_machine and p.is_active
-      and p.during && tstzrange(p_from, p_to) and p.time_class = 'break'), '{}')
-    - coalesce((select range_agg(o.during) from public.overtime_windows o where o.machine = p_machine and o.during && tstzrange(p_from, p_to)), '{}');
-  v_others tstzmultirange := coalesce((select range_agg(p.during) from public.planned_stops p where p.machine = p_machine and p.is_active
-      and p.during && tstzrange(p_from, p_to) and p.time_class <> 'break'), '{}');
+  v_working tstzmultirange := coalesce((select range_agg(i.during) from public.shift_instances i where i.machine = p_machine and i.during && tstzrange(p_from, p_to)), '{}');
+  v_overtime tstzmultirange := coalesce((select range_agg(o.during) from public.overtime_windows o
+    where o.machine = p_machine and o.during && tstzrange(p_from, p_to)), '{}');
+  v_site text := (select m.site from public.machines m where m.code = p_machine);
+  v_free tstzmultirange;
 begin
-  return (select coalesce(sum(private.seconds(lower(r.free), upper(r.free))), 0) from unnest(v_window * v_working - v_breaks - v_others) as r (free));
+  select v_window * v_working - coalesce(range_agg(p.during) filter (where p.time_class = 'break'), '{}') + v_window * v_overtime
+      - coalesce(range_agg(p.during) filter (where p.time_class <> 'break'), '{}') into v_free
+    from public.planned_stops p where p.machine = p_machine and p.is_active and p.during && tstzrange(p_from, p_to)
+     and private.policy_of(v_site, p.time_class, lower(p.during)) = 'excluded';
+  return (select coalesce(sum(private.seconds(lower(r.free), upper(r.free))), 0) from unnest(v_free) as r (free));
 end $$;
-comment on function private.planned_seconds is 'Working time ahead: what a plan can count on, also of hours that are not over. Of the past, kpi_window is what was.';
+comment on function private.planned_seconds is 'Working time ahead, by the policies of the site: what a plan can count on, also of hours that are not over. Of the past, kpi_window is what was.';
 
 create type public.microstop_summary as (
   micro_stops bigint, seconds numeric, average_s numeric, share_of_run numeric, by_machine jsonb, by_hour jsonb, by_state jsonb, last jsonb);
 comment on type public.microstop_summary is
-$$Stops that ended within the threshold of their machine and that nobody classified. by_machine [{machine, stops, seconds}], by_hour [{hour 0–23 of the
-plant, stops, seconds}], by_state [{state, stops, seconds}], last: the 20 latest [{machine, from, to, seconds, state}].$$;
+$$Stops that ended within the threshold of their machine and that nobody classified. by_machine [{machine, name, stops, seconds}], by_hour [{hour 0–23 of the
+plant, stops, seconds}], by_state [{state, stops, seconds}], last: the 20 latest [{machine, name, from, to, seconds, state}].$$;
 
 create function public.get_microstops(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_line text default null, p_site text default null)
@@ -2584,16 +2983,16 @@ begin
   v_zone := coalesce((select si.time_zone from public.sites si where si.code = v_site), 'UTC');
   select (r.inputs).run_s into v_run from private.oee_rows(p_machine, p_line, null, v_site, lower(v_range), upper(v_range), 'total', now()) r;
   with pieces as materialized (
-    select s.machine, p.stop_from, p.stop_to, p.state, p.starts_at, p.ends_at, private.seconds(p.starts_at, p.ends_at) as s, (p.starts_at = p.stop_from)::integer as n
-      from private.scope_of(p_machine, p_line, null, v_site, lower(v_range), upper(v_range)) s
+    select s.machine, m.name, p.stop_from, p.stop_to, p.state, p.starts_at, p.ends_at, private.seconds(p.starts_at, p.ends_at) as s, (p.starts_at = p.stop_from)::integer as n
+      from private.scope_of(p_machine, p_line, null, v_site, lower(v_range), upper(v_range)) s join public.machines m on m.code = s.machine
      cross join lateral private.kpi_pieces(s.machine, s.from_at, s.to_at, now()) p where p.kind = 'micro'
   )
   select coalesce(sum(p.n), 0), coalesce(sum(p.s), 0), private.ratio(sum(p.s), sum(p.n)), private.ratio(sum(p.s), v_run),
-    (select coalesce(jsonb_agg(x order by x.seconds desc, x.machine), '[]') from (select q.machine, sum(q.n) as stops, sum(q.s) as seconds from pieces q group by 1) x),
+    (select coalesce(jsonb_agg(x order by x.seconds desc, x.machine), '[]') from (select q.machine, q.name, sum(q.n) as stops, sum(q.s) as seconds from pieces q group by 1, 2) x),
     (select coalesce(jsonb_agg(x order by x.hour), '[]') from (select extract(hour from q.starts_at at time zone v_zone)::integer as hour, sum(q.n) as stops,
       sum(q.s) as seconds from pieces q group by 1) x),
     (select coalesce(jsonb_agg(x order by x.seconds desc, x.state), '[]') from (select q.state, sum(q.n) as stops, sum(q.s) as seconds from pieces q group by 1) x),
-    (select coalesce(jsonb_agg(x order by x."from" desc), '[]') from (select q.machine, q.stop_from as "from", q.stop_to as "to",
+    (select coalesce(jsonb_agg(x order by x."from" desc), '[]') from (select q.machine, q.name, q.stop_from as "from", q.stop_to as "to",
       private.seconds(q.stop_from, q.stop_to) as seconds, q.state from pieces q where q.n = 1 order by q.stop_from desc limit 20) x)
     into v_sum from pieces p;
   return v_sum;
@@ -2693,7 +3092,7 @@ begin
     select s.machine, c.sku, w.step, (c.at at time zone p_zone)::date, c.reason, sum(c.good), sum(c.scrap), sum(c.rework)
       from private.scope_of(p_machine, p_line, p_work_centre, p_site, lower(p_range), upper(p_range)) s
       join public.count_events c on c.machine = s.machine and c.at >= s.from_at and c.at < s.to_at
-      join public.machines m on m.code = s.machine left join public.work_centres w on w.code = m.work_centre
+      left join public.work_centres w on w.code = s.work_centre
      group by 1, 2, 3, 4, 5;
 end $$;
 
@@ -2746,35 +3145,61 @@ grant execute on function public.get_quality_breakdown to authenticated, service
 -- How often it breaks, and how long until it runs again ----------------------------------------------------------------
 
 create type private.failure as (
-  machine text, occurred_at timestamptz, restored_at timestamptz, reported_at timestamptz, acknowledged_at timestamptz, started_at timestamptz,
-  repair_id bigint, stop_id bigint);
+  machine text, occurred_at timestamptz, restored_at timestamptz, down_s numeric, reported_at timestamptz, acknowledged_at timestamptz,
+  started_at timestamptz, repair_id bigint, stop_id bigint);
+
+create type private.failing as (repair_id bigint, stop_id bigint, during tstzrange);
+
+create function private.failing_stretches(p_machine text, p_as_of timestamptz)
+returns setof private.failing language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    with stops as materialized (   -- stretch: failing stops one right after the other, as when one was split
+      select s.id, s.during, sum(s.is_new::integer) over (order by lower(s.during)) as stretch
+        from (select t.id, t.during, lag(upper(t.during)) over (order by lower(t.during)) is distinct from lower(t.during) as is_new
+                from public.stops t where t.machine = p_machine and t.is_failure and lower(t.during) <= p_as_of) s
+    ), links as materialized (
+      select l.stop_id, r.id as repair_id, r.occurred_at from public.repairs r join public.stop_repairs l on l.repair_id = r.id
+       where r.machine = p_machine and r.is_failure
+    )
+    select l.repair_id, null::bigint, case when s.is_failure then s.during else s.during * tstzrange(l.occurred_at, null) end
+      from links l join public.stops s on s.id = l.stop_id
+     where lower(s.during) <= p_as_of and (s.is_failure or upper_inf(s.during) or upper(s.during) > l.occurred_at)
+    union all
+    select o.repair_id, case when o.repair_id is null then min(s.id) over (partition by s.stretch) end, s.during
+      from stops s left join lateral (
+        select min(l.repair_id) as repair_id from stops n join links l on l.stop_id = n.id where n.stretch = s.stretch) o on true
+     where s.id not in (select l.stop_id from links l);
+end $$;
+comment on function private.failing_stretches is
+$$When a machine was down, by failure. Of a repair: its stops, of one that has another reason what lies behind its own beginning, and failing stops that
+touch them. Other failing stops, by the first of those that touch: a stop that was split is one failure.$$;
 
 create function private.failures(p_machine text, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
 returns setof private.failure language plpgsql stable set search_path = '' as $$
 begin
   return query
-    with repaired as (
-      select r.machine, least(r.occurred_at, t.first_at) as occurred_at,
-          case when t.stops > 0 then t.last_at when not r.is_open or r.status = 'verified' then coalesce(r.verified_at, r.repaired_at, r.closed_at) end as restored_at,
-          r.reported_at, r.acknowledged_at, r.started_at, r.id as repair_id, null::bigint as stop_id
-        from public.repairs r
-       cross join lateral (
-         select count(*) as stops, min(lower(s.during)) as first_at, case when not bool_or(upper_inf(s.during)) then max(upper(s.during)) end as last_at
-           from public.stop_repairs l join public.stops s on s.id = l.stop_id where l.repair_id = r.id) t
-       where r.machine = p_machine and r.is_failure and r.occurred_at < p_to + interval '1 day'
-    ), alone as (
-      select s.machine, lower(s.during), upper(s.during), null::timestamptz, null::timestamptz, null::timestamptz, null::bigint, s.id from public.stops s
-       where s.machine = p_machine and s.is_failure and lower(s.during) < p_to
-         and not exists (select from public.stop_repairs l join public.repairs r on r.id = l.repair_id where l.stop_id = s.id and r.is_failure)
-         and not exists (select from public.stops o where o.id = s.split_of and o.is_failure)
+    with down as (
+      select f.repair_id, f.stop_id, min(lower(f.during)) as first_at, case when bool_and(upper(f.during) <= p_as_of) then max(upper(f.during)) end as last_at,
+          range_agg(f.during) as during
+        from private.failing_stretches(p_machine, p_as_of) f group by 1, 2
+    ), failed as (
+      select coalesce(d.first_at, r.occurred_at) as occurred_at, case when d.first_at is not null then d.last_at
+            when r.closed_at <= p_as_of and r.runs_again is not false then r.closed_at end as restored_at,
+          d.during, r.reported_at, r.acknowledged_at, r.started_at, r.id as repair_id, d.stop_id
+        from down d full join (select x.* from public.repairs x where x.machine = p_machine and x.is_failure) r on r.id = d.repair_id
     )
-    select x.machine, x.occurred_at, case when x.restored_at <= p_as_of then x.restored_at end, x.reported_at, x.acknowledged_at, x.started_at, x.repair_id, x.stop_id
-      from (select * from repaired union all select * from alone) x
-     where x.occurred_at < p_to and x.occurred_at <= p_as_of and (x.occurred_at >= p_from or x.restored_at >= p_from or x.restored_at is null);
+    select p_machine, f.occurred_at, f.restored_at, case when f.restored_at is null then null
+          when f.during is null then private.seconds(f.occurred_at, f.restored_at)
+          else (select sum(private.seconds(lower(u.r), upper(u.r))) from unnest(f.during) as u (r)) end,
+        f.reported_at, f.acknowledged_at, f.started_at, f.repair_id, f.stop_id
+      from failed f
+     where f.occurred_at < p_to and f.occurred_at <= p_as_of and (f.occurred_at >= p_from or f.restored_at >= p_from or f.restored_at is null);
 end $$;
 comment on function private.failures is
-$$Failures that began or were open in [p_from, p_to): one per repair, however many stops it has and however often it was reopened, and one per stop with a
-failing reason that no repair knows of. Restored: when production could go on, the end of the last stop.$$;
+$$Failures that began or were open in [p_from, p_to): one per repair, however many stops it has and however often it was reopened, and one per stretch of
+failing stops that no repair knows of. occurred_at: when it stood first, else since when it was reported; restored_at: when production could go on, the
+end of the last stop, without a stop the closing of the repair; down_s: its stops, each second once, and not the time between them.$$;
 
 create function private.time_in_status(p_repair_id bigint, p_status text, p_as_of timestamptz)
 returns numeric language plpgsql stable set search_path = '' as $$
@@ -2784,19 +3209,19 @@ begin
    where x.status = p_status and x.at < p_as_of);
 end $$;
 
-create type public.mttr_row as (
-  key text, failures bigint, restored bigint, open bigint, mttr_s numeric, mtta_s numeric, response_s numeric, wrench_s numeric, waiting_s numeric,
-  corrective_s numeric, preventive_s numeric, corrective_ratio numeric);
-comment on type public.mttr_row is
-$$restored: failures after which production went on in the time asked for; mttr_s: from when it happened until then, their mean, null without any.
-mtta_s: reported until acknowledged, response_s: reported until work began, wrench_s: work itself, waiting_s: for parts, people or a vendor; means of the
-repairs among them. open: still down. corrective_s: all restoration times; preventive_s: planned maintenance in the time, overlaps once; corrective_ratio of both.$$;
-
 create function private.key_of(p_by text, p_scope private.scope)
 returns text language plpgsql immutable set search_path = '' as $$
 begin
   return case p_by when 'machine' then p_scope.machine when 'line' then coalesce(p_scope.line, '-') else '' end;
 end $$;
+
+create function private.title_of(p_by text, p_key text)
+returns text language plpgsql stable set search_path = '' as $$
+begin
+  return case p_by when 'machine' then (select m.name from public.machines m where m.code = p_key)
+    when 'line' then (select l.title from public.lines l where l.code = p_key) end;
+end $$;
+comment on function private.title_of is 'What people call the machine or line of a key.';
 
 create function private.check_by(p_by text)
 returns void language plpgsql immutable set search_path = '' as $$
@@ -2806,6 +3231,65 @@ begin
   end if;
 end $$;
 
+create type private.failure_sum as (
+  key text, failures bigint, restored bigint, open bigint, down_s numeric, mtta_s numeric, response_s numeric, wrench_s numeric, waiting_s numeric);
+
+create function private.failure_sums(p_scopes private.scope[], p_by text, p_to timestamptz, p_as_of timestamptz)
+returns setof private.failure_sum language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    with scopes as (
+      select s.*, private.key_of(p_by, s) as key from unnest(p_scopes) s
+    ), failed as materialized (   -- once per machine, however often it moved
+      select f.* from (select c.machine, min(c.from_at) as from_at from scopes c group by 1) m
+       cross join lateral private.failures(m.machine, m.from_at, p_to, p_as_of) f
+    ), told as (   -- each instant is in one place: where the machine stood then
+      select c.key, f.*, coalesce(f.occurred_at >= c.from_at and f.occurred_at < c.to_at, false) as is_new,
+          coalesce(f.restored_at >= c.from_at and f.restored_at < c.to_at, false) as is_restored,
+          coalesce(c.to_at = p_to and f.occurred_at < p_to and coalesce(f.restored_at >= p_to, true), false) as is_open
+        from scopes c left join failed f on f.machine = c.machine
+    )
+    select t.key, count(*) filter (where t.is_new), count(*) filter (where t.is_restored), count(*) filter (where t.is_open),
+        coalesce(sum(t.down_s) filter (where t.is_restored), 0), avg(private.seconds(t.reported_at, t.acknowledged_at)) filter (where t.is_restored),
+        avg(private.seconds(t.reported_at, t.started_at)) filter (where t.is_restored),
+        avg(private.time_in_status(t.repair_id, 'in_repair', p_as_of)) filter (where t.is_restored and t.repair_id is not null),
+        avg(private.time_in_status(t.repair_id, 'waiting', p_as_of)) filter (where t.is_restored and t.repair_id is not null)
+      from told t group by t.key;
+end $$;
+comment on function private.failure_sums is
+$$Failures that began, that were restored, and that were open at the end of the time asked for, by where the machine stood at that instant. Open before +
+began = restored + open after.$$;
+
+create function private.ran_seconds(p_scopes private.scope[], p_by text, p_as_of timestamptz)
+returns table (key text, seconds numeric) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select k.key, sum((k.i).run_s + (k.i).setup_s)
+      from (select private.key_of(p_by, s) as key, private.kpi_window(s.machine, s.from_at, s.to_at, p_as_of) as i from unnest(p_scopes) s offset 0) k group by 1;
+end $$;
+
+create function private.maintained_seconds(p_scopes private.scope[], p_by text, p_as_of timestamptz)
+returns table (key text, seconds numeric) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select private.key_of(p_by, s), sum(private.seconds(lower(r.during), upper(r.during)))
+      from unnest(p_scopes) s
+     cross join lateral unnest((select range_agg(p.during * tstzrange(s.from_at, least(s.to_at, p_as_of))) from public.planned_stops p
+        where p.machine = s.machine and p.is_active and p.time_class = 'planned_maintenance' and p.during && tstzrange(s.from_at, least(s.to_at, p_as_of))))
+        as r (during)
+     where s.from_at < p_as_of group by 1;
+end $$;
+comment on function private.maintained_seconds is 'Planned maintenance, overlaps once.';
+
+create type public.mttr_row as (
+  key text, title text, failures bigint, restored bigint, open bigint, mttr_s numeric, mtta_s numeric, response_s numeric, wrench_s numeric, waiting_s numeric,
+  corrective_s numeric, preventive_s numeric, corrective_ratio numeric);
+comment on type public.mttr_row is
+$$title: of the machine or line. restored: failures after which production went on in the time asked for; mttr_s: how long they kept the machine down, its
+stops added up, their mean, null without any. mtta_s: reported until acknowledged, response_s: reported until work began, wrench_s: work itself,
+waiting_s: for parts, people or a vendor; means of the repairs among them. open: still down at the end. corrective_s: all restoration times;
+preventive_s: planned maintenance in the time, overlaps once; corrective_ratio of both.$$;
+
 create function public.get_mttr(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_by text default 'total', p_line text default null,
   p_work_centre text default null, p_site text default null, p_as_of timestamptz default null)
@@ -2814,48 +3298,43 @@ declare
   v_site text;
   v_range tstzrange;
   v_as_of timestamptz := least(coalesce(p_as_of, now()), now());
+  v_scopes private.scope[];
 begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
   perform private.authorize('kpi.read', null, v_site);
   perform private.check_by(p_by);
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
+  v_scopes := array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s);
   return query
-    with scopes as (select s, private.key_of(p_by, s) as key from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s),
-    failed as (
-      select c.key, f.*, f.occurred_at >= (c.s).from_at as is_new, f.restored_at >= (c.s).from_at and f.restored_at < (c.s).to_at as is_restored
-        from scopes c cross join lateral private.failures((c.s).machine, (c.s).from_at, (c.s).to_at, v_as_of) f
-    ), planned as (
-      select c.key, sum(private.seconds(lower(r.during), upper(r.during))) as s from scopes c
-       cross join lateral unnest((select range_agg(p.during * tstzrange((c.s).from_at, least((c.s).to_at, v_as_of))) from public.planned_stops p
-          where p.machine = (c.s).machine and p.is_active and p.time_class = 'planned_maintenance'
-            and p.during && tstzrange((c.s).from_at, least((c.s).to_at, v_as_of)))) as r (during)
-       where (c.s).from_at < v_as_of group by 1
-    )
-    select k.key, count(f.machine) filter (where f.is_new), count(f.machine) filter (where f.is_restored),
-        count(f.machine) filter (where f.restored_at is null), private.ratio(sum(t.down) filter (where f.is_restored), count(f.machine) filter (where f.is_restored)),
-        avg(private.seconds(f.reported_at, f.acknowledged_at)) filter (where f.is_restored), avg(private.seconds(f.reported_at, f.started_at)) filter (where f.is_restored),
-        avg(private.time_in_status(f.repair_id, 'in_repair', v_as_of)) filter (where f.is_restored and f.repair_id is not null),
-        avg(private.time_in_status(f.repair_id, 'waiting', v_as_of)) filter (where f.is_restored and f.repair_id is not null),
-        coalesce(sum(t.down) filter (where f.is_restored), 0), coalesce(max(p.s), 0),
-        private.ratio(coalesce(sum(t.down) filter (where f.is_restored), 0), coalesce(sum(t.down) filter (where f.is_restored), 0) + coalesce(max(p.s), 0))
-      from (select distinct c.key from scopes c) k
-      left join failed f on f.key = k.key left join planned p on p.key = k.key
-      left join lateral (select private.seconds(f.occurred_at, f.restored_at) as down) t on true
-     group by k.key order by k.key;
+    select f.key, private.title_of(p_by, f.key), f.failures, f.restored, f.open, private.ratio(f.down_s, f.restored), f.mtta_s, f.response_s, f.wrench_s,
+        f.waiting_s, f.down_s, coalesce(p.seconds, 0), private.ratio(f.down_s, f.down_s + coalesce(p.seconds, 0))
+      from private.failure_sums(v_scopes, p_by, upper(v_range), v_as_of) f
+      left join private.maintained_seconds(v_scopes, p_by, v_as_of) p on p.key = f.key order by f.key;
 end $$;
 comment on function public.get_mttr is
-$$Mean time to repair of failures after which production went on in the time asked for, and what it is made of. The R is restoration: from when it
-happened until the machine ran again; wrench time stands beside it. p_by total, machine, line.
+$$Mean time to repair of failures after which production went on in the time asked for, and what it is made of. The R is restoration: all the time that the
+machine stood because of it; wrench time stands beside it. p_by total, machine, line.
 Permission: kpi.read at the site.
 Errors: kpi.by (422), kpi.range (422), machine.unknown (404), work_centre.unknown (404), auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 
-create type public.mtbf_row as (key text, operating_s numeric, failures bigint, mtbf_s numeric, at_least_s numeric, mttr_s numeric, inherent_availability numeric);
+create type public.mtbf_row as (
+  key text, title text, operating_s numeric, failures bigint, mtbf_s numeric, at_least_s numeric, mttr_s numeric, inherent_availability numeric);
 comment on type public.mtbf_row is
-$$operating_s: time in which it ran or was set up; failures that began in the time asked for; mtbf_s = operating_s / failures, null without any, and then
-at_least_s says how long it ran. inherent_availability = MTBF / (MTBF + MTTR).$$;
+$$title: of the machine or line. operating_s: time in which it ran or was set up; failures that began in the time asked for; mtbf_s = operating_s /
+failures, null without any, and then at_least_s says how long it ran. inherent_availability = MTBF / (MTBF + MTTR).$$;
+
+create function private.mtbf_rows(p_scopes private.scope[], p_by text, p_to timestamptz, p_as_of timestamptz)
+returns setof public.mtbf_row language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select r.key, private.title_of(p_by, r.key), r.seconds, f.failures, private.ratio(r.seconds, f.failures), case when f.failures = 0 then r.seconds end,
+        private.ratio(f.down_s, f.restored),
+        private.ratio(private.ratio(r.seconds, f.failures), private.ratio(r.seconds, f.failures) + private.ratio(f.down_s, f.restored))
+      from private.ran_seconds(p_scopes, p_by, p_as_of) r join private.failure_sums(p_scopes, p_by, p_to, p_as_of) f on f.key = r.key order by r.key;
+end $$;
 
 create function public.get_mtbf(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_by text default 'total', p_line text default null,
@@ -2864,26 +3343,15 @@ returns setof public.mtbf_row language plpgsql stable security definer set searc
 declare
   v_site text;
   v_range tstzrange;
-  v_as_of timestamptz := least(coalesce(p_as_of, now()), now());
 begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
   perform private.authorize('kpi.read', null, v_site);
   perform private.check_by(p_by);
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
-  return query
-    with scopes as (
-      select s, private.key_of(p_by, s) as key, private.kpi_window(s.machine, s.from_at, s.to_at, v_as_of) as i
-        from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s
-    ), ran as (select c.key, sum((c.i).run_s + (c.i).setup_s) as s from scopes c group by 1),
-    failed as (
-      select c.key, count(*) filter (where f.occurred_at >= (c.s).from_at) as n,
-          avg(private.seconds(f.occurred_at, f.restored_at)) filter (where f.restored_at >= (c.s).from_at and f.restored_at < (c.s).to_at) as mttr
-        from scopes c cross join lateral private.failures((c.s).machine, (c.s).from_at, (c.s).to_at, v_as_of) f group by 1
-    )
-    select r.key, r.s, coalesce(f.n, 0), private.ratio(r.s, f.n), case when coalesce(f.n, 0) = 0 then r.s end, f.mttr,
-        private.ratio(private.ratio(r.s, f.n), private.ratio(r.s, f.n) + f.mttr)
-      from ran r left join failed f on f.key = r.key order by r.key;
+  return query select * from private.mtbf_rows(
+    array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s), p_by,
+    upper(v_range), least(coalesce(p_as_of, now()), now()));
 end $$;
 comment on function public.get_mtbf is
 $$Mean time between failures: time the machines ran or were set up, not calendar time, per failure that began in it. p_by total, machine, line; of a
@@ -2893,7 +3361,48 @@ Errors: kpi.by (422), kpi.range (422), machine.unknown (404), work_centre.unknow
 Idempotency: a read.
 Locks: none.$$;
 
-grant execute on function public.get_mttr, public.get_mtbf to authenticated, service_role;
+create type public.reliability_week as (
+  week date, starts_at timestamptz, ends_at timestamptz, failures bigint, restored bigint, open bigint, operating_s numeric, mttr_s numeric, mtbf_s numeric,
+  at_least_s numeric, inherent_availability numeric);
+comment on type public.reliability_week is
+$$A week of the plant's calendar from its Monday on, as get_mttr and get_mtbf answer it; the one that is on as far as it is over.$$;
+
+create function public.get_reliability_weeks(
+  p_weeks integer default 12, p_machine text default null, p_line text default null, p_work_centre text default null, p_site text default null)
+returns setof public.reliability_week language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_site text;
+  v_zone text;
+  v_week record;
+  v_scopes private.scope[];
+begin
+  perform private.authorize('kpi.read');
+  v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
+  perform private.authorize('kpi.read', null, v_site);
+  if p_weeks is null or p_weeks not between 1 and 53 then
+    perform private.fail(422, 'kpi.range', 'Ask for 1 to 53 weeks.', jsonb_build_object('field', 'p_weeks', 'actual', p_weeks));
+  end if;
+  v_zone := coalesce((select si.time_zone from public.sites si where si.code = v_site), 'UTC');
+  for v_week in
+    select w.monday, w.monday at time zone v_zone as starts_at, (w.monday + interval '7 days') at time zone v_zone as ends_at
+      from (select date_trunc('week', now() at time zone v_zone) - make_interval(weeks => n) as monday from generate_series(p_weeks - 1, 0, -1) n) w
+     order by w.monday
+  loop
+    v_scopes := array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, v_week.starts_at, v_week.ends_at) s);
+    return query
+      select v_week.monday::date, v_week.starts_at, v_week.ends_at, f.failures, f.restored, f.open, m.operating_s, m.mttr_s, m.mtbf_s, m.at_least_s,
+          m.inherent_availability
+        from private.failure_sums(v_scopes, 'total', v_week.ends_at, now()) f join private.mtbf_rows(v_scopes, 'total', v_week.ends_at, now()) m on m.key = f.key;
+  end loop;
+end $$;
+comment on function public.get_reliability_weeks is
+$$MTTR and MTBF of the last p_weeks weeks (1 to 53, the one that is on among them), the oldest first: of a machine, line, work centre or site.
+Permission: kpi.read at the site.
+Errors: kpi.range (422), machine.unknown (404), work_centre.unknown (404), auth.other_site (403).
+Idempotency: a read.
+Locks: none.$$;
+
+grant execute on function public.get_mttr, public.get_mtbf, public.get_reliability_weeks to authenticated, service_role;
 
 -- sql/M14_kpi/api_handover.sql
 
@@ -3007,10 +3516,11 @@ Idempotency: by p_request_id; received again it answers changed = false.
 Locks: the handover.$$;
 
 create type public.shift_start as (
-  work_centre text, shift text, starts_at timestamptz, ends_at timestamptz, machines jsonb, can_run jsonb, people jsonb, handover public.shift_handovers);
+  work_centre text, shift text, starts_at timestamptz, ends_at timestamptz, machines jsonb, can_run jsonb, people jsonb, handover public.shift_handovers,
+  title text);
 comment on type public.shift_start is
 $$machines [{machine, name, state, since, reason, open_repairs, is_ready}]; can_run [{order, sku, sequence, step, pieces, due_date, priority}]: steps with good
-pieces waiting, the most urgent first; people [{user_id, full_name, station, last_seen}] who did something at the site within the hour; handover: the last one.$$;
+pieces waiting, the most urgent first; title: of the work centre; people [{user_id, full_name, station, last_seen}] who did something at the site within the hour; handover: the last one.$$;
 
 create function private.runnable(p_centre public.work_centres)
 returns jsonb language plpgsql stable set search_path = '' as $$
@@ -3033,7 +3543,7 @@ declare
 begin
   perform private.authorize('kpi.read', null, v_centre.site);
   perform private.find_work_centre(p_work_centre);
-  v.work_centre := p_work_centre;
+  v.work_centre := p_work_centre; v.title := v_centre.title;
   select i.title, lower(i.during), upper(i.during) into v.shift, v.starts_at, v.ends_at from public.shift_instances i
    where i.work_centre = p_work_centre and upper(i.during) > now() order by lower(i.during) limit 1;
   v.machines := (select coalesce(jsonb_agg(jsonb_build_object('machine', m.code, 'name', m.name, 'state', (n.now).state, 'since', (n.now).since,
@@ -3132,6 +3642,8 @@ insert into public.stop_reasons (code, parent, title, time_class, is_failure, ne
   ('other', 'unplanned', 'Something else', 'unclassified', false, false, 'UDT', 31);
 
 insert into public.setting_definitions (key, scope, type, bounds, default_value, title, description, position) values
+  ('kpi.late_days', 'site', 'integer', '{"min": 1, "max": 400}', '400', 'Late facts of machines',
+    'So many days late a state or a count may come, as from the buffer of a gateway. What is older is set aside: its clock is wrong.', 101),
   ('kpi.target_percent', 'site', 'integer', '{"min": 1, "max": 100}', '85', 'Target of a shift', 'Of what the ideal cycle allows in planned time, in percent.', 100);
 
 insert into private.scheduled_jobs (name, function_name, every) values
@@ -3149,6 +3661,7 @@ alter table public.time_class_policies enable row level security;
 alter table public.planned_stops enable row level security;
 alter table public.overtime_windows enable row level security;
 alter table public.machine_state_events enable row level security;
+alter table public.quarantined_events enable row level security;
 alter table public.ideal_cycles enable row level security;
 alter table public.count_events enable row level security;
 alter table public.count_minute enable row level security;
@@ -3168,6 +3681,7 @@ create policy select_active on public.time_class_policies for select to authenti
 create policy select_active on public.planned_stops for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.overtime_windows for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.machine_state_events for select to authenticated using ((select private.may('kpi.read')));
+create policy select_active on public.quarantined_events for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.ideal_cycles for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.count_events for select to authenticated using ((select private.may('kpi.read')));
 create policy select_active on public.count_minute for select to authenticated using ((select private.may('kpi.read')));
@@ -3178,5 +3692,5 @@ create policy select_active on public.oee_shifts for select to authenticated usi
 create policy select_active on public.shift_handovers for select to authenticated using ((select private.may('kpi.read')));
 
 grant select on public.shift_patterns, public.calendar_exceptions, public.shift_instances, public.time_classes, public.time_class_policies,
-  public.planned_stops, public.overtime_windows, public.machine_state_events, public.ideal_cycles, public.count_events, public.count_minute,
+  public.planned_stops, public.overtime_windows, public.machine_state_events, public.quarantined_events, public.ideal_cycles, public.count_events, public.count_minute,
   public.stop_reasons, public.stops, public.stop_repairs, public.oee_shifts, public.shift_handovers, public.downtimes to authenticated;

@@ -41,7 +41,8 @@ def populate_kpi(db: psycopg.Connection) -> None:
     call(db, "planner", "set_ideal_cycle", p_machine="kpi-1", p_ideal_s=10)
     call(db, "operator", "record_machine_state", p_machine="kpi-1", p_state="running", p_at=day)
     row = {"machine": "kpi-1", "key": "1", "at": day.isoformat(), "good": 1}
-    call(db, "operator", "record_counts", p_counts=Jsonb([row]))
+    stale = {**row, "key": "2", "at": "1970-01-01T00:00:00Z"}
+    call(db, "operator", "record_counts", p_counts=Jsonb([row, stale]))
     call(
         db, "operator", "report_repair", p_machine="kpi-1", p_description="broken", p_is_down=True,
         p_occurred_at=day + timedelta(hours=1),
@@ -64,5 +65,6 @@ def _populate_kept(db: psycopg.Connection, day: datetime) -> None:
         "insert into private.andon_calls (machine, role, stands_since, called_at)"
         " values ('kpi-1', 'supervisor', now(), now())"
     )
+    db.execute("select private.note_trouble('extend_shifts', 'kpi-1', 'an example')")
     db.execute("select private.snapshot_shifts(now())")
     call(db, "operator", "shift_handover", p_work_centre="KPI-1")

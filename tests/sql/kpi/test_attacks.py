@@ -3,7 +3,6 @@ way, work by plan that is corrected, batches, taps and questions that are too mu
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,14 +11,12 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.inventory.test_stock_attacks import is_waiting
 from tests.sql.kpi import plant
 from tests.sql.kpi.plant import START, at, count, figures, machine, pattern, shift, state
 from tests.support import maintenance
 from tests.support.databases import Clone
 from tests.support.printing import attempt
 from tests.support.rpc import Refused, call
-from tests.takt.processes import wait_for
 
 MINUTE, HOUR = 60, 3600
 DAY = (
@@ -87,7 +84,7 @@ def test_a_machine_back_in_use_has_its_shifts_by_the_day_of_the_plant(
 
 @pytest.mark.parametrize("what", ["counts", "states"])
 def test_figures_are_not_called_clean_over_a_batch_on_its_way(clone: Clone, what: str) -> None:
-    """The shift is dirty when the batch begins, so only the machine itself holds the clock back."""
+    """The shift is dirty when the batch begins, so only the machine itself holds the clock off."""
     with clone.connect() as db, clone.connect() as teller, clone.connect() as clock:
         machine(db)
         pattern(db, shift("early", "06:00", "14:00"))
@@ -95,21 +92,15 @@ def test_figures_are_not_called_clean_over_a_batch_on_its_way(clone: Clone, what
             state(db, name, at(START, hours * HOUR))
         _keep(db)
         count(db, {"at": at(START, HOUR), "good": 1})
-        done: list[bool] = []
-
-        def keep() -> None:
-            _keep(clock)
-            done.append(True)
-
-        thread = threading.Thread(target=keep)
         with teller.transaction():
             if what == "counts":
                 count(teller, {"at": at(START, 2 * HOUR), "good": 10})
             else:
                 state(teller, "idle", at(START, 2 * HOUR))
-            thread.start()
-            wait_for(lambda: bool(done) or is_waiting(db, clock), "the clock waits")
-        thread.join(60)
+            clock.execute("set lock_timeout = '20s'; select private.snapshot_shifts(now())")
+            dirty = clock.execute("select count(*) from public.oee_shifts where is_dirty")
+            assert dirty.fetchone() != (0,), "it has its turn later"
+        _keep(clock)
         kept = db.execute(
             "select o.inputs, to_jsonb(private.kpi_window('m1', o.starts_at, o.ends_at)),"
             " o.is_dirty from public.oee_shifts o where o.starts_at = %s",
@@ -128,8 +119,9 @@ def _keep(db: psycopg.Connection) -> None:
     while True:
         db.execute("select private.snapshot_shifts(now())")
         left = db.execute(
-            "select count(*) from public.shift_instances i where upper(i.during) <= now()"
-            " and not i.is_closed"
+            "select count(*) from public.shift_instances i left join public.oee_shifts o"
+            " on o.shift_id = i.id where upper(i.during) <= now()"
+            " and (not i.is_closed or o.is_dirty)"
         ).fetchone()
         if left == (0,):
             return
@@ -237,18 +229,19 @@ def test_a_refused_count_is_not_there_to_be_taken_back(m1: psycopg.Connection) -
     )
 
 
-@pytest.mark.parametrize("times", [
-    {"from": at(START, -32 * 24 * HOUR).isoformat(), "at": START.isoformat()},
-    {"from": "-infinity", "at": START.isoformat()},
-    {"at": "-infinity"},
-    {"at": "infinity"},
+@pytest.mark.parametrize(("times", "is_set_aside"), [
+    ({"from": at(START, -32 * 24 * HOUR).isoformat(), "at": START.isoformat()}, True),
+    ({"from": "-infinity", "at": START.isoformat()}, True),
+    ({"at": "-infinity"}, False),
+    ({"at": "infinity"}, False),
 ])  # fmt: skip
 def test_a_count_of_more_than_a_month_or_of_no_time_is_refused(
-    m1: psycopg.Connection, times: dict[str, str]
+    m1: psycopg.Connection, times: dict[str, str], is_set_aside: bool
 ) -> None:
     rows = Jsonb([{"machine": "m1", "key": "k", "good": 1, **times}])
-    refused = call(m1, "operator", "record_counts", p_counts=rows)["refused"]
-    assert refused == [{"n": 1, "code": "machine.time"}]
+    (refused,) = call(m1, "operator", "record_counts", p_counts=rows)["refused"]
+    assert (refused["n"], refused["code"]) == (1, "machine.time")
+    assert refused.get("is_quarantined", False) == is_set_aside
 
 
 @pytest.mark.parametrize("when", ["-infinity", "infinity"])

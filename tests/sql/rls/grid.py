@@ -215,6 +215,7 @@ READERS: dict[str, Readers] = {
     "public.machine_status": STOCK,
     "public.line_status": STOCK,
     "private.machine_tokens": NOBODY,
+    "private.machine_troubles": NOBODY,
     "private.problem_reports": NOBODY,
     # M14
     "private.andon_calls": NOBODY,
@@ -226,6 +227,7 @@ READERS: dict[str, Readers] = {
     "public.planned_stops": STOCK,
     "public.overtime_windows": STOCK,
     "public.machine_state_events": STOCK,
+    "public.quarantined_events": STOCK,
     "public.ideal_cycles": STOCK,
     "public.count_events": STOCK,
     "public.count_minute": STOCK,
