@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -37,8 +38,10 @@ def run(server: PostgresServer) -> list[Ratio]:
         return [
             _history(server, begin),
             _ingest(db),
+            _counts(db),
             _board(server, begin),
             _wall(server, begin),
+            _tick(db),
         ]
 
 
@@ -51,6 +54,15 @@ def _history(server: PostgresServer, begin: str) -> Ratio:
     return Ratio(name, "1 day of one machine", ratio, ours, theirs, "≥ 0.83")
 
 
+def _rate(db: psycopg.Connection, statement: str, per_run: float = _BATCH) -> float:
+    """Rows a second of a statement that takes the number of its run."""
+    begin, done = time.monotonic(), 0.0
+    while time.monotonic() - begin < 2:
+        db.execute(statement, (next(_numbers),))
+        done += per_run
+    return done / (time.monotonic() - begin)
+
+
 def _ingest(db: psycopg.Connection) -> Ratio:
     """States in batches through the private function that every RPC uses, against bare inserts."""
     rows = (
@@ -59,21 +71,56 @@ def _ingest(db: psycopg.Connection) -> Ratio:
         " (array['running', 'stopped'])[n %% 2 + 1], null)::private.state_row"
         f" from generate_series(1, {_BATCH}) n"
     )
-
-    def rate(statement: str) -> float:
-        begin, done = time.monotonic(), 0
-        while time.monotonic() - begin < 2:
-            db.execute(statement, (next(_numbers),))
-            done += _BATCH
-        return done / (time.monotonic() - begin)
-
     checked = f"select private.add_states(array({rows}), 'signal', null)"
     bare = (
         "insert into bench_states (machine, at, seq, state, source) select (r).machine, (r).at,"
         f" (r).seq, (r).state, 'signal' from ({rows}) as x (r)"
     )
-    ratio, ours, theirs = compare(lambda: rate(checked), lambda: rate(bare))
+    ratio, ours, theirs = compare(lambda: _rate(db, checked), lambda: _rate(db, bare))
     return Ratio(f"states taken in, batches of {_BATCH}", "bare insert", ratio, ours, theirs)
+
+
+_COUNT_ROWS = (
+    "select 'new-1' as machine, r.run || ' ' || n as key, '2026-01-01'::timestamptz"
+    f" + (r.run * {_BATCH} + n) * interval '1 second' as at, 1 as good"
+    f" from (values (%s::bigint)) as r (run), generate_series(1, {_BATCH}) n"
+)
+_BARE_COUNTS = f"insert into bench_counts (machine, key, at, good) {_COUNT_ROWS}"
+
+
+def _counts(db: psycopg.Connection) -> Ratio:
+    """Counts through the RPC that machines call, JSON, guard and all, against bare inserts."""
+    asked = (
+        "select public.record_counts((select jsonb_agg(to_jsonb(c)) from"
+        f" ({_COUNT_ROWS}) c), gen_random_uuid())"
+    )
+    claims = "select set_config('request.jwt.claims', %s, false)"
+    db.execute(claims, ('{"role": "service_role"}',))
+    ratio, ours, theirs = compare(lambda: _rate(db, asked), lambda: _rate(db, _BARE_COUNTS))
+    db.execute(claims, ("",))
+    name = f"counts taken in by record_counts, batches of {_BATCH}"
+    return Ratio(name, "bare insert", ratio, ours, theirs)
+
+
+def _tick(db: psycopg.Connection) -> Ratio:
+    """The clock with every job of it due; figures of shifts that are over are kept by then."""
+    due = "update private.scheduled_jobs set last_run_at = null where %s::bigint is not null"
+
+    def tick() -> float:
+        begin, done = time.monotonic(), 0
+        while time.monotonic() - begin < 2:
+            db.execute(due, (0,))
+            db.execute("select private.tick(now())")
+            done += 1
+        return done / (time.monotonic() - begin)
+
+    tick()
+    # Months of shifts that nobody has kept yet are no minute of a plant: only the last day is.
+    old = "update public.shift_instances set is_closed = true where upper(during) < %s"
+    db.execute(old, (datetime.now(UTC) - timedelta(days=1),))
+    ratio, ours, theirs = compare(tick, lambda: _rate(db, _BARE_COUNTS, 1))
+    yardstick = f"a bare insert of {_BATCH} rows"
+    return Ratio("the clock, every job due, 52 machines", yardstick, ratio, ours, theirs)
 
 
 def _wall(server: PostgresServer, begin: str) -> Ratio:

@@ -23,3 +23,4 @@ select m.code, s, 20, 10, 0, 0, s, s + interval '40 seconds'
  where m.code <> 'new-1';
 
 create table bench_states (machine text, at timestamptz, seq bigint, state text, source text, primary key (machine, at, seq, state));
+create table bench_counts (machine text, key text, at timestamptz, good numeric, primary key (machine, key));

@@ -17,6 +17,14 @@ begin
     from (select x.*, lead(x.at) over (order by x.n) as until from public.repair_statuses x where x.repair_id = p_repair_id) s), '[]');
 end $$;
 
+create function private.reports_of(p_repair_id bigint)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((select jsonb_agg(jsonb_build_object('at', x.at, 'by', coalesce(private.actor_name(x.reported_by), x.reporter), 'source', x.source,
+      'is_down', x.is_down, 'description', x.description) order by x.id)
+    from public.repair_reports x where x.repair_id = p_repair_id), '[]');
+end $$;
+
 create function private.repair_files(p_repair_id bigint)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
@@ -55,13 +63,14 @@ begin
   if v_repair.id is null then
     perform private.fail(404, 'repair.unknown', 'There is no such repair.', jsonb_build_object('id', p_id));
   end if;
-  return to_jsonb(private.repair_facts(v_repair)) || jsonb_build_object('history', private.repair_history(p_id), 'parts', v_parts, 'parts_cost', v_parts_cost,
+  return to_jsonb(private.repair_facts(v_repair)) || jsonb_build_object('history', private.repair_history(p_id), 'reported', private.reports_of(p_id), 'parts', v_parts, 'parts_cost', v_parts_cost,
     'total_cost', v_parts_cost + v_repair.cost, 'attachments', private.repair_files(p_id), 'actions', private.repair_actions(v_repair),
     'checks', (select coalesce(jsonb_agg(to_jsonb(c) - 'repair_id' order by c.position), '[]') from public.repair_checks c where c.repair_id = p_id),
     'found', (select coalesce(jsonb_agg(r.id order by r.id), '[]') from public.repairs r where r.found_by = p_id));
 end $$;
 comment on function public.get_repair is
-$$A repair: its row with names as in get_repairs, history [{at, status, waits_for, by, note, minutes}], parts from stock [{txn_id, sku, quantity, cost,
+$$A repair: its row with names as in get_repairs, history [{at, status, waits_for, by, note, minutes}], reported: every report
+in its own words [{at, by, source, is_down, description}], parts from stock [{txn_id, sku, quantity, cost,
 is_returned, reverses …}] with parts_cost and total_cost, checks, attachments [{id, bucket, path, name, is_there …}], repairs its checklist found, and
 actions: the commands the caller may give now.
 Permission: maintenance.read at the site of the machine.
@@ -99,18 +108,18 @@ create function public.get_maintenance_plans(
   p_site text default null, p_machine text default null, p_due_before timestamptz default null, p_with_inactive boolean default false)
 returns setof public.plan_row language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_site text := private.caller_site(p_site, null);
+  v_sites text[] := private.caller_sites(p_site);
 begin
-  perform private.authorize('maintenance.read', null, v_site);
+  perform private.authorize('maintenance.read', null, p_site);
   return query
     select x.* from public.maintenance_plans p join public.machines m on m.code = p.machine cross join lateral private.plan_facts(p) x
-     where (v_site is null or m.site = v_site) and (p_machine is null or p.machine = p_machine) and (p.is_active and m.is_active or p_with_inactive)
+     where m.site = any (v_sites) and (p_machine is null or p.machine = p_machine) and (p.is_active and m.is_active or p_with_inactive)
        and (p_due_before is null or p.due_at < p_due_before or p.due_at is null and x.is_due)
      order by x.is_due desc, p.due_at nulls last, p.machine, p.title;
 end $$;
 comment on function public.get_maintenance_plans is
 $$Preventive plans, what is due first. p_due_before: only calendar plans due before it, and counter plans that are due now.
-Permission: maintenance.read at the site.
+Permission: maintenance.read at the site; without p_site at those where the caller works.
 Errors: auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;

@@ -9,15 +9,15 @@ $$;
 create function public.get_lines(p_site text default null, p_with_inactive boolean default false)
 returns setof public.line_row language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_site text := private.caller_site(p_site, null);
+  v_sites text[] := private.caller_sites(p_site);
 begin
-  perform private.authorize('maintenance.read', null, v_site);
+  perform private.authorize('maintenance.read', null, p_site);
   return query select l, s.status, s.since, s.machines from public.lines l join public.line_status s on s.line = l.code
-    where (v_site is null or l.site = v_site) and (l.is_active or p_with_inactive) order by l.code;
+    where l.site = any (v_sites) and (l.is_active or p_with_inactive) order by l.code;
 end $$;
 comment on function public.get_lines is
 $$Production lines and what state they are in, as their machines are. Lines out of use only with p_with_inactive.
-Permission: maintenance.read at the site.
+Permission: maintenance.read at the site; without p_site at those where the caller works.
 Errors: auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
@@ -52,17 +52,17 @@ create function public.get_machines(
   p_with_inactive boolean default false, p_cursor text default null, p_limit integer default 100, p_with_total boolean default false)
 returns public.machine_page language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_site text := private.caller_site(p_site, null);
+  v_sites text[] := private.caller_sites(p_site);
   v_limit integer := private.page_limit(p_limit);
   v_after text;
   v_found text[];
   v_page public.machine_page;
 begin
-  perform private.authorize('maintenance.read', null, v_site);
+  perform private.authorize('maintenance.read', null, p_site);
   v_after := private.keys_of(p_cursor, 1) ->> 0;
   v_found := array(
     select m.code from public.machines m join public.machine_status s on s.machine = m.code
-     where (v_site is null or m.site = v_site) and (m.is_active or p_with_inactive) and (p_line is null or m.line = p_line)
+     where m.site = any (v_sites) and (m.is_active or p_with_inactive) and (p_line is null or m.line = p_line)
        and (p_work_centre is null or m.work_centre = p_work_centre) and (p_status is null or s.status = p_status)
        and (p_search is null or position(lower(p_search) in lower(concat_ws(' ', m.code, m.name, m.asset_number, m.serial_number, m.manufacturer, m.model, m.type))) > 0)
      order by m.code);
@@ -79,16 +79,18 @@ end $$;
 comment on function public.get_machines is
 $$Machines by code, with what state they are in. p_status operational, broken, maintenance or stopped; p_search in code, name, asset and serial
 number, manufacturer, model, type. Machines out of use only with p_with_inactive. p_limit 1–500; total only with p_with_total.
-Permission: maintenance.read at the site.
+Permission: maintenance.read at the site; without p_site at those where the caller works.
 Errors: request.bad_cursor (400), auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 
 create type public.repair_row as (
-  repair public.repairs, machine_name text, line text, symptom text, assignee text, reported_by text, reaction_min numeric, downtime_h numeric);
+  repair public.repairs, machine_name text, line text, symptom text, assignee text, reported_by text, reaction_min numeric, downtime_h numeric,
+  start_datetime timestamptz, end_datetime timestamptz);
 comment on type public.repair_row is
 $$A repair with names: machine, line, symptom, who has it, who reported it. reaction_min: minutes until it was acknowledged. downtime_h: hours from
-when the machine had it until it was repaired, or until now, when the machine is down with it; else null.$$;
+when the machine had it until it was repaired, or until now, when the machine is down with it; else null. start_datetime, end_datetime: when work on
+it began, and ended for the last time.$$;
 
 create type public.repair_page as (repairs public.repair_row[], total bigint, next_cursor text);
 comment on type public.repair_page is 'A page of repairs, the newest first; total only when asked; next_cursor null on the last page.';
@@ -103,6 +105,8 @@ begin
   v_row.symptom := (select s.title from public.machine_symptoms s where s.code = p_repair.symptom);
   v_row.assignee := private.actor_name(p_repair.assignee_id);
   v_row.reported_by := coalesce(private.actor_name(p_repair.reported_by), p_repair.reporter);
+  v_row.start_datetime := p_repair.started_at;
+  v_row.end_datetime := p_repair.repaired_at;
   v_row.reaction_min := round(extract(epoch from p_repair.acknowledged_at - p_repair.reported_at) / 60, 1);
   if p_repair.is_down and p_repair.status not in ('rejected', 'duplicate', 'cancelled') then
     v_row.downtime_h := round(extract(epoch from coalesce(p_repair.repaired_at, now())
@@ -112,14 +116,14 @@ begin
 end $$;
 
 create type private.repair_filter as (
-  site text, machine text, line text, statuses text[], type text, is_open boolean, assignee_id uuid, search text, since timestamptz, until timestamptz);
+  sites text[], machine text, line text, statuses text[], type text, is_open boolean, assignee_id uuid, search text, since timestamptz, until timestamptz);
 
 create function private.found_repairs(p_filter private.repair_filter)
 returns setof public.repairs language plpgsql stable set search_path = '' as $$
 begin
   return query
     select r.* from public.repairs r join public.machines m on m.code = r.machine
-     where (p_filter.site is null or r.site = p_filter.site) and (p_filter.machine is null or r.machine = p_filter.machine)
+     where r.site = any (p_filter.sites) and (p_filter.machine is null or r.machine = p_filter.machine)
        and (p_filter.line is null or m.line = p_filter.line) and (p_filter.statuses is null or r.status = any (p_filter.statuses))
        and (p_filter.type is null or r.type = p_filter.type) and (p_filter.is_open is null or r.is_open = p_filter.is_open)
        and (p_filter.assignee_id is null or r.assignee_id = p_filter.assignee_id)
@@ -134,14 +138,13 @@ create function public.get_repairs(
   p_to timestamptz default null, p_cursor text default null, p_limit integer default 100, p_with_total boolean default false)
 returns public.repair_page language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_site text := private.caller_site(p_site, null);
-  v_filter private.repair_filter := row(v_site, p_machine, p_line, p_statuses, p_type, p_is_open, p_assignee_id, p_search, p_from, p_to);
+  v_filter private.repair_filter := row(private.caller_sites(p_site), p_machine, p_line, p_statuses, p_type, p_is_open, p_assignee_id, p_search, p_from, p_to);
   v_limit integer := private.page_limit(p_limit);
   v_after bigint;
   v_ids bigint[];
   v_page public.repair_page;
 begin
-  perform private.authorize('maintenance.read', null, v_site);
+  perform private.authorize('maintenance.read', null, p_site);
   v_after := (private.keys_of(p_cursor, 1) ->> 0)::bigint;
   v_ids := array(select f.id from private.found_repairs(v_filter) f where v_after is null or f.id < v_after order by f.id desc limit v_limit + 1);
   v_page.repairs := array(select private.repair_facts(r) from public.repairs r where r.id = any (v_ids[:v_limit]) order by r.id desc);
@@ -156,7 +159,7 @@ end $$;
 comment on function public.get_repairs is
 $$Repairs and work orders, the newest first. p_statuses, p_type unscheduled or scheduled, p_is_open; p_from to p_to (not included): when it was
 reported; p_search in number, machine, description, cause and what was done. p_limit 1–500; total only with p_with_total.
-Permission: maintenance.read at the site.
+Permission: maintenance.read at the site; without p_site at those where the caller works.
 Errors: request.bad_cursor (400), auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;

@@ -64,14 +64,16 @@ begin
    where r.id = p_id returning r.* into v_repair;
   perform private.check_length('p_reason', p_reason, 2000);
   perform private.log_status(v_repair, v_command.actor, p_reason);
+  update public.maintenance_plans p set skipped_at = now(), skipped_count = private.counter_of(p.machine, p.based_on) where p.id = v_repair.plan_id;
   return private.finish_repair(v_command, 'repair.' || p_as, jsonb_build_object('reason', p_reason, 'duplicate_of', p_duplicate_of));
 end $$;
 comment on function public.dismiss_repair is
-$$It was none: p_as rejected, duplicate (of p_duplicate_of, which goes on) or cancelled, with a reason. It counts as no failure.
+$$It was none: p_as rejected, duplicate (of p_duplicate_of, which goes on) or cancelled, with a reason. It counts as no failure,
+and what it said about stops is taken back. The plan of a work order is due again an interval later.
 Permission: maintenance.work at the site of the machine.
 Errors: repair.unknown (404), repair.choice (422), repair.status (409), repair.why (422), repair.duplicate_of (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; dismissed the same way already answers changed = false.
-Locks: the machine, then the repair.$$;
+Locks: the machine, its stops, the repair, then its plan.$$;
 
 create function public.update_repair(
   p_id bigint, p_version integer default null, p_description text default null, p_priority text default null, p_is_down boolean default null,

@@ -94,6 +94,27 @@ end $$;
 comment on function private.add_machine_run is
   'Its signals say that the machine ran so many hours more and so many cycles. What it counted never goes back; its own counter shows the same hours once more.';
 
+-- Who sees what --------------------------------------------------------------------------------------------------------
+
+create function private.caller_sites(p_site text)
+returns text[] language plpgsql stable set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  return case when p_site is not null then array[p_site]
+    else array(select si.code from public.sites si where private.works_at(v_who, si.code)) end;
+end $$;
+comment on function private.caller_sites is 'What a question is about: the site named, which the guard has asked for, else every site where the caller works.';
+
+create function private.readable_machines(p_permission text)
+returns setof text language plpgsql stable security definer set search_path = '' as $$
+begin
+  return query select m.code from public.machines m where m.site = any (private.readable_sites(p_permission));
+end $$;
+comment on function private.readable_machines is
+  'For policies, of rows that name their machine: machines of the sites where an active caller works and has this permission.';
+grant execute on function private.readable_machines to authenticated;
+
 -- Plans --------------------------------------------------------------------------------------------------------------
 
 create function private.tg_maintenance_plans__due()
@@ -102,11 +123,11 @@ declare
   v_zone text := (select s.time_zone from public.machines m join public.sites s on s.code = m.site where m.code = new.machine);
 begin
   new.due_at := case when new.based_on = 'calendar' then
-    ((new.done_at at time zone v_zone)::date + round(new.every)::integer)::timestamp at time zone v_zone end;
-  new.due_count := case when new.based_on <> 'calendar' then new.done_count + new.every end;
+    ((greatest(new.done_at, new.skipped_at) at time zone v_zone)::date + round(new.every)::integer)::timestamp at time zone v_zone end;
+  new.due_count := case when new.based_on <> 'calendar' then greatest(new.done_count, new.skipped_count) + new.every end;
   return new;
 end $$;
-comment on function private.tg_maintenance_plans__due is 'Due is when it was done last plus the interval, however late that was: nothing piles up.';
+comment on function private.tg_maintenance_plans__due is 'Due is when it was done or skipped last plus the interval, however late that was: nothing piles up.';
 create trigger _500_due before insert or update on public.maintenance_plans for each row execute function private.tg_maintenance_plans__due();
 
 create function private.counter_of(p_machine text, p_based_on text)

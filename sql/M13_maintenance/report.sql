@@ -2,7 +2,7 @@
 
 create type private.reported_problem as (repair public.repairs, is_new boolean, event_id bigint);
 
-create function private.take_report(p_report public.repairs, p_actor uuid)
+create function private.ticket_of(p_report public.repairs, p_actor uuid)
 returns private.reported_problem language plpgsql set search_path = '' as $$
 declare
   v_repair public.repairs;
@@ -24,9 +24,21 @@ begin
   v_repair := private.open_repair(p_report, p_actor);
   return row(v_repair, true, private.emit_repair(v_repair, 'repair.reported', p_actor, jsonb_build_object('source', v_repair.source)))::private.reported_problem;
 end $$;
-comment on function private.take_report is
+comment on function private.ticket_of is
 $$A report of a locked machine: it joins the open repair with the same symptom, opens again one that was closed so short ago that it is the same
 failure, or is a new repair.$$;
+
+create function private.take_report(p_report public.repairs, p_actor uuid)
+returns private.reported_problem language plpgsql set search_path = '' as $$
+declare
+  v_problem private.reported_problem := private.ticket_of(p_report, p_actor);
+begin
+  insert into public.repair_reports (repair_id, source, is_down, description, reported_by, reporter)
+  values ((v_problem.repair).id, p_report.source, p_report.is_down, p_report.description, nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
+    p_report.reporter);
+  return v_problem;
+end $$;
+comment on function private.take_report is 'The repair that a report of a locked machine belongs to, with the words of this report kept beside those of the others.';
 
 create function private.check_symptom(p_symptom text)
 returns public.machine_symptoms language plpgsql stable set search_path = '' as $$
@@ -146,24 +158,23 @@ end $$;
 comment on function private.caller_address is
 $$SHA-256 of the address that the gateway saw. Who sends a made-up one meets the limit of the machine.$$;
 
-create function private.refuse_flood(p_machine public.machines, p_address text)
-returns void language plpgsql stable set search_path = '' as $$
+create function private.flooded_until(p_machine public.machines, p_address text)
+returns timestamptz language plpgsql stable set search_path = '' as $$
 declare
   v_since timestamptz := now() - interval '1 hour';
-  v_first timestamptz;
 begin
-  select (array_agg(p.at order by p.at desc))[private.setting('maintenance.reports_per_machine', null, p_machine.site)::integer] into v_first
-    from private.problem_reports p where p.machine = p_machine.code and p.at > v_since;
-  if v_first is null then
-    select (array_agg(p.at order by p.at desc))[private.setting('maintenance.reports_per_address', null, p_machine.site)::integer] into v_first
-      from private.problem_reports p where p.address = p_address and p.at > v_since;
-  end if;
-  if v_first is not null then
-    perform private.fail(429, 'report.too_many', 'Too many reports in an hour. Tell somebody of the maintenance.',
-      jsonb_build_object('retry_at', v_first + interval '1 hour'));
-  end if;
+  return interval '1 hour' + greatest(
+    (select p.at from private.problem_reports p where p.machine = p_machine.code and p.address = p_address and p.at > v_since
+      order by p.at desc offset private.setting('maintenance.reports_per_address', null, p_machine.site)::integer - 1 limit 1),
+    (select p.at from private.problem_reports p where p.machine = p_machine.code and p.address is not null and p.at > v_since
+      order by p.at desc offset private.setting('maintenance.reports_per_machine', null, p_machine.site)::integer - 1 limit 1),
+    (select p.at from private.problem_reports p join public.machines m on m.code = p.machine
+      where m.site = p_machine.site and p.address is not null and p.at > v_since
+      order by p.at desc offset private.setting('maintenance.reports_per_site', null, p_machine.site)::integer - 1 limit 1));
 end $$;
-comment on function private.refuse_flood is 'PT429 report.too_many: more in an hour than the machine takes, or than one address may send.';
+comment on function private.flooded_until is
+$$Until when no more reports without an account are taken, null: they are. An address has its limit at each machine, since a whole plant may stand behind
+one: who floods one machine locks nobody out of the others.$$;
 
 create type public.report_form as (machine text, name text, line text, symptoms jsonb);
 comment on type public.report_form is
@@ -191,6 +202,40 @@ comment on type public.problem_report is
 $$The ticket of a report: is_new false: it was reported before, so often by now. photo_path: where the photo goes in the bucket maintenance;
 null without a photo, or when the repair has 50 files already: the report counts all the same.$$;
 
+create function private.known_problem(p_machine public.machines, p_symptom text, p_retry_at timestamptz)
+returns public.problem_report language plpgsql stable set search_path = '' as $$
+declare
+  v_repair public.repairs;
+begin
+  select r.* into v_repair from public.repairs r
+   where r.machine = p_machine.code and r.symptom = p_symptom and r.is_open and r.type = 'unscheduled';
+  if v_repair.id is null then
+    perform private.fail(429, 'report.too_many', 'Too many reports in an hour. Tell somebody of the maintenance.', jsonb_build_object('retry_at', p_retry_at));
+  end if;
+  return row(v_repair.id, false, v_repair.status, p_machine.code, p_machine.name, v_repair.reports, null)::public.problem_report;
+end $$;
+comment on function private.known_problem is
+  'Beyond the limits nothing is written any more, but who reports what is known already hears so. Errors: report.too_many (429).';
+
+create function private.past_report(p_machine text, p_request_id uuid, p_said text)
+returns public.problem_report language plpgsql set search_path = '' as $$
+declare
+  v_past private.problem_reports;
+  v_answer public.problem_report;
+begin
+  select p.* into v_past from private.problem_reports p where p.machine = p_machine and p.request_id = p_request_id;
+  if v_past.said <> p_said then
+    perform private.fail(422, 'request.reused', 'This request id was used for another report.', jsonb_build_object('first', 'report_problem'));
+  end if;
+  v_answer := jsonb_populate_record(null::public.problem_report, v_past.answer);
+  -- Who lost the connection before the photo has another hour for it.
+  update public.repair_attachments a set created_at = now()
+   where a.path = v_answer.photo_path and a.removed_at is null
+     and not exists (select from storage.objects o where o.bucket_id = a.bucket and o.name = a.path);
+  return v_answer;
+end $$;
+comment on function private.past_report is 'The answer of an earlier identical report. Errors: request.reused (422).';
+
 create function public.report_problem(
   p_token text, p_symptom text, p_description text default null, p_is_down boolean default null, p_reporter text default null,
   p_photo_type text default null, p_request_id uuid default null)
@@ -198,19 +243,23 @@ returns public.problem_report language plpgsql security definer set search_path 
 declare
   v_machine public.machines := private.begin_report(p_token);
   v_actor uuid := (private.identify()).actor_id;
-  v_address text := private.caller_address();
+  v_address text := case when v_actor is null then private.caller_address() end;
+  v_said text := encode(sha256(convert_to(jsonb_build_array(p_symptom, p_description, p_is_down, p_reporter, p_photo_type)::text, 'UTF8')), 'hex');
   v_answer public.problem_report;
   v_report public.repairs;
   v_problem private.reported_problem;
+  v_retry_at timestamptz;
 begin
   perform pg_advisory_xact_lock(hashtextextended('report ' || v_address, 0));   -- two at once from one address are counted one after the other
   perform private.lock_machine(v_machine.code);
-  select x.* into v_answer from private.problem_reports p, jsonb_populate_record(null::public.problem_report, p.answer) x
-   where p.machine = v_machine.code and p.request_id = p_request_id;
+  v_answer := private.past_report(v_machine.code, p_request_id, v_said);
   if v_answer.repair_id is not null then
     return v_answer;
   end if;
-  perform private.refuse_flood(v_machine, v_address);
+  v_retry_at := case when v_address is not null then private.flooded_until(v_machine, v_address) end;
+  if v_retry_at is not null then
+    return private.known_problem(v_machine, p_symptom, v_retry_at);
+  end if;
   perform private.check_length('p_description', p_description, 1000);
   perform private.check_length('p_reporter', p_reporter, 100);
   if p_photo_type = 'application/pdf' then
@@ -223,17 +272,18 @@ begin
   v_problem := private.take_report(v_report, v_actor);
   v_answer := row((v_problem.repair).id, v_problem.is_new, (v_problem.repair).status, v_machine.code, v_machine.name, (v_problem.repair).reports, case
     when p_photo_type is not null and not private.has_many_files(v_problem.repair) then (private.new_attachment(v_problem.repair, null, p_photo_type, v_actor)).path end)::public.problem_report;
-  insert into private.problem_reports (machine, repair_id, address, request_id, answer)
-  values (v_machine.code, v_answer.repair_id, v_address, p_request_id, to_jsonb(v_answer));
+  insert into private.problem_reports (machine, repair_id, address, request_id, said, answer)
+  values (v_machine.code, v_answer.repair_id, v_address, p_request_id, v_said, to_jsonb(v_answer));
   return v_answer;
 end $$;
 comment on function public.report_problem is
 $$Report a problem by the QR code of a machine, without an account. p_symptom from get_report_form; p_reporter: how to call who reports, if they
 want; p_photo_type image/jpeg, image/png, image/webp or image/heic: a photo follows, to photo_path of the bucket maintenance, within the hour.
-One repair is open per machine and symptom: the same again joins it.
-Permission: none; the token of the QR code is the right. So many an hour per machine and per address as the settings say.
-Errors: report.unknown_code (404), machine.inactive (409), report.too_many (429), symptom.unknown (404), attachment.type (422), request.too_long (422).
-Idempotency: by p_request_id, for a day.
+One repair is open per machine and symptom: the same again joins it, in its own words.
+Permission: none; the token of the QR code is the right. So many an hour per address at a machine, per machine and per site as the settings say;
+beyond them what is open already is answered and nothing is written. Who has signed in is not limited.
+Errors: report.unknown_code (404), machine.inactive (409), report.too_many (429), symptom.unknown (404), attachment.type (422), request.too_long (422), request.reused (422).
+Idempotency: by p_request_id, for a day; a repeat gives a photo that is not there yet another hour.
 Locks: the address, the machine, then the repair.$$;
 
 create function private.forget_problem_reports(p_now timestamptz)

@@ -11,8 +11,10 @@ insert into public.setting_definitions (key, scope, type, bounds, default_value,
     'Hours after closing in which a repair that comes back is the same failure.', 90),
   ('maintenance.reports_per_machine', 'site', 'integer', '{"min": 1, "max": 1000}', '12', 'Reports per machine',
     'How many reports without an account a machine takes in an hour.', 91),
-  ('maintenance.reports_per_address', 'site', 'integer', '{"min": 1, "max": 1000}', '20', 'Reports per address',
-    'How many reports without an account one network address may send in an hour.', 92);
+  ('maintenance.reports_per_address', 'site', 'integer', '{"min": 1, "max": 1000}', '6', 'Reports per address and machine',
+    'How many reports without an account one network address may send of one machine in an hour.', 92),
+  ('maintenance.reports_per_site', 'site', 'integer', '{"min": 1, "max": 100000}', '200', 'Reports per site',
+    'How many reports without an account all machines of a site take in an hour.', 93);
 
 insert into public.machine_symptoms (code, title, is_down, position) values
   ('does_not_start', 'Does not start', true, 10),

@@ -145,6 +145,8 @@ create table public.maintenance_plans (
   is_down boolean not null default true,
   done_at timestamptz not null default now(),
   done_count numeric(16, 3) not null default 0,
+  skipped_at timestamptz,
+  skipped_count numeric(16, 3),
   due_at timestamptz,
   due_count numeric(16, 3),
   is_active boolean not null default true,
@@ -165,6 +167,8 @@ comment on column public.maintenance_plans.every is 'Plant-calendar days, runnin
 comment on column public.maintenance_plans.lead is 'The work order opens this much before it is due, in the same unit.';
 comment on column public.maintenance_plans.is_down is 'The machine stands while it is done.';
 comment on column public.maintenance_plans.done_count is 'What the counter of the machine was when it was done last.';
+comment on column public.maintenance_plans.skipped_at is 'When its work order was dismissed last: it is due an interval later. Why stands with the work order.';
+comment on column public.maintenance_plans.skipped_count is 'What the counter of the machine was then.';
 comment on column public.maintenance_plans.due_at is 'Of a calendar plan: the start of the plant-calendar day on which it is due.';
 comment on column public.maintenance_plans.due_count is 'Of a counter plan: at what count it is due.';
 create trigger _100_stamp before update on public.maintenance_plans for each row execute function private.tg__stamp();
@@ -284,6 +288,22 @@ create table public.repair_statuses (
 );
 comment on table public.repair_statuses is 'Every status a repair took, from when. A status lasts until the next one; times never go back.';
 
+create table public.repair_reports (
+  id bigint generated always as identity,
+  repair_id bigint not null,
+  at timestamptz not null default now(),
+  source text not null,
+  is_down boolean not null,
+  description text,
+  reported_by uuid,
+  reporter text,
+  constraint repair_reports_pkey primary key (id),
+  constraint repair_reports_repair_id_fkey foreign key (repair_id) references public.repairs (id) on delete cascade
+);
+create index repair_reports_repair_id_idx on public.repair_reports (repair_id);
+comment on table public.repair_reports is 'Every report of a repair in its own words, the first one and those that joined it.';
+comment on column public.repair_reports.reporter is 'How somebody without an account called himself.';
+
 create table public.repair_checks (
   repair_id bigint not null,
   position integer not null,
@@ -334,8 +354,9 @@ create table private.problem_reports (
   at timestamptz not null default now(),
   machine text not null,
   repair_id bigint not null,
-  address text not null,
+  address text,
   request_id uuid,
+  said text,
   answer jsonb,
   constraint problem_reports_pkey primary key (id),
   constraint problem_reports_machine_fkey foreign key (machine) references public.machines (code) on delete cascade,
@@ -346,4 +367,5 @@ create index problem_reports_address_idx on private.problem_reports (address, at
 create index problem_reports_repair_id_idx on private.problem_reports (repair_id);
 create unique index problem_reports_request_id_key on private.problem_reports (machine, request_id) where request_id is not null;
 comment on table private.problem_reports is 'Reports without an account, for a day: who reports how often, and the answers of repeats.';
-comment on column private.problem_reports.address is 'SHA-256 of the address it came from.';
+comment on column private.problem_reports.address is 'SHA-256 of the address it came from; null: somebody who had signed in, whom no limit counts.';
+comment on column private.problem_reports.said is 'SHA-256 of what was said: the same request id with other words is refused.';

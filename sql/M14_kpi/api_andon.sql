@@ -76,10 +76,12 @@ create function public.get_andon(p_site text default null, p_line text default n
 returns setof public.andon_row language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
   v_site text;
+  v_sites text[];
 begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, null, p_site);
   perform private.authorize('kpi.read', null, v_site);
+  v_sites := private.caller_sites(v_site);
   return query
     select m.code, m.name, m.line, m.work_centre, case when p.id is not null and n.state not in ('running', 'setup') and (n.stop).id is null then 'planned' else n.state end,
         n.since, st.full_name, coalesce((n.stop).reason, p.time_class), coalesce(r.title, t.title), (n.stop).id, (n.stop).version,
@@ -95,7 +97,7 @@ begin
       left join public.staff_shared an on an.user_id = c.answered_by
       left join public.stop_reasons r on r.code = (n.stop).reason
       left join public.time_classes t on t.code = p.time_class
-     where m.is_active and (v_site is null or m.site = v_site) and (p_line is null or m.line = p_line) and (p_machine is null or m.code = p_machine)
+     where m.is_active and m.site = any (v_sites) and (p_line is null or m.line = p_line) and (p_machine is null or m.code = p_machine)
      order by m.line nulls last, m.code;
 end $$;
 comment on function public.get_andon is

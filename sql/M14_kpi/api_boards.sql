@@ -79,6 +79,7 @@ create function public.get_stops(
 returns setof public.stop_row language plpgsql stable security definer set search_path = '' as $$
 declare
   v_site text;
+  v_may_plan boolean := private.may('kpi.plan');
   v_range tstzrange;
 begin
   perform private.authorize('kpi.read');
@@ -101,11 +102,13 @@ begin
      cross join lateral private.whole_stop(m.machine, s, t.stop_from, t.stop_to, tstzrange(m.from_at, m.to_at)) w
       left join public.stop_reasons r on r.code = t.reason
       left join public.time_classes c on c.code = t.time_class
-     where not p_only_unclassified or t.reason is null and t.kind = 'stop'
+     where not p_only_unclassified or t.reason is null and t.kind = 'stop' or v_may_plan and t.time_class = 'unclassified'
+         and exists (select from public.time_classes x where x.code = r.time_class and x.is_planned)
      order by w.starts_at desc nulls last, m.machine limit least(greatest(coalesce(p_limit, 200), 1), 1000);
 end $$;
 comment on function public.get_stops is
-$$Stops of a machine or a site, the latest first, also those that nobody has classified yet (p_only_unclassified: only those). At most 31 days.
+$$Stops of a machine or a site, the latest first, also those that nobody has classified yet (p_only_unclassified: only those,
+and for who may plan stops those with a planned reason that nobody has confirmed). At most 31 days.
 Permission: kpi.read at the site.
 Errors: machine.unknown (404), kpi.range (422), auth.other_site (403).
 Idempotency: a read.

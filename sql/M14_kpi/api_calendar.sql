@@ -140,6 +140,9 @@ begin
     return jsonb_populate_record(null::public.planned_stops, v_answer);
   elsif v_stop.id is null then
     perform private.fail(404, 'stop.unknown', 'There is no such planned stop.', jsonb_build_object('id', p_id));
+  elsif v_stop.shift_id is not null then
+    perform private.fail(409, 'stop.needs_overtime', 'Working through a break is overtime. Ask for overtime, then somebody approves it.',
+      jsonb_build_object('id', p_id, 'from', lower(v_stop.during), 'to', upper(v_stop.during)));
   end if;
   perform private.lock_machine(v_stop.machine);
   update public.planned_stops p set is_active = false where p.id = p_id and p.is_active returning p.* into v_stop;
@@ -152,9 +155,9 @@ begin
   return v_stop;
 end $$;
 comment on function public.cancel_planned_stop is
-$$A planned stop, also a break, does not take place.
+$$A planned stop does not take place. The break of a shift stays: who works through it asks for overtime.
 Permission: kpi.plan at the site of the machine.
-Errors: stop.unknown (404), request.reused (422).
+Errors: stop.unknown (404), stop.needs_overtime (409), request.reused (422).
 Idempotency: by p_request_id; cancelled again it stays as it is.
 Locks: the machine.$$;
 

@@ -30,13 +30,17 @@ begin
   select i.* into v_shift from public.shift_instances i
    where i.work_centre = p_work_centre and not i.is_overtime and lower(i.during) <= now() and (p_shift_date is null or i.shift_date = p_shift_date)
      and (p_shift is null or i.shift = p_shift)
-   order by lower(i.during) desc limit 1;
+   order by abs(extract(epoch from upper(i.during) - now())), lower(i.during) limit 1;
   if v_shift.id is null then
     perform private.fail(404, 'calendar.no_shift', 'There is no such shift of this work centre that has begun.',
       jsonb_build_object('work_centre', p_work_centre, 'day', p_shift_date, 'shift', p_shift));
   end if;
   return v_shift;
 end $$;
+
+comment on function private.shift_of_centre is
+$$The shift named, else the one that ends around now: after the change it is still the one before, not the one that has just begun. Errors:
+calendar.no_shift (404).$$;
 
 create function public.shift_handover(
   p_work_centre text, p_notes text default null, p_shift_date date default null, p_shift text default null, p_request_id uuid default null)
@@ -69,7 +73,7 @@ begin
 end $$;
 comment on function public.shift_handover is
 $$Sign what the shift leaves behind: figures, states, losses and open repairs of the machines of a work centre as they are now, with notes. The shift
-named, else the one that is on or was last. Signed once; it is not changed afterwards.
+named, else the one whose end is nearest to now. Signed once; it is not changed afterwards.
 Permission: shifts.handover at the site of the work centre.
 Errors: work_centre.unknown (404), calendar.no_shift (404), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a shift that was handed over answers changed = false.

@@ -20,12 +20,14 @@ create type private.scope as (machine text, line text, work_centre text, from_at
 
 create function private.scope_of(p_machine text, p_line text, p_work_centre text, p_site text, p_from timestamptz, p_to timestamptz)
 returns setof private.scope language plpgsql stable set search_path = '' as $$
+declare
+  v_sites text[] := private.caller_sites(p_site);
 begin
   return query
     with v as (
       select ve.*, lead(ve.valid_from, 1, 'infinity') over (partition by ve.machine order by ve.valid_from) as until
         from public.machine_versions ve join public.machines m on m.code = ve.machine
-       where (p_machine is null or ve.machine = p_machine) and (p_site is null or m.site = p_site)
+       where (p_machine is null or ve.machine = p_machine) and m.site = any (v_sites)
     )
     select v.machine, v.line, v.work_centre, greatest(v.valid_from, p_from), least(v.until, p_to) from v
      where v.valid_from < p_to and v.until > p_from and (p_line is null or v.line = p_line) and (p_work_centre is null or v.work_centre = p_work_centre)

@@ -11,6 +11,7 @@ declare
     p_needs_repair, p_e10_state, p_position, p_is_active));
   v_reason public.stop_reasons;
 begin
+  perform private.authorize('kpi.plan', null, si.code) from public.sites si order by si.code;   -- reasons are those of the whole plant
   if v_answer is not null then
     return jsonb_populate_record(null::public.stop_reasons, v_answer);
   end if;
@@ -32,8 +33,8 @@ begin
 end $$;
 comment on function public.save_stop_reason is
 $$A reason for stops, added or changed (null: as it is). Stops that have it already keep the class it had.
-Permission: kpi.plan.
-Errors: stop.reason_needed (409) for breakdown out of use, request.reused (422); constraints by name (stop_reasons_time_class_fkey …).
+Permission: kpi.plan at every site, as reasons are those of the whole plant.
+Errors: auth.other_site (403), stop.reason_needed (409) for breakdown out of use, request.reused (422); constraints by name (stop_reasons_time_class_fkey …).
 Idempotency: by p_request_id; the same values again change nothing but the version.
 Locks: the reason.$$;
 

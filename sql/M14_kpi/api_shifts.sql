@@ -156,7 +156,7 @@ begin
        select distinct i.shift, i.shift_date, greatest(lower(i.during), lower(v_range)) as starts_at, least(upper(i.during), upper(v_range), now()) as ends_at
          from public.shift_instances i where i.work_centre = w.code and i.during && v_range and lower(i.during) < now()) s
      cross join lateral (select private.occupied_seconds(w, s.starts_at, s.ends_at) as held) o
-     where (v_site is null or w.site = v_site) and (p_work_centre is null or w.code = p_work_centre) and s.ends_at > s.starts_at
+     where w.site = any (private.caller_sites(v_site)) and (p_work_centre is null or w.code = p_work_centre) and s.ends_at > s.starts_at
      order by s.starts_at, w.code limit 1000;
 end $$;
 comment on function public.get_table_utilization is

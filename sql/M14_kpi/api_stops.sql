@@ -59,6 +59,24 @@ begin
   end if;
 end $$;
 
+create function private.say_why(p_command private.stop_command, p_old public.stops, p_new public.stops, p_comment text, p_is_seen boolean)
+returns public.stop_change language plpgsql set search_path = '' as $$
+begin
+  if not p_is_seen and (p_old.reason is not null and p_new.reason is distinct from p_old.reason or p_comment <> p_old.comment) then
+    perform private.fail(409, 'stop.changed', 'Somebody has said already why it stood. Look again.',
+      jsonb_build_object('stop', p_old.id, 'actual', p_old.version, 'reason', p_old.reason, 'comment', p_old.comment));
+  elsif (p_old.reason, p_old.time_class, p_old.reason_repair_id) is not distinct from (p_new.reason, p_new.time_class, p_new.reason_repair_id)
+      and (p_comment is null or p_comment is not distinct from p_old.comment) then
+    return private.finish_stop(p_command, p_old.id, null);
+  end if;
+  p_new.comment := coalesce(p_comment, p_old.comment);
+  perform private.keep_reason(p_new);
+  return private.finish_stop(p_command, p_old.id, 'stop.classified', jsonb_strip_nulls(jsonb_build_object('before', p_old.reason)));
+end $$;
+comment on function private.say_why is
+$$What a person says about a stop: its reason as in p_new, and a comment. Who has not seen what was said before (p_is_seen false) adds to it, and changes
+nothing of it. Errors: stop.changed (409).$$;
+
 create function public.start_stop(
   p_machine text, p_reason text default null, p_at timestamptz default null, p_ended_at timestamptz default null, p_comment text default null,
   p_request_id uuid default null)
@@ -75,22 +93,22 @@ begin
   perform private.check_stop_times(coalesce(p_at, now()), p_ended_at);
   select s.* into v_stop from public.stops s where s.machine = p_machine and upper_inf(s.during) and lower(s.during) <= coalesce(p_at, now());
   if v_stop.id is not null and p_ended_at is null then   -- it stands already
-    return private.finish_stop(v_command, v_stop.id, null);
+    return private.say_why(v_command, v_stop, private.with_reason_given(v_stop, p_reason, v_command.actor), p_comment, false);
   end if;
   v_stop := null;
   v_stop.machine := p_machine; v_stop.site := (v_command.machine).site; v_stop.source := 'person'; v_stop.comment := p_comment;
   v_stop.during := tstzrange(coalesce(p_at, now()), p_ended_at);
   v_stop.started_by := nullif(v_command.actor, '00000000-0000-0000-0000-000000000000');
   v_stop.ended_by := case when p_ended_at is not null then v_stop.started_by end;
-  v_stop := private.insert_stop(private.with_reason(v_stop, p_reason, v_command.actor));
+  v_stop := private.insert_stop(private.with_reason_given(v_stop, p_reason, v_command.actor));
   return private.finish_stop(v_command, v_stop.id, 'stop.started');
 end $$;
 comment on function public.start_stop is
 $$A machine stands, now or since p_at; with p_ended_at for a stop that is over. It holds whatever the machine itself says. p_reason a code of
-stop_reasons, or later by classify_stop.
-Permission: stops.report at the site of the machine.
-Errors: machine.unknown (404), stop.unknown_reason (404), stop.overlap (409) with the stop that is in the way, stop.ends_before (422), machine.time (422), request.too_long (422), request.reused (422).
-Idempotency: by p_request_id; while a stop is open, starting it again answers changed = false.
+stop_reasons, or later by classify_stop. While a stop is open, starting it again says why it stands, where nobody has said so yet.
+Permission: stops.report at the site of the machine; of who may not plan stops a planned reason is a request.
+Errors: machine.unknown (404), stop.unknown_reason (404), stop.overlap (409) with the stop that is in the way, stop.changed (409) when an open stop has another reason or comment, stop.ends_before (422), machine.time (422), request.too_long (422), request.reused (422).
+Idempotency: by p_request_id; while a stop is open, the same again answers changed = false.
 Locks: the machine.$$;
 
 create function public.end_stop(p_machine text default null, p_stop_id bigint default null, p_at timestamptz default null, p_request_id uuid default null)
@@ -158,23 +176,14 @@ begin
   end if;
   perform private.check_length('p_comment', p_comment, 2000);
   v_old := case when p_stop_id is null then private.shown_stop(v_command, coalesce(p_at, now())) else v_command.stop end;
-  v_new := private.with_reason(v_old, p_reason, v_command.actor);
-  if p_stop_id is null and v_old.reason <> v_new.reason and p_version is distinct from v_old.version then   -- another first tap was faster
-    perform private.fail(409, 'stop.changed', 'Somebody has said already why it stood. Look again.',
-      jsonb_build_object('stop', v_old.id, 'expected', p_version, 'actual', v_old.version, 'reason', v_old.reason));
-  end if;
-  if v_old.reason is not distinct from v_new.reason and (p_comment is null or p_comment is not distinct from v_old.comment) then
-    return private.finish_stop(v_command, v_old.id, null);
-  end if;
-  update public.stops s set reason = v_new.reason, time_class = v_new.time_class, is_failure = v_new.is_failure, classified_by = v_new.classified_by,
-      classified_at = v_new.classified_at, comment = coalesce(p_comment, s.comment) where s.id = v_old.id;
-  return private.finish_stop(v_command, v_old.id, 'stop.classified', jsonb_strip_nulls(jsonb_build_object('before', v_old.reason)));
+  v_new := case when p_reason is null then private.with_reason_of_repair(v_old) else private.with_reason_given(v_old, p_reason, v_command.actor) end;
+  return private.say_why(v_command, v_old, v_new, p_comment, p_stop_id is not null or p_version is not distinct from v_old.version);
 end $$;
 comment on function public.classify_stop is
 $$Say why a machine stood: p_stop_id, or the stop of p_machine at p_at (now). A stop that so far only its states show becomes a row. p_version: the
-version that was seen, so that nobody overwrites another one; without p_stop_id a reason that is there already is changed only with it. The class that
-the reason has now stays with the stop.
-Permission: stops.report at the site of the machine.
+version that was seen, so that nobody overwrites another one; without p_stop_id what was said already is changed only with it. p_reason null takes a
+reason away again: a repair that knows of the stop then says why, else nobody. The class that the reason has now stays with the stop.
+Permission: stops.report at the site of the machine; of who may not plan stops a planned reason is a request.
 Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same reason again answers changed = false.
 Locks: the machine, then the stop.$$;
@@ -203,13 +212,13 @@ begin
   end if;
   update public.stops s set during = tstzrange(lower(s.during), p_at) where s.id = v_old.id;
   v_new := v_old; v_new.during := tstzrange(p_at, upper(v_old.during)); v_new.split_of := v_old.id;
-  v_new := private.insert_stop(private.with_reason(v_new, p_reason, v_command.actor));
+  v_new := private.insert_stop(private.with_reason_given(v_new, p_reason, v_command.actor));
   insert into public.stop_repairs (stop_id, repair_id, is_opener) select v_new.id, l.repair_id, l.is_opener from public.stop_repairs l where l.stop_id = v_old.id;
   return private.finish_stop(v_command, v_new.id, 'stop.split', jsonb_build_object('split_of', v_old.id));
 end $$;
 comment on function public.split_stop is
 $$One stop was two: from p_at on it is another one, with p_reason (else the same reason). Both keep their repairs. Answers the second one.
-Permission: stops.report at the site of the machine.
+Permission: stops.report at the site of the machine; of who may not plan stops a planned reason is a request.
 Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), stop.split_outside (422), machine.time (422), request.reused (422).
 Idempotency: by p_request_id; a stop that is cut there already, named by either half, answers changed = false.
 Locks: the machine, then the stop.$$;

@@ -55,9 +55,54 @@ begin
   end if;
   p_stop.reason := v_reason.code; p_stop.time_class := v_reason.time_class; p_stop.is_failure := v_reason.is_failure;
   p_stop.classified_by := nullif(p_actor, '00000000-0000-0000-0000-000000000000'); p_stop.classified_at := now();
+  p_stop.reason_repair_id := null;
   return p_stop;
 end $$;
 comment on function private.with_reason is 'The stop with a reason and the class it has now. Errors: stop.unknown_reason (404).';
+
+create function private.with_reason_given(p_stop public.stops, p_reason text, p_actor uuid)
+returns public.stops language plpgsql stable set search_path = '' as $$
+declare
+  v_stop public.stops := private.with_reason(p_stop, p_reason, p_actor);
+begin
+  if exists (select from public.time_classes c where c.code = v_stop.time_class and c.is_planned) and not private.may('kpi.plan') then
+    v_stop.time_class := case when p_stop.reason = v_stop.reason then p_stop.time_class else 'unclassified' end;
+  end if;
+  return v_stop;
+end $$;
+comment on function private.with_reason_given is
+$$The stop with the reason that a person gives. A planned one takes the time out of the plan as plan_stop does: of who may not plan it is a request, and
+the time stays a loss (class unclassified) until somebody who may gives the same reason. Errors: stop.unknown_reason (404).$$;
+
+create function private.with_reason_of_repair(p_stop public.stops)
+returns public.stops language plpgsql stable set search_path = '' as $$
+declare
+  v_repair public.repairs;
+begin
+  select r.* into v_repair from public.stop_repairs l join public.repairs r on r.id = l.repair_id
+   where l.stop_id = p_stop.id and r.is_failure order by r.id limit 1;
+  p_stop.reason := null; p_stop.time_class := null; p_stop.is_failure := false; p_stop.classified_by := null; p_stop.classified_at := null;
+  p_stop.reason_repair_id := null;
+  if v_repair.id is not null then
+    p_stop := private.with_reason(p_stop, 'breakdown', v_repair.reported_by);
+    p_stop.reason_repair_id := v_repair.id;
+  end if;
+  return p_stop;
+end $$;
+comment on function private.with_reason_of_repair is 'The stop as it is without a word of a person: broken down while one of its repairs says so, else not classified.';
+
+create function private.keep_reason(p_stop public.stops)
+returns public.stops language plpgsql set search_path = '' as $$
+declare
+  v_stop public.stops;
+begin
+  update public.stops s
+     set reason = p_stop.reason, time_class = p_stop.time_class, is_failure = p_stop.is_failure, reason_repair_id = p_stop.reason_repair_id,
+         classified_by = p_stop.classified_by, classified_at = p_stop.classified_at, comment = p_stop.comment, source = p_stop.source
+   where s.id = p_stop.id returning s.* into v_stop;
+  return v_stop;
+end $$;
+comment on function private.keep_reason is 'Writes why a stop was, and who says so.';
 
 create function private.insert_stop(p_stop public.stops)
 returns public.stops language plpgsql set search_path = '' as $$
@@ -70,10 +115,10 @@ begin
     perform private.fail(409, 'stop.overlap', 'There is a stop at this time already. Change that one, or split it.',
       jsonb_build_object('stop', v_other.id, 'from', lower(v_other.during), 'to', upper(v_other.during), 'reason', v_other.reason));
   end if;
-  insert into public.stops (machine, site, during, source, reason, time_class, is_failure, comment, split_of, started_by, ended_by, classified_by, classified_at,
+  insert into public.stops (machine, site, during, source, reason, time_class, is_failure, reason_repair_id, comment, split_of, started_by, ended_by, classified_by, classified_at,
     answered_by, answered_at)
-  values (p_stop.machine, p_stop.site, p_stop.during, p_stop.source, p_stop.reason, p_stop.time_class, coalesce(p_stop.is_failure, false), p_stop.comment,
-    p_stop.split_of, p_stop.started_by, p_stop.ended_by, p_stop.classified_by, p_stop.classified_at, p_stop.answered_by, p_stop.answered_at)
+  values (p_stop.machine, p_stop.site, p_stop.during, p_stop.source, p_stop.reason, p_stop.time_class, coalesce(p_stop.is_failure, false),
+    p_stop.reason_repair_id, p_stop.comment, p_stop.split_of, p_stop.started_by, p_stop.ended_by, p_stop.classified_by, p_stop.classified_at, p_stop.answered_by, p_stop.answered_at)
   returning * into v_stop;
   return v_stop;
 end $$;
@@ -129,9 +174,10 @@ begin
   for v_stop in select s.* from public.stops s where s.machine = p_repair.machine and s.during && tstzrange(p_at, null) order by lower(s.during) loop
     insert into public.stop_repairs (stop_id, repair_id) values (v_stop.id, p_repair.id) on conflict on constraint stop_repairs_pkey do nothing;
     if v_stop.reason is null then
-      v_stop := private.with_reason(v_stop, 'breakdown', p_repair.reported_by);
-      update public.stops s set reason = v_stop.reason, time_class = v_stop.time_class, is_failure = v_stop.is_failure,
-        classified_by = v_stop.classified_by, classified_at = v_stop.classified_at where s.id = v_stop.id;
+      v_stop := private.with_reason_of_repair(v_stop);
+      v_stop.source := case when exists (select from public.stop_repairs l where l.stop_id = v_stop.id and l.repair_id = p_repair.id and l.is_opener)
+        then 'repair' else v_stop.source end;   -- it had opened this stop, and somebody had said that the machine ran
+      perform private.keep_reason(v_stop);
     end if;
   end loop;
   if exists (select from public.stops s where s.machine = p_repair.machine and upper_inf(s.during)) then
@@ -140,7 +186,9 @@ begin
   v_stop := null; v_stop.machine := p_repair.machine; v_stop.site := p_repair.site; v_stop.source := 'repair';
   v_stop.during := private.free_stretch(p_repair.machine, tstzrange(coalesce(v_from, p_at), null), greatest(v_from, p_at));
   v_stop.started_by := p_repair.reported_by;
-  v_stop := private.insert_stop(private.with_reason(v_stop, 'breakdown', p_repair.reported_by));
+  v_stop := private.with_reason(v_stop, 'breakdown', p_repair.reported_by);
+  v_stop.reason_repair_id := p_repair.id;
+  v_stop := private.insert_stop(v_stop);
   insert into public.stop_repairs (stop_id, repair_id, is_opener) values (v_stop.id, p_repair.id, true);
   perform private.emit_stop(v_stop, 'stop.started', p_repair.reported_by, jsonb_build_object('repair', p_repair.id));
 end $$;
@@ -162,6 +210,29 @@ begin
     perform private.emit_stop(v_stop, 'stop.ended', p_repair.closed_by, jsonb_build_object('repair', p_repair.id));
   end loop;
 end $$;
+
+create function private.forget_failure(p_repair public.repairs)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_stop public.stops;
+begin
+  for v_stop in
+    select s.* from public.stop_repairs l join public.stops s on s.id = l.stop_id where l.repair_id = p_repair.id order by lower(s.during)
+  loop
+    if v_stop.reason_repair_id = p_repair.id then
+      v_stop := private.with_reason_of_repair(v_stop);
+      v_stop.source := case when v_stop.reason is null and v_stop.source = 'repair' then 'signal' else v_stop.source end;
+      v_stop := private.keep_reason(v_stop);
+      -- Who says so now keeps the stop open, and ends it.
+      update public.stop_repairs l set is_opener = true where l.stop_id = v_stop.id and l.repair_id = v_stop.reason_repair_id and v_stop.source = 'repair';
+      perform private.emit_stop(v_stop, 'stop.classified', null, jsonb_build_object('before', 'breakdown', 'repair', p_repair.id));
+    end if;
+  end loop;
+  perform private.end_stops_of(p_repair, now(), true);
+end $$;
+comment on function private.forget_failure is
+$$A repair was no failure after all: what it said about stops is no longer said, unless another repair says the same, or a person did. A stop that only
+this repair knew of holds only where the machine itself says that it stood.$$;
 
 create function private.plan_for_repair(p_repair public.repairs)
 returns void language plpgsql set search_path = '' as $$
@@ -193,18 +264,16 @@ begin
       perform private.plan_for_repair(new);
     end if;
   elsif new.is_open and new.is_down and new.status <> 'verified' and (tg_op = 'INSERT' or not old.is_down or not old.is_open) then
-    perform private.stop_for_repair(new, case when tg_op = 'UPDATE' and not old.is_open then new.status_since else new.occurred_at end);
-  elsif tg_op = 'UPDATE' and old.is_open and not new.is_open then
-    if new.status <> 'closed' or new.runs_again is not false then
-      perform private.end_stops_of(new, coalesce(new.closed_at, new.status_since), new.status <> 'closed');
-    end if;
-    if new.status in ('rejected', 'duplicate', 'cancelled') then   -- it was no failure after all
-      update public.stops s set is_failure = false from public.stop_repairs l where l.stop_id = s.id and l.repair_id = new.id and l.is_opener and s.source = 'repair';
-    end if;
+    perform private.stop_for_repair(new, case when tg_op = 'INSERT' then new.occurred_at when not old.is_open then new.status_since
+      when new.reports > old.reports then now() else new.occurred_at end);   -- a later report made it worse: from then on
+  elsif tg_op = 'UPDATE' and old.is_failure and not new.is_failure then
+    perform private.forget_failure(new);
+  elsif tg_op = 'UPDATE' and old.is_open and new.status = 'closed' and new.is_down and new.runs_again is not false then
+    perform private.end_stops_of(new, new.closed_at, false);
   end if;
   return null;
 end $$;
 comment on function private.tg_repairs__stops is
-$$A repair that keeps a machine down opens a stop or joins those that are there; closing it ends the stop unless the machine still stands. Work by plan
-is a planned stop while it is done.$$;
+$$A repair that keeps a machine down opens a stop or joins those that are there; closing it ends the stop unless the machine still stands, and when it was
+no failure after all, what it said is taken back. Work by plan is a planned stop while it is done.$$;
 create trigger _500_stops after insert or update on public.repairs for each row execute function private.tg_repairs__stops();

@@ -145,6 +145,7 @@ create table public.stops (
   reason text,
   time_class text,
   is_failure boolean not null default false,
+  reason_repair_id bigint,
   comment text constraint stops_comment_check check (length(comment) <= 2000),
   split_of bigint,
   started_by uuid,
@@ -161,6 +162,7 @@ create table public.stops (
   constraint stops_site_fkey foreign key (site) references public.sites (code) on delete restrict,
   constraint stops_reason_fkey foreign key (reason) references public.stop_reasons (code) on delete restrict,
   constraint stops_time_class_fkey foreign key (time_class) references public.time_classes (code) on delete restrict,
+  constraint stops_reason_repair_id_fkey foreign key (reason_repair_id) references public.repairs (id) on delete set null,
   constraint stops_split_of_fkey foreign key (split_of) references public.stops (id) on delete restrict,
   constraint stops_reason_check check ((reason is null) = (time_class is null)),
   constraint stops_during_check check (not isempty(during) and lower_inc(during) and not upper_inc(during) and lower(during) > '-infinity'),
@@ -171,11 +173,13 @@ create index stops_machine_idx on public.stops (machine, lower(during));
 create index stops_site_idx on public.stops (site, lower(during));
 create index stops_reason_idx on public.stops (reason) where reason is not null;
 create index stops_time_class_idx on public.stops (time_class) where time_class is not null;
+create index stops_reason_repair_id_idx on public.stops (reason_repair_id) where reason_repair_id is not null;
 create index stops_split_of_idx on public.stops (split_of) where split_of is not null;
 comment on table public.stops is
 $$What people say about time in which a machine stood. A stop that the machine itself showed (source signal) holds only where its states say that it
 did not run; one that a person or a repair opened holds whatever the states say. Never two at once; time_class and is_failure are those that the
 reason had when it was given.$$;
+comment on column public.stops.reason_repair_id is 'The repair that says so; when it turns out to be none, the reason goes with it. Null: a person says so.';
 comment on column public.stops.answered_by is 'Who said that they take care of it, so that nobody else is called.';
 create trigger _100_stamp before update on public.stops for each row execute function private.tg__stamp();
 

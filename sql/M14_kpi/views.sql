@@ -2,7 +2,8 @@ create view public.downtimes with (security_invoker = true) as
 select s.id, s.machine, m.line, s.site, s.reason, r.title as reason_title, lower(s.during) as started_at, upper(s.during) as ended_at,
        extract(epoch from coalesce(upper(s.during), now()) - lower(s.during)) as duration_s, s.comment,
        array(select l.repair_id from public.stop_repairs l where l.stop_id = s.id order by l.repair_id) as repair_ids, s.version
-  from public.stops s join public.machines m on m.code = s.machine left join public.stop_reasons r on r.code = s.reason;
+  from public.stops s join public.machines m on m.code = s.machine left join public.stop_reasons r on r.code = s.reason
+ where s.source <> 'signal' or s.reason is not null;
 comment on view public.downtimes is
 $$The register of downtimes: stops that a person or a repair opened, or that somebody gave a reason. ended_at null: it lasts; duration_s in seconds, so far.$$;
 

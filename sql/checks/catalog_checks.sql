@@ -9,7 +9,7 @@ with cfg as (
     array['postgres']::text[] as creators,                   -- roles that run migrations
     array['postgres']::text[] as definer_owners,             -- on Supabase it bypasses RLS, but is no superuser
     -- The guards look the caller up and refuse. may and readable_stores answer by what identify or listener found.
-    'private\.(authorize|begin_order|begin_family|begin_floor|find_production|begin_production|begin_run|begin_unit|begin_box|begin_stop|begin_repair|begin_report|stores_asked|identify|listener)\s*\('::text as guard_re
+    'private\.(authorize|begin_order|begin_family|begin_floor|find_production|begin_production|begin_run|begin_unit|begin_box|begin_stop|begin_repair|begin_report|stores_asked|identify|listener|readable_sites)\s*\('::text as guard_re
 ), reviewed (chk, object, reason) as (values
   ('F02', 'public.get_report_form(text)', 'the QR code of a machine needs no account: begin_report refuses every other token'),
   ('F02', 'public.report_problem(text,text,text,boolean,text,text,uuid)', 'the same; so many an hour per machine and per address'),

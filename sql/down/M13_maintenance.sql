@@ -19,7 +19,7 @@ drop function
   private.instant_given, private.is_plan_due, private.is_same_failure, private.counted_since, private.lock_machine, private.log_status,
   private.machine_facts, private.may_attach, private.move_repair, private.new_attachment, private.new_machine_token, private.next_statuses, private.note_trouble,
   private.open_due_work_orders, private.open_repair, private.open_work_order, private.page_limit, private.plan_facts, private.plan_items,
-  private.refuse_busy_line, private.refuse_flood, private.refuse_idle_machine, private.has_many_files, private.refuse_many_files, private.refuse_open_checks, private.refuse_open_work,
+  private.refuse_busy_line, private.caller_sites, private.flooded_until, private.known_problem, private.past_report, private.reports_of, private.ticket_of, private.refuse_idle_machine, private.has_many_files, private.refuse_many_files, private.refuse_open_checks, private.refuse_open_work,
   private.refuse_second_repair, private.refuse_stale, private.repair_actions, private.repair_facts, private.repair_files,
   private.repair_history, private.repair_of_check, private.repair_parts, private.site_of_setup, private.spare_machine, private.take_report,
   private.with_machine_fields, private.write_machine, private.write_plan, private.write_plan_items, public.acknowledge_repair,
@@ -38,9 +38,10 @@ drop type
 drop table
   private.machine_tokens, private.machine_troubles, private.problem_reports, public.lines, public.machine_counters, public.machine_symptoms, public.machine_versions,
   public.machines, public.maintenance_plan_items, public.maintenance_plans, public.repair_attachments, public.repair_checks,
-  public.repair_statuses, public.repairs;
+  public.repair_reports, public.repair_statuses, public.repairs;
 
 drop function
+  private.readable_machines,
   private.tg_machines__history, private.tg_maintenance_plans__due;
 
 delete from private.scheduled_jobs where name in ('open due maintenance', 'forget reports without an account');

@@ -151,6 +151,8 @@ create table public.maintenance_plans (
   is_down boolean not null default true,
   done_at timestamptz not null default now(),
   done_count numeric(16, 3) not null default 0,
+  skipped_at timestamptz,
+  skipped_count numeric(16, 3),
   due_at timestamptz,
   due_count numeric(16, 3),
   is_active boolean not null default true,
@@ -171,6 +173,8 @@ comment on column public.maintenance_plans.every is 'Plant-calendar days, runnin
 comment on column public.maintenance_plans.lead is 'The work order opens this much before it is due, in the same unit.';
 comment on column public.maintenance_plans.is_down is 'The machine stands while it is done.';
 comment on column public.maintenance_plans.done_count is 'What the counter of the machine was when it was done last.';
+comment on column public.maintenance_plans.skipped_at is 'When its work order was dismissed last: it is due an interval later. Why stands with the work order.';
+comment on column public.maintenance_plans.skipped_count is 'What the counter of the machine was then.';
 comment on column public.maintenance_plans.due_at is 'Of a calendar plan: the start of the plant-calendar day on which it is due.';
 comment on column public.maintenance_plans.due_count is 'Of a counter plan: at what count it is due.';
 create trigger _100_stamp before update on public.maintenance_plans for each row execute function private.tg__stamp();
@@ -290,6 +294,22 @@ create table public.repair_statuses (
 );
 comment on table public.repair_statuses is 'Every status a repair took, from when. A status lasts until the next one; times never go back.';
 
+create table public.repair_reports (
+  id bigint generated always as identity,
+  repair_id bigint not null,
+  at timestamptz not null default now(),
+  source text not null,
+  is_down boolean not null,
+  description text,
+  reported_by uuid,
+  reporter text,
+  constraint repair_reports_pkey primary key (id),
+  constraint repair_reports_repair_id_fkey foreign key (repair_id) references public.repairs (id) on delete cascade
+);
+create index repair_reports_repair_id_idx on public.repair_reports (repair_id);
+comment on table public.repair_reports is 'Every report of a repair in its own words, the first one and those that joined it.';
+comment on column public.repair_reports.reporter is 'How somebody without an account called himself.';
+
 create table public.repair_checks (
   repair_id bigint not null,
   position integer not null,
@@ -340,8 +360,9 @@ create table private.problem_reports (
   at timestamptz not null default now(),
   machine text not null,
   repair_id bigint not null,
-  address text not null,
+  address text,
   request_id uuid,
+  said text,
   answer jsonb,
   constraint problem_reports_pkey primary key (id),
   constraint problem_reports_machine_fkey foreign key (machine) references public.machines (code) on delete cascade,
@@ -352,7 +373,8 @@ create index problem_reports_address_idx on private.problem_reports (address, at
 create index problem_reports_repair_id_idx on private.problem_reports (repair_id);
 create unique index problem_reports_request_id_key on private.problem_reports (machine, request_id) where request_id is not null;
 comment on table private.problem_reports is 'Reports without an account, for a day: who reports how often, and the answers of repeats.';
-comment on column private.problem_reports.address is 'SHA-256 of the address it came from.';
+comment on column private.problem_reports.address is 'SHA-256 of the address it came from; null: somebody who had signed in, whom no limit counts.';
+comment on column private.problem_reports.said is 'SHA-256 of what was said: the same request id with other words is refused.';
 
 -- sql/M13_maintenance/internal.sql
 
@@ -452,6 +474,27 @@ end $$;
 comment on function private.add_machine_run is
   'Its signals say that the machine ran so many hours more and so many cycles. What it counted never goes back; its own counter shows the same hours once more.';
 
+-- Who sees what --------------------------------------------------------------------------------------------------------
+
+create function private.caller_sites(p_site text)
+returns text[] language plpgsql stable set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+begin
+  return case when p_site is not null then array[p_site]
+    else array(select si.code from public.sites si where private.works_at(v_who, si.code)) end;
+end $$;
+comment on function private.caller_sites is 'What a question is about: the site named, which the guard has asked for, else every site where the caller works.';
+
+create function private.readable_machines(p_permission text)
+returns setof text language plpgsql stable security definer set search_path = '' as $$
+begin
+  return query select m.code from public.machines m where m.site = any (private.readable_sites(p_permission));
+end $$;
+comment on function private.readable_machines is
+  'For policies, of rows that name their machine: machines of the sites where an active caller works and has this permission.';
+grant execute on function private.readable_machines to authenticated;
+
 -- Plans --------------------------------------------------------------------------------------------------------------
 
 create function private.tg_maintenance_plans__due()
@@ -460,11 +503,11 @@ declare
   v_zone text := (select s.time_zone from public.machines m join public.sites s on s.code = m.site where m.code = new.machine);
 begin
   new.due_at := case when new.based_on = 'calendar' then
-    ((new.done_at at time zone v_zone)::date + round(new.every)::integer)::timestamp at time zone v_zone end;
-  new.due_count := case when new.based_on <> 'calendar' then new.done_count + new.every end;
+    ((greatest(new.done_at, new.skipped_at) at time zone v_zone)::date + round(new.every)::integer)::timestamp at time zone v_zone end;
+  new.due_count := case when new.based_on <> 'calendar' then greatest(new.done_count, new.skipped_count) + new.every end;
   return new;
 end $$;
-comment on function private.tg_maintenance_plans__due is 'Due is when it was done last plus the interval, however late that was: nothing piles up.';
+comment on function private.tg_maintenance_plans__due is 'Due is when it was done or skipped last plus the interval, however late that was: nothing piles up.';
 create trigger _500_due before insert or update on public.maintenance_plans for each row execute function private.tg_maintenance_plans__due();
 
 create function private.counter_of(p_machine text, p_based_on text)
@@ -643,7 +686,7 @@ comment on function private.finish_repair is 'The end of a command on a repair: 
 
 create type private.reported_problem as (repair public.repairs, is_new boolean, event_id bigint);
 
-create function private.take_report(p_report public.repairs, p_actor uuid)
+create function private.ticket_of(p_report public.repairs, p_actor uuid)
 returns private.reported_problem language plpgsql set search_path = '' as $$
 declare
   v_repair public.repairs;
@@ -665,9 +708,21 @@ begin
   v_repair := private.open_repair(p_report, p_actor);
   return row(v_repair, true, private.emit_repair(v_repair, 'repair.reported', p_actor, jsonb_build_object('source', v_repair.source)))::private.reported_problem;
 end $$;
-comment on function private.take_report is
+comment on function private.ticket_of is
 $$A report of a locked machine: it joins the open repair with the same symptom, opens again one that was closed so short ago that it is the same
 failure, or is a new repair.$$;
+
+create function private.take_report(p_report public.repairs, p_actor uuid)
+returns private.reported_problem language plpgsql set search_path = '' as $$
+declare
+  v_problem private.reported_problem := private.ticket_of(p_report, p_actor);
+begin
+  insert into public.repair_reports (repair_id, source, is_down, description, reported_by, reporter)
+  values ((v_problem.repair).id, p_report.source, p_report.is_down, p_report.description, nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
+    p_report.reporter);
+  return v_problem;
+end $$;
+comment on function private.take_report is 'The repair that a report of a locked machine belongs to, with the words of this report kept beside those of the others.';
 
 create function private.check_symptom(p_symptom text)
 returns public.machine_symptoms language plpgsql stable set search_path = '' as $$
@@ -787,24 +842,23 @@ end $$;
 comment on function private.caller_address is
 $$SHA-256 of the address that the gateway saw. Who sends a made-up one meets the limit of the machine.$$;
 
-create function private.refuse_flood(p_machine public.machines, p_address text)
-returns void language plpgsql stable set search_path = '' as $$
+create function private.flooded_until(p_machine public.machines, p_address text)
+returns timestamptz language plpgsql stable set search_path = '' as $$
 declare
   v_since timestamptz := now() - interval '1 hour';
-  v_first timestamptz;
 begin
-  select (array_agg(p.at order by p.at desc))[private.setting('maintenance.reports_per_machine', null, p_machine.site)::integer] into v_first
-    from private.problem_reports p where p.machine = p_machine.code and p.at > v_since;
-  if v_first is null then
-    select (array_agg(p.at order by p.at desc))[private.setting('maintenance.reports_per_address', null, p_machine.site)::integer] into v_first
-      from private.problem_reports p where p.address = p_address and p.at > v_since;
-  end if;
-  if v_first is not null then
-    perform private.fail(429, 'report.too_many', 'Too many reports in an hour. Tell somebody of the maintenance.',
-      jsonb_build_object('retry_at', v_first + interval '1 hour'));
-  end if;
+  return interval '1 hour' + greatest(
+    (select p.at from private.problem_reports p where p.machine = p_machine.code and p.address = p_address and p.at > v_since
+      order by p.at desc offset private.setting('maintenance.reports_per_address', null, p_machine.site)::integer - 1 limit 1),
+    (select p.at from private.problem_reports p where p.machine = p_machine.code and p.address is not null and p.at > v_since
+      order by p.at desc offset private.setting('maintenance.reports_per_machine', null, p_machine.site)::integer - 1 limit 1),
+    (select p.at from private.problem_reports p join public.machines m on m.code = p.machine
+      where m.site = p_machine.site and p.address is not null and p.at > v_since
+      order by p.at desc offset private.setting('maintenance.reports_per_site', null, p_machine.site)::integer - 1 limit 1));
 end $$;
-comment on function private.refuse_flood is 'PT429 report.too_many: more in an hour than the machine takes, or than one address may send.';
+comment on function private.flooded_until is
+$$Until when no more reports without an account are taken, null: they are. An address has its limit at each machine, since a whole plant may stand behind
+one: who floods one machine locks nobody out of the others.$$;
 
 create type public.report_form as (machine text, name text, line text, symptoms jsonb);
 comment on type public.report_form is
@@ -832,6 +886,40 @@ comment on type public.problem_report is
 $$The ticket of a report: is_new false: it was reported before, so often by now. photo_path: where the photo goes in the bucket maintenance;
 null without a photo, or when the repair has 50 files already: the report counts all the same.$$;
 
+create function private.known_problem(p_machine public.machines, p_symptom text, p_retry_at timestamptz)
+returns public.problem_report language plpgsql stable set search_path = '' as $$
+declare
+  v_repair public.repairs;
+begin
+  select r.* into v_repair from public.repairs r
+   where r.machine = p_machine.code and r.symptom = p_symptom and r.is_open and r.type = 'unscheduled';
+  if v_repair.id is null then
+    perform private.fail(429, 'report.too_many', 'Too many reports in an hour. Tell somebody of the maintenance.', jsonb_build_object('retry_at', p_retry_at));
+  end if;
+  return row(v_repair.id, false, v_repair.status, p_machine.code, p_machine.name, v_repair.reports, null)::public.problem_report;
+end $$;
+comment on function private.known_problem is
+  'Beyond the limits nothing is written any more, but who reports what is known already hears so. Errors: report.too_many (429).';
+
+create function private.past_report(p_machine text, p_request_id uuid, p_said text)
+returns public.problem_report language plpgsql set search_path = '' as $$
+declare
+  v_past private.problem_reports;
+  v_answer public.problem_report;
+begin
+  select p.* into v_past from private.problem_reports p where p.machine = p_machine and p.request_id = p_request_id;
+  if v_past.said <> p_said then
+    perform private.fail(422, 'request.reused', 'This request id was used for another report.', jsonb_build_object('first', 'report_problem'));
+  end if;
+  v_answer := jsonb_populate_record(null::public.problem_report, v_past.answer);
+  -- Who lost the connection before the photo has another hour for it.
+  update public.repair_attachments a set created_at = now()
+   where a.path = v_answer.photo_path and a.removed_at is null
+     and not exists (select from storage.objects o where o.bucket_id = a.bucket and o.name = a.path);
+  return v_answer;
+end $$;
+comment on function private.past_report is 'The answer of an earlier identical report. Errors: request.reused (422).';
+
 create function public.report_problem(
   p_token text, p_symptom text, p_description text default null, p_is_down boolean default null, p_reporter text default null,
   p_photo_type text default null, p_request_id uuid default null)
@@ -839,19 +927,23 @@ returns public.problem_report language plpgsql security definer set search_path 
 declare
   v_machine public.machines := private.begin_report(p_token);
   v_actor uuid := (private.identify()).actor_id;
-  v_address text := private.caller_address();
+  v_address text := case when v_actor is null then private.caller_address() end;
+  v_said text := encode(sha256(convert_to(jsonb_build_array(p_symptom, p_description, p_is_down, p_reporter, p_photo_type)::text, 'UTF8')), 'hex');
   v_answer public.problem_report;
   v_report public.repairs;
   v_problem private.reported_problem;
+  v_retry_at timestamptz;
 begin
   perform pg_advisory_xact_lock(hashtextextended('report ' || v_address, 0));   -- two at once from one address are counted one after the other
   perform private.lock_machine(v_machine.code);
-  select x.* into v_answer from private.problem_reports p, jsonb_populate_record(null::public.problem_report, p.answer) x
-   where p.machine = v_machine.code and p.request_id = p_request_id;
+  v_answer := private.past_report(v_machine.code, p_request_id, v_said);
   if v_answer.repair_id is not null then
     return v_answer;
   end if;
-  perform private.refuse_flood(v_machine, v_address);
+  v_retry_at := case when v_address is not null then private.flooded_until(v_machine, v_address) end;
+  if v_retry_at is not null then
+    return private.known_problem(v_machine, p_symptom, v_retry_at);
+  end if;
   perform private.check_length('p_description', p_description, 1000);
   perform private.check_length('p_reporter', p_reporter, 100);
   if p_photo_type = 'application/pdf' then
@@ -864,17 +956,18 @@ begin
   v_problem := private.take_report(v_report, v_actor);
   v_answer := row((v_problem.repair).id, v_problem.is_new, (v_problem.repair).status, v_machine.code, v_machine.name, (v_problem.repair).reports, case
     when p_photo_type is not null and not private.has_many_files(v_problem.repair) then (private.new_attachment(v_problem.repair, null, p_photo_type, v_actor)).path end)::public.problem_report;
-  insert into private.problem_reports (machine, repair_id, address, request_id, answer)
-  values (v_machine.code, v_answer.repair_id, v_address, p_request_id, to_jsonb(v_answer));
+  insert into private.problem_reports (machine, repair_id, address, request_id, said, answer)
+  values (v_machine.code, v_answer.repair_id, v_address, p_request_id, v_said, to_jsonb(v_answer));
   return v_answer;
 end $$;
 comment on function public.report_problem is
 $$Report a problem by the QR code of a machine, without an account. p_symptom from get_report_form; p_reporter: how to call who reports, if they
 want; p_photo_type image/jpeg, image/png, image/webp or image/heic: a photo follows, to photo_path of the bucket maintenance, within the hour.
-One repair is open per machine and symptom: the same again joins it.
-Permission: none; the token of the QR code is the right. So many an hour per machine and per address as the settings say.
-Errors: report.unknown_code (404), machine.inactive (409), report.too_many (429), symptom.unknown (404), attachment.type (422), request.too_long (422).
-Idempotency: by p_request_id, for a day.
+One repair is open per machine and symptom: the same again joins it, in its own words.
+Permission: none; the token of the QR code is the right. So many an hour per address at a machine, per machine and per site as the settings say;
+beyond them what is open already is answered and nothing is written. Who has signed in is not limited.
+Errors: report.unknown_code (404), machine.inactive (409), report.too_many (429), symptom.unknown (404), attachment.type (422), request.too_long (422), request.reused (422).
+Idempotency: by p_request_id, for a day; a repeat gives a photo that is not there yet another hour.
 Locks: the address, the machine, then the repair.$$;
 
 create function private.forget_problem_reports(p_now timestamptz)
@@ -1132,14 +1225,16 @@ begin
    where r.id = p_id returning r.* into v_repair;
   perform private.check_length('p_reason', p_reason, 2000);
   perform private.log_status(v_repair, v_command.actor, p_reason);
+  update public.maintenance_plans p set skipped_at = now(), skipped_count = private.counter_of(p.machine, p.based_on) where p.id = v_repair.plan_id;
   return private.finish_repair(v_command, 'repair.' || p_as, jsonb_build_object('reason', p_reason, 'duplicate_of', p_duplicate_of));
 end $$;
 comment on function public.dismiss_repair is
-$$It was none: p_as rejected, duplicate (of p_duplicate_of, which goes on) or cancelled, with a reason. It counts as no failure.
+$$It was none: p_as rejected, duplicate (of p_duplicate_of, which goes on) or cancelled, with a reason. It counts as no failure,
+and what it said about stops is taken back. The plan of a work order is due again an interval later.
 Permission: maintenance.work at the site of the machine.
 Errors: repair.unknown (404), repair.choice (422), repair.status (409), repair.why (422), repair.duplicate_of (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; dismissed the same way already answers changed = false.
-Locks: the machine, then the repair.$$;
+Locks: the machine, its stops, the repair, then its plan.$$;
 
 create function public.update_repair(
   p_id bigint, p_version integer default null, p_description text default null, p_priority text default null, p_is_down boolean default null,
@@ -1980,15 +2075,15 @@ $$;
 create function public.get_lines(p_site text default null, p_with_inactive boolean default false)
 returns setof public.line_row language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_site text := private.caller_site(p_site, null);
+  v_sites text[] := private.caller_sites(p_site);
 begin
-  perform private.authorize('maintenance.read', null, v_site);
+  perform private.authorize('maintenance.read', null, p_site);
   return query select l, s.status, s.since, s.machines from public.lines l join public.line_status s on s.line = l.code
-    where (v_site is null or l.site = v_site) and (l.is_active or p_with_inactive) order by l.code;
+    where l.site = any (v_sites) and (l.is_active or p_with_inactive) order by l.code;
 end $$;
 comment on function public.get_lines is
 $$Production lines and what state they are in, as their machines are. Lines out of use only with p_with_inactive.
-Permission: maintenance.read at the site.
+Permission: maintenance.read at the site; without p_site at those where the caller works.
 Errors: auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
@@ -2023,17 +2118,17 @@ create function public.get_machines(
   p_with_inactive boolean default false, p_cursor text default null, p_limit integer default 100, p_with_total boolean default false)
 returns public.machine_page language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_site text := private.caller_site(p_site, null);
+  v_sites text[] := private.caller_sites(p_site);
   v_limit integer := private.page_limit(p_limit);
   v_after text;
   v_found text[];
   v_page public.machine_page;
 begin
-  perform private.authorize('maintenance.read', null, v_site);
+  perform private.authorize('maintenance.read', null, p_site);
   v_after := private.keys_of(p_cursor, 1) ->> 0;
   v_found := array(
     select m.code from public.machines m join public.machine_status s on s.machine = m.code
-     where (v_site is null or m.site = v_site) and (m.is_active or p_with_inactive) and (p_line is null or m.line = p_line)
+     where m.site = any (v_sites) and (m.is_active or p_with_inactive) and (p_line is null or m.line = p_line)
        and (p_work_centre is null or m.work_centre = p_work_centre) and (p_status is null or s.status = p_status)
        and (p_search is null or position(lower(p_search) in lower(concat_ws(' ', m.code, m.name, m.asset_number, m.serial_number, m.manufacturer, m.model, m.type))) > 0)
      order by m.code);
@@ -2050,16 +2145,18 @@ end $$;
 comment on function public.get_machines is
 $$Machines by code, with what state they are in. p_status operational, broken, maintenance or stopped; p_search in code, name, asset and serial
 number, manufacturer, model, type. Machines out of use only with p_with_inactive. p_limit 1–500; total only with p_with_total.
-Permission: maintenance.read at the site.
+Permission: maintenance.read at the site; without p_site at those where the caller works.
 Errors: request.bad_cursor (400), auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
 
 create type public.repair_row as (
-  repair public.repairs, machine_name text, line text, symptom text, assignee text, reported_by text, reaction_min numeric, downtime_h numeric);
+  repair public.repairs, machine_name text, line text, symptom text, assignee text, reported_by text, reaction_min numeric, downtime_h numeric,
+  start_datetime timestamptz, end_datetime timestamptz);
 comment on type public.repair_row is
 $$A repair with names: machine, line, symptom, who has it, who reported it. reaction_min: minutes until it was acknowledged. downtime_h: hours from
-when the machine had it until it was repaired, or until now, when the machine is down with it; else null.$$;
+when the machine had it until it was repaired, or until now, when the machine is down with it; else null. start_datetime, end_datetime: when work on
+it began, and ended for the last time.$$;
 
 create type public.repair_page as (repairs public.repair_row[], total bigint, next_cursor text);
 comment on type public.repair_page is 'A page of repairs, the newest first; total only when asked; next_cursor null on the last page.';
@@ -2074,6 +2171,8 @@ begin
   v_row.symptom := (select s.title from public.machine_symptoms s where s.code = p_repair.symptom);
   v_row.assignee := private.actor_name(p_repair.assignee_id);
   v_row.reported_by := coalesce(private.actor_name(p_repair.reported_by), p_repair.reporter);
+  v_row.start_datetime := p_repair.started_at;
+  v_row.end_datetime := p_repair.repaired_at;
   v_row.reaction_min := round(extract(epoch from p_repair.acknowledged_at - p_repair.reported_at) / 60, 1);
   if p_repair.is_down and p_repair.status not in ('rejected', 'duplicate', 'cancelled') then
     v_row.downtime_h := round(extract(epoch from coalesce(p_repair.repaired_at, now())
@@ -2083,14 +2182,14 @@ begin
 end $$;
 
 create type private.repair_filter as (
-  site text, machine text, line text, statuses text[], type text, is_open boolean, assignee_id uuid, search text, since timestamptz, until timestamptz);
+  sites text[], machine text, line text, statuses text[], type text, is_open boolean, assignee_id uuid, search text, since timestamptz, until timestamptz);
 
 create function private.found_repairs(p_filter private.repair_filter)
 returns setof public.repairs language plpgsql stable set search_path = '' as $$
 begin
   return query
     select r.* from public.repairs r join public.machines m on m.code = r.machine
-     where (p_filter.site is null or r.site = p_filter.site) and (p_filter.machine is null or r.machine = p_filter.machine)
+     where r.site = any (p_filter.sites) and (p_filter.machine is null or r.machine = p_filter.machine)
        and (p_filter.line is null or m.line = p_filter.line) and (p_filter.statuses is null or r.status = any (p_filter.statuses))
        and (p_filter.type is null or r.type = p_filter.type) and (p_filter.is_open is null or r.is_open = p_filter.is_open)
        and (p_filter.assignee_id is null or r.assignee_id = p_filter.assignee_id)
@@ -2105,14 +2204,13 @@ create function public.get_repairs(
   p_to timestamptz default null, p_cursor text default null, p_limit integer default 100, p_with_total boolean default false)
 returns public.repair_page language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_site text := private.caller_site(p_site, null);
-  v_filter private.repair_filter := row(v_site, p_machine, p_line, p_statuses, p_type, p_is_open, p_assignee_id, p_search, p_from, p_to);
+  v_filter private.repair_filter := row(private.caller_sites(p_site), p_machine, p_line, p_statuses, p_type, p_is_open, p_assignee_id, p_search, p_from, p_to);
   v_limit integer := private.page_limit(p_limit);
   v_after bigint;
   v_ids bigint[];
   v_page public.repair_page;
 begin
-  perform private.authorize('maintenance.read', null, v_site);
+  perform private.authorize('maintenance.read', null, p_site);
   v_after := (private.keys_of(p_cursor, 1) ->> 0)::bigint;
   v_ids := array(select f.id from private.found_repairs(v_filter) f where v_after is null or f.id < v_after order by f.id desc limit v_limit + 1);
   v_page.repairs := array(select private.repair_facts(r) from public.repairs r where r.id = any (v_ids[:v_limit]) order by r.id desc);
@@ -2127,7 +2225,7 @@ end $$;
 comment on function public.get_repairs is
 $$Repairs and work orders, the newest first. p_statuses, p_type unscheduled or scheduled, p_is_open; p_from to p_to (not included): when it was
 reported; p_search in number, machine, description, cause and what was done. p_limit 1–500; total only with p_with_total.
-Permission: maintenance.read at the site.
+Permission: maintenance.read at the site; without p_site at those where the caller works.
 Errors: request.bad_cursor (400), auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
@@ -2153,6 +2251,14 @@ begin
   return coalesce((select jsonb_agg(jsonb_build_object('at', s.at, 'status', s.status, 'waits_for', s.waits_for, 'by', private.actor_name(s.actor_id),
       'note', s.note, 'minutes', round(extract(epoch from s.until - s.at) / 60, 1)) order by s.n)
     from (select x.*, lead(x.at) over (order by x.n) as until from public.repair_statuses x where x.repair_id = p_repair_id) s), '[]');
+end $$;
+
+create function private.reports_of(p_repair_id bigint)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((select jsonb_agg(jsonb_build_object('at', x.at, 'by', coalesce(private.actor_name(x.reported_by), x.reporter), 'source', x.source,
+      'is_down', x.is_down, 'description', x.description) order by x.id)
+    from public.repair_reports x where x.repair_id = p_repair_id), '[]');
 end $$;
 
 create function private.repair_files(p_repair_id bigint)
@@ -2193,13 +2299,14 @@ begin
   if v_repair.id is null then
     perform private.fail(404, 'repair.unknown', 'There is no such repair.', jsonb_build_object('id', p_id));
   end if;
-  return to_jsonb(private.repair_facts(v_repair)) || jsonb_build_object('history', private.repair_history(p_id), 'parts', v_parts, 'parts_cost', v_parts_cost,
+  return to_jsonb(private.repair_facts(v_repair)) || jsonb_build_object('history', private.repair_history(p_id), 'reported', private.reports_of(p_id), 'parts', v_parts, 'parts_cost', v_parts_cost,
     'total_cost', v_parts_cost + v_repair.cost, 'attachments', private.repair_files(p_id), 'actions', private.repair_actions(v_repair),
     'checks', (select coalesce(jsonb_agg(to_jsonb(c) - 'repair_id' order by c.position), '[]') from public.repair_checks c where c.repair_id = p_id),
     'found', (select coalesce(jsonb_agg(r.id order by r.id), '[]') from public.repairs r where r.found_by = p_id));
 end $$;
 comment on function public.get_repair is
-$$A repair: its row with names as in get_repairs, history [{at, status, waits_for, by, note, minutes}], parts from stock [{txn_id, sku, quantity, cost,
+$$A repair: its row with names as in get_repairs, history [{at, status, waits_for, by, note, minutes}], reported: every report
+in its own words [{at, by, source, is_down, description}], parts from stock [{txn_id, sku, quantity, cost,
 is_returned, reverses …}] with parts_cost and total_cost, checks, attachments [{id, bucket, path, name, is_there …}], repairs its checklist found, and
 actions: the commands the caller may give now.
 Permission: maintenance.read at the site of the machine.
@@ -2237,18 +2344,18 @@ create function public.get_maintenance_plans(
   p_site text default null, p_machine text default null, p_due_before timestamptz default null, p_with_inactive boolean default false)
 returns setof public.plan_row language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_site text := private.caller_site(p_site, null);
+  v_sites text[] := private.caller_sites(p_site);
 begin
-  perform private.authorize('maintenance.read', null, v_site);
+  perform private.authorize('maintenance.read', null, p_site);
   return query
     select x.* from public.maintenance_plans p join public.machines m on m.code = p.machine cross join lateral private.plan_facts(p) x
-     where (v_site is null or m.site = v_site) and (p_machine is null or p.machine = p_machine) and (p.is_active and m.is_active or p_with_inactive)
+     where m.site = any (v_sites) and (p_machine is null or p.machine = p_machine) and (p.is_active and m.is_active or p_with_inactive)
        and (p_due_before is null or p.due_at < p_due_before or p.due_at is null and x.is_due)
      order by x.is_due desc, p.due_at nulls last, p.machine, p.title;
 end $$;
 comment on function public.get_maintenance_plans is
 $$Preventive plans, what is due first. p_due_before: only calendar plans due before it, and counter plans that are due now.
-Permission: maintenance.read at the site.
+Permission: maintenance.read at the site; without p_site at those where the caller works.
 Errors: auth.other_site (403).
 Idempotency: a read.
 Locks: none.$$;
@@ -2292,8 +2399,10 @@ insert into public.setting_definitions (key, scope, type, bounds, default_value,
     'Hours after closing in which a repair that comes back is the same failure.', 90),
   ('maintenance.reports_per_machine', 'site', 'integer', '{"min": 1, "max": 1000}', '12', 'Reports per machine',
     'How many reports without an account a machine takes in an hour.', 91),
-  ('maintenance.reports_per_address', 'site', 'integer', '{"min": 1, "max": 1000}', '20', 'Reports per address',
-    'How many reports without an account one network address may send in an hour.', 92);
+  ('maintenance.reports_per_address', 'site', 'integer', '{"min": 1, "max": 1000}', '6', 'Reports per address and machine',
+    'How many reports without an account one network address may send of one machine in an hour.', 92),
+  ('maintenance.reports_per_site', 'site', 'integer', '{"min": 1, "max": 100000}', '200', 'Reports per site',
+    'How many reports without an account all machines of a site take in an hour.', 93);
 
 insert into public.machine_symptoms (code, title, is_down, position) values
   ('does_not_start', 'Does not start', true, 10),
@@ -2327,6 +2436,7 @@ alter table public.machine_symptoms enable row level security;
 alter table public.maintenance_plans enable row level security;
 alter table public.maintenance_plan_items enable row level security;
 alter table public.repairs enable row level security;
+alter table public.repair_reports enable row level security;
 alter table public.repair_statuses enable row level security;
 alter table public.repair_checks enable row level security;
 alter table public.repair_attachments enable row level security;
@@ -2334,26 +2444,39 @@ alter table private.machine_tokens enable row level security;
 alter table private.problem_reports enable row level security;
 alter table private.machine_troubles enable row level security;
 
-create policy select_active on public.lines for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.machines for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.machine_versions for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.machine_counters for select to authenticated using ((select private.may('maintenance.read')));
+-- Rows of a site, for who works there; rows of a machine, a repair or a plan, for whoever sees that. Symptoms are those of the whole plant.
+create policy select_site on public.lines for select to authenticated
+  using ((select private.readable_sites('maintenance.read')) @> array[site]);
+create policy select_site on public.machines for select to authenticated
+  using ((select private.readable_sites('maintenance.read')) @> array[site]);
+create policy select_site on public.repairs for select to authenticated
+  using ((select private.readable_sites('maintenance.read')) @> array[site]);
+create policy select_site on public.machine_versions for select to authenticated
+  using (machine in (select private.readable_machines('maintenance.read')));
+create policy select_site on public.machine_counters for select to authenticated
+  using (machine in (select private.readable_machines('maintenance.read')));
 create policy select_active on public.machine_symptoms for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.maintenance_plans for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.maintenance_plan_items for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.repairs for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.repair_statuses for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.repair_checks for select to authenticated using ((select private.may('maintenance.read')));
-create policy select_active on public.repair_attachments for select to authenticated using ((select private.may('maintenance.read')));
+create policy select_site on public.maintenance_plans for select to authenticated
+  using (machine in (select private.readable_machines('maintenance.read')));
+create policy select_site on public.maintenance_plan_items for select to authenticated
+  using (exists (select from public.maintenance_plans p where p.id = plan_id));
+create policy select_site on public.repair_reports for select to authenticated
+  using (exists (select from public.repairs r where r.id = repair_id));
+create policy select_site on public.repair_statuses for select to authenticated
+  using (exists (select from public.repairs r where r.id = repair_id));
+create policy select_site on public.repair_checks for select to authenticated
+  using (exists (select from public.repairs r where r.id = repair_id));
+create policy select_site on public.repair_attachments for select to authenticated
+  using (exists (select from public.repairs r where r.id = repair_id));
 
 grant select on public.lines, public.machines, public.machine_versions, public.machine_counters, public.machine_symptoms, public.maintenance_plans,
-  public.maintenance_plan_items, public.repairs, public.repair_statuses, public.repair_checks, public.repair_attachments, public.machine_status,
+  public.maintenance_plan_items, public.repairs, public.repair_reports, public.repair_statuses, public.repair_checks, public.repair_attachments, public.machine_status,
   public.line_status to authenticated;
 
--- Files: written once, to a path that an RPC made; read by who may see repairs. Nobody replaces or deletes one.
+-- Files: written once, to a path that an RPC made; read by who may see repairs of the site that the path begins with. Nobody replaces or deletes one.
 create policy insert_maintenance_reporter on storage.objects for insert to anon
   with check (bucket_id = 'maintenance' and private.may_attach(name));
 create policy insert_maintenance on storage.objects for insert to authenticated
   with check (bucket_id = 'maintenance' and private.may_attach(name));
 create policy select_maintenance on storage.objects for select to authenticated
-  using (bucket_id = 'maintenance' and (select private.may('maintenance.read')));
+  using (bucket_id = 'maintenance' and (select private.readable_sites('maintenance.read')) @> array[split_part(name, '/', 1)]);

@@ -317,6 +317,7 @@ create table public.stops (
   reason text,
   time_class text,
   is_failure boolean not null default false,
+  reason_repair_id bigint,
   comment text constraint stops_comment_check check (length(comment) <= 2000),
   split_of bigint,
   started_by uuid,
@@ -333,6 +334,7 @@ create table public.stops (
   constraint stops_site_fkey foreign key (site) references public.sites (code) on delete restrict,
   constraint stops_reason_fkey foreign key (reason) references public.stop_reasons (code) on delete restrict,
   constraint stops_time_class_fkey foreign key (time_class) references public.time_classes (code) on delete restrict,
+  constraint stops_reason_repair_id_fkey foreign key (reason_repair_id) references public.repairs (id) on delete set null,
   constraint stops_split_of_fkey foreign key (split_of) references public.stops (id) on delete restrict,
   constraint stops_reason_check check ((reason is null) = (time_class is null)),
   constraint stops_during_check check (not isempty(during) and lower_inc(during) and not upper_inc(during) and lower(during) > '-infinity'),
@@ -343,11 +345,13 @@ create index stops_machine_idx on public.stops (machine, lower(during));
 create index stops_site_idx on public.stops (site, lower(during));
 create index stops_reason_idx on public.stops (reason) where reason is not null;
 create index stops_time_class_idx on public.stops (time_class) where time_class is not null;
+create index stops_reason_repair_id_idx on public.stops (reason_repair_id) where reason_repair_id is not null;
 create index stops_split_of_idx on public.stops (split_of) where split_of is not null;
 comment on table public.stops is
 $$What people say about time in which a machine stood. A stop that the machine itself showed (source signal) holds only where its states say that it
 did not run; one that a person or a repair opened holds whatever the states say. Never two at once; time_class and is_failure are those that the
 reason had when it was given.$$;
+comment on column public.stops.reason_repair_id is 'The repair that says so; when it turns out to be none, the reason goes with it. Null: a person says so.';
 comment on column public.stops.answered_by is 'Who said that they take care of it, so that nobody else is called.';
 create trigger _100_stamp before update on public.stops for each row execute function private.tg__stamp();
 
@@ -1386,9 +1390,54 @@ begin
   end if;
   p_stop.reason := v_reason.code; p_stop.time_class := v_reason.time_class; p_stop.is_failure := v_reason.is_failure;
   p_stop.classified_by := nullif(p_actor, '00000000-0000-0000-0000-000000000000'); p_stop.classified_at := now();
+  p_stop.reason_repair_id := null;
   return p_stop;
 end $$;
 comment on function private.with_reason is 'The stop with a reason and the class it has now. Errors: stop.unknown_reason (404).';
+
+create function private.with_reason_given(p_stop public.stops, p_reason text, p_actor uuid)
+returns public.stops language plpgsql stable set search_path = '' as $$
+declare
+  v_stop public.stops := private.with_reason(p_stop, p_reason, p_actor);
+begin
+  if exists (select from public.time_classes c where c.code = v_stop.time_class and c.is_planned) and not private.may('kpi.plan') then
+    v_stop.time_class := case when p_stop.reason = v_stop.reason then p_stop.time_class else 'unclassified' end;
+  end if;
+  return v_stop;
+end $$;
+comment on function private.with_reason_given is
+$$The stop with the reason that a person gives. A planned one takes the time out of the plan as plan_stop does: of who may not plan it is a request, and
+the time stays a loss (class unclassified) until somebody who may gives the same reason. Errors: stop.unknown_reason (404).$$;
+
+create function private.with_reason_of_repair(p_stop public.stops)
+returns public.stops language plpgsql stable set search_path = '' as $$
+declare
+  v_repair public.repairs;
+begin
+  select r.* into v_repair from public.stop_repairs l join public.repairs r on r.id = l.repair_id
+   where l.stop_id = p_stop.id and r.is_failure order by r.id limit 1;
+  p_stop.reason := null; p_stop.time_class := null; p_stop.is_failure := false; p_stop.classified_by := null; p_stop.classified_at := null;
+  p_stop.reason_repair_id := null;
+  if v_repair.id is not null then
+    p_stop := private.with_reason(p_stop, 'breakdown', v_repair.reported_by);
+    p_stop.reason_repair_id := v_repair.id;
+  end if;
+  return p_stop;
+end $$;
+comment on function private.with_reason_of_repair is 'The stop as it is without a word of a person: broken down while one of its repairs says so, else not classified.';
+
+create function private.keep_reason(p_stop public.stops)
+returns public.stops language plpgsql set search_path = '' as $$
+declare
+  v_stop public.stops;
+begin
+  update public.stops s
+     set reason = p_stop.reason, time_class = p_stop.time_class, is_failure = p_stop.is_failure, reason_repair_id = p_stop.reason_repair_id,
+         classified_by = p_stop.classified_by, classified_at = p_stop.classified_at, comment = p_stop.comment, source = p_stop.source
+   where s.id = p_stop.id returning s.* into v_stop;
+  return v_stop;
+end $$;
+comment on function private.keep_reason is 'Writes why a stop was, and who says so.';
 
 create function private.insert_stop(p_stop public.stops)
 returns public.stops language plpgsql set search_path = '' as $$
@@ -1401,10 +1450,10 @@ begin
     perform private.fail(409, 'stop.overlap', 'There is a stop at this time already. Change that one, or split it.',
       jsonb_build_object('stop', v_other.id, 'from', lower(v_other.during), 'to', upper(v_other.during), 'reason', v_other.reason));
   end if;
-  insert into public.stops (machine, site, during, source, reason, time_class, is_failure, comment, split_of, started_by, ended_by, classified_by, classified_at,
+  insert into public.stops (machine, site, during, source, reason, time_class, is_failure, reason_repair_id, comment, split_of, started_by, ended_by, classified_by, classified_at,
     answered_by, answered_at)
-  values (p_stop.machine, p_stop.site, p_stop.during, p_stop.source, p_stop.reason, p_stop.time_class, coalesce(p_stop.is_failure, false), p_stop.comment,
-    p_stop.split_of, p_stop.started_by, p_stop.ended_by, p_stop.classified_by, p_stop.classified_at, p_stop.answered_by, p_stop.answered_at)
+  values (p_stop.machine, p_stop.site, p_stop.during, p_stop.source, p_stop.reason, p_stop.time_class, coalesce(p_stop.is_failure, false),
+    p_stop.reason_repair_id, p_stop.comment, p_stop.split_of, p_stop.started_by, p_stop.ended_by, p_stop.classified_by, p_stop.classified_at, p_stop.answered_by, p_stop.answered_at)
   returning * into v_stop;
   return v_stop;
 end $$;
@@ -1460,9 +1509,10 @@ begin
   for v_stop in select s.* from public.stops s where s.machine = p_repair.machine and s.during && tstzrange(p_at, null) order by lower(s.during) loop
     insert into public.stop_repairs (stop_id, repair_id) values (v_stop.id, p_repair.id) on conflict on constraint stop_repairs_pkey do nothing;
     if v_stop.reason is null then
-      v_stop := private.with_reason(v_stop, 'breakdown', p_repair.reported_by);
-      update public.stops s set reason = v_stop.reason, time_class = v_stop.time_class, is_failure = v_stop.is_failure,
-        classified_by = v_stop.classified_by, classified_at = v_stop.classified_at where s.id = v_stop.id;
+      v_stop := private.with_reason_of_repair(v_stop);
+      v_stop.source := case when exists (select from public.stop_repairs l where l.stop_id = v_stop.id and l.repair_id = p_repair.id and l.is_opener)
+        then 'repair' else v_stop.source end;   -- it had opened this stop, and somebody had said that the machine ran
+      perform private.keep_reason(v_stop);
     end if;
   end loop;
   if exists (select from public.stops s where s.machine = p_repair.machine and upper_inf(s.during)) then
@@ -1471,7 +1521,9 @@ begin
   v_stop := null; v_stop.machine := p_repair.machine; v_stop.site := p_repair.site; v_stop.source := 'repair';
   v_stop.during := private.free_stretch(p_repair.machine, tstzrange(coalesce(v_from, p_at), null), greatest(v_from, p_at));
   v_stop.started_by := p_repair.reported_by;
-  v_stop := private.insert_stop(private.with_reason(v_stop, 'breakdown', p_repair.reported_by));
+  v_stop := private.with_reason(v_stop, 'breakdown', p_repair.reported_by);
+  v_stop.reason_repair_id := p_repair.id;
+  v_stop := private.insert_stop(v_stop);
   insert into public.stop_repairs (stop_id, repair_id, is_opener) values (v_stop.id, p_repair.id, true);
   perform private.emit_stop(v_stop, 'stop.started', p_repair.reported_by, jsonb_build_object('repair', p_repair.id));
 end $$;
@@ -1493,6 +1545,29 @@ begin
     perform private.emit_stop(v_stop, 'stop.ended', p_repair.closed_by, jsonb_build_object('repair', p_repair.id));
   end loop;
 end $$;
+
+create function private.forget_failure(p_repair public.repairs)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_stop public.stops;
+begin
+  for v_stop in
+    select s.* from public.stop_repairs l join public.stops s on s.id = l.stop_id where l.repair_id = p_repair.id order by lower(s.during)
+  loop
+    if v_stop.reason_repair_id = p_repair.id then
+      v_stop := private.with_reason_of_repair(v_stop);
+      v_stop.source := case when v_stop.reason is null and v_stop.source = 'repair' then 'signal' else v_stop.source end;
+      v_stop := private.keep_reason(v_stop);
+      -- Who says so now keeps the stop open, and ends it.
+      update public.stop_repairs l set is_opener = true where l.stop_id = v_stop.id and l.repair_id = v_stop.reason_repair_id and v_stop.source = 'repair';
+      perform private.emit_stop(v_stop, 'stop.classified', null, jsonb_build_object('before', 'breakdown', 'repair', p_repair.id));
+    end if;
+  end loop;
+  perform private.end_stops_of(p_repair, now(), true);
+end $$;
+comment on function private.forget_failure is
+$$A repair was no failure after all: what it said about stops is no longer said, unless another repair says the same, or a person did. A stop that only
+this repair knew of holds only where the machine itself says that it stood.$$;
 
 create function private.plan_for_repair(p_repair public.repairs)
 returns void language plpgsql set search_path = '' as $$
@@ -1524,20 +1599,18 @@ begin
       perform private.plan_for_repair(new);
     end if;
   elsif new.is_open and new.is_down and new.status <> 'verified' and (tg_op = 'INSERT' or not old.is_down or not old.is_open) then
-    perform private.stop_for_repair(new, case when tg_op = 'UPDATE' and not old.is_open then new.status_since else new.occurred_at end);
-  elsif tg_op = 'UPDATE' and old.is_open and not new.is_open then
-    if new.status <> 'closed' or new.runs_again is not false then
-      perform private.end_stops_of(new, coalesce(new.closed_at, new.status_since), new.status <> 'closed');
-    end if;
-    if new.status in ('rejected', 'duplicate', 'cancelled') then   -- it was no failure after all
-      update public.stops s set is_failure = false from public.stop_repairs l where l.stop_id = s.id and l.repair_id = new.id and l.is_opener and s.source = 'repair';
-    end if;
+    perform private.stop_for_repair(new, case when tg_op = 'INSERT' then new.occurred_at when not old.is_open then new.status_since
+      when new.reports > old.reports then now() else new.occurred_at end);   -- a later report made it worse: from then on
+  elsif tg_op = 'UPDATE' and old.is_failure and not new.is_failure then
+    perform private.forget_failure(new);
+  elsif tg_op = 'UPDATE' and old.is_open and new.status = 'closed' and new.is_down and new.runs_again is not false then
+    perform private.end_stops_of(new, new.closed_at, false);
   end if;
   return null;
 end $$;
 comment on function private.tg_repairs__stops is
-$$A repair that keeps a machine down opens a stop or joins those that are there; closing it ends the stop unless the machine still stands. Work by plan
-is a planned stop while it is done.$$;
+$$A repair that keeps a machine down opens a stop or joins those that are there; closing it ends the stop unless the machine still stands, and when it was
+no failure after all, what it said is taken back. Work by plan is a planned stop while it is done.$$;
 create trigger _500_stops after insert or update on public.repairs for each row execute function private.tg_repairs__stops();
 
 -- sql/M14_kpi/api_ingest.sql
@@ -1801,6 +1874,24 @@ begin
   end if;
 end $$;
 
+create function private.say_why(p_command private.stop_command, p_old public.stops, p_new public.stops, p_comment text, p_is_seen boolean)
+returns public.stop_change language plpgsql set search_path = '' as $$
+begin
+  if not p_is_seen and (p_old.reason is not null and p_new.reason is distinct from p_old.reason or p_comment <> p_old.comment) then
+    perform private.fail(409, 'stop.changed', 'Somebody has said already why it stood. Look again.',
+      jsonb_build_object('stop', p_old.id, 'actual', p_old.version, 'reason', p_old.reason, 'comment', p_old.comment));
+  elsif (p_old.reason, p_old.time_class, p_old.reason_repair_id) is not distinct from (p_new.reason, p_new.time_class, p_new.reason_repair_id)
+      and (p_comment is null or p_comment is not distinct from p_old.comment) then
+    return private.finish_stop(p_command, p_old.id, null);
+  end if;
+  p_new.comment := coalesce(p_comment, p_old.comment);
+  perform private.keep_reason(p_new);
+  return private.finish_stop(p_command, p_old.id, 'stop.classified', jsonb_strip_nulls(jsonb_build_object('before', p_old.reason)));
+end $$;
+comment on function private.say_why is
+$$What a person says about a stop: its reason as in p_new, and a comment. Who has not seen what was said before (p_is_seen false) adds to it, and changes
+nothing of it. Errors: stop.changed (409).$$;
+
 create function public.start_stop(
   p_machine text, p_reason text default null, p_at timestamptz default null, p_ended_at timestamptz default null, p_comment text default null,
   p_request_id uuid default null)
@@ -1817,22 +1908,22 @@ begin
   perform private.check_stop_times(coalesce(p_at, now()), p_ended_at);
   select s.* into v_stop from public.stops s where s.machine = p_machine and upper_inf(s.during) and lower(s.during) <= coalesce(p_at, now());
   if v_stop.id is not null and p_ended_at is null then   -- it stands already
-    return private.finish_stop(v_command, v_stop.id, null);
+    return private.say_why(v_command, v_stop, private.with_reason_given(v_stop, p_reason, v_command.actor), p_comment, false);
   end if;
   v_stop := null;
   v_stop.machine := p_machine; v_stop.site := (v_command.machine).site; v_stop.source := 'person'; v_stop.comment := p_comment;
   v_stop.during := tstzrange(coalesce(p_at, now()), p_ended_at);
   v_stop.started_by := nullif(v_command.actor, '00000000-0000-0000-0000-000000000000');
   v_stop.ended_by := case when p_ended_at is not null then v_stop.started_by end;
-  v_stop := private.insert_stop(private.with_reason(v_stop, p_reason, v_command.actor));
+  v_stop := private.insert_stop(private.with_reason_given(v_stop, p_reason, v_command.actor));
   return private.finish_stop(v_command, v_stop.id, 'stop.started');
 end $$;
 comment on function public.start_stop is
 $$A machine stands, now or since p_at; with p_ended_at for a stop that is over. It holds whatever the machine itself says. p_reason a code of
-stop_reasons, or later by classify_stop.
-Permission: stops.report at the site of the machine.
-Errors: machine.unknown (404), stop.unknown_reason (404), stop.overlap (409) with the stop that is in the way, stop.ends_before (422), machine.time (422), request.too_long (422), request.reused (422).
-Idempotency: by p_request_id; while a stop is open, starting it again answers changed = false.
+stop_reasons, or later by classify_stop. While a stop is open, starting it again says why it stands, where nobody has said so yet.
+Permission: stops.report at the site of the machine; of who may not plan stops a planned reason is a request.
+Errors: machine.unknown (404), stop.unknown_reason (404), stop.overlap (409) with the stop that is in the way, stop.changed (409) when an open stop has another reason or comment, stop.ends_before (422), machine.time (422), request.too_long (422), request.reused (422).
+Idempotency: by p_request_id; while a stop is open, the same again answers changed = false.
 Locks: the machine.$$;
 
 create function public.end_stop(p_machine text default null, p_stop_id bigint default null, p_at timestamptz default null, p_request_id uuid default null)
@@ -1900,23 +1991,14 @@ begin
   end if;
   perform private.check_length('p_comment', p_comment, 2000);
   v_old := case when p_stop_id is null then private.shown_stop(v_command, coalesce(p_at, now())) else v_command.stop end;
-  v_new := private.with_reason(v_old, p_reason, v_command.actor);
-  if p_stop_id is null and v_old.reason <> v_new.reason and p_version is distinct from v_old.version then   -- another first tap was faster
-    perform private.fail(409, 'stop.changed', 'Somebody has said already why it stood. Look again.',
-      jsonb_build_object('stop', v_old.id, 'expected', p_version, 'actual', v_old.version, 'reason', v_old.reason));
-  end if;
-  if v_old.reason is not distinct from v_new.reason and (p_comment is null or p_comment is not distinct from v_old.comment) then
-    return private.finish_stop(v_command, v_old.id, null);
-  end if;
-  update public.stops s set reason = v_new.reason, time_class = v_new.time_class, is_failure = v_new.is_failure, classified_by = v_new.classified_by,
-      classified_at = v_new.classified_at, comment = coalesce(p_comment, s.comment) where s.id = v_old.id;
-  return private.finish_stop(v_command, v_old.id, 'stop.classified', jsonb_strip_nulls(jsonb_build_object('before', v_old.reason)));
+  v_new := case when p_reason is null then private.with_reason_of_repair(v_old) else private.with_reason_given(v_old, p_reason, v_command.actor) end;
+  return private.say_why(v_command, v_old, v_new, p_comment, p_stop_id is not null or p_version is not distinct from v_old.version);
 end $$;
 comment on function public.classify_stop is
 $$Say why a machine stood: p_stop_id, or the stop of p_machine at p_at (now). A stop that so far only its states show becomes a row. p_version: the
-version that was seen, so that nobody overwrites another one; without p_stop_id a reason that is there already is changed only with it. The class that
-the reason has now stays with the stop.
-Permission: stops.report at the site of the machine.
+version that was seen, so that nobody overwrites another one; without p_stop_id what was said already is changed only with it. p_reason null takes a
+reason away again: a repair that knows of the stop then says why, else nobody. The class that the reason has now stays with the stop.
+Permission: stops.report at the site of the machine; of who may not plan stops a planned reason is a request.
 Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; the same reason again answers changed = false.
 Locks: the machine, then the stop.$$;
@@ -1945,13 +2027,13 @@ begin
   end if;
   update public.stops s set during = tstzrange(lower(s.during), p_at) where s.id = v_old.id;
   v_new := v_old; v_new.during := tstzrange(p_at, upper(v_old.during)); v_new.split_of := v_old.id;
-  v_new := private.insert_stop(private.with_reason(v_new, p_reason, v_command.actor));
+  v_new := private.insert_stop(private.with_reason_given(v_new, p_reason, v_command.actor));
   insert into public.stop_repairs (stop_id, repair_id, is_opener) select v_new.id, l.repair_id, l.is_opener from public.stop_repairs l where l.stop_id = v_old.id;
   return private.finish_stop(v_command, v_new.id, 'stop.split', jsonb_build_object('split_of', v_old.id));
 end $$;
 comment on function public.split_stop is
 $$One stop was two: from p_at on it is another one, with p_reason (else the same reason). Both keep their repairs. Answers the second one.
-Permission: stops.report at the site of the machine.
+Permission: stops.report at the site of the machine; of who may not plan stops a planned reason is a request.
 Errors: machine.unknown (404), stop.unknown (404), stop.unknown_reason (404), stop.none_then (409), stop.changed (409), stop.split_outside (422), machine.time (422), request.reused (422).
 Idempotency: by p_request_id; a stop that is cut there already, named by either half, answers changed = false.
 Locks: the machine, then the stop.$$;
@@ -2102,6 +2184,9 @@ begin
     return jsonb_populate_record(null::public.planned_stops, v_answer);
   elsif v_stop.id is null then
     perform private.fail(404, 'stop.unknown', 'There is no such planned stop.', jsonb_build_object('id', p_id));
+  elsif v_stop.shift_id is not null then
+    perform private.fail(409, 'stop.needs_overtime', 'Working through a break is overtime. Ask for overtime, then somebody approves it.',
+      jsonb_build_object('id', p_id, 'from', lower(v_stop.during), 'to', upper(v_stop.during)));
   end if;
   perform private.lock_machine(v_stop.machine);
   update public.planned_stops p set is_active = false where p.id = p_id and p.is_active returning p.* into v_stop;
@@ -2114,9 +2199,9 @@ begin
   return v_stop;
 end $$;
 comment on function public.cancel_planned_stop is
-$$A planned stop, also a break, does not take place.
+$$A planned stop does not take place. The break of a shift stays: who works through it asks for overtime.
 Permission: kpi.plan at the site of the machine.
-Errors: stop.unknown (404), request.reused (422).
+Errors: stop.unknown (404), stop.needs_overtime (409), request.reused (422).
 Idempotency: by p_request_id; cancelled again it stays as it is.
 Locks: the machine.$$;
 
@@ -2137,6 +2222,7 @@ declare
     p_needs_repair, p_e10_state, p_position, p_is_active));
   v_reason public.stop_reasons;
 begin
+  perform private.authorize('kpi.plan', null, si.code) from public.sites si order by si.code;   -- reasons are those of the whole plant
   if v_answer is not null then
     return jsonb_populate_record(null::public.stop_reasons, v_answer);
   end if;
@@ -2158,8 +2244,8 @@ begin
 end $$;
 comment on function public.save_stop_reason is
 $$A reason for stops, added or changed (null: as it is). Stops that have it already keep the class it had.
-Permission: kpi.plan.
-Errors: stop.reason_needed (409) for breakdown out of use, request.reused (422); constraints by name (stop_reasons_time_class_fkey …).
+Permission: kpi.plan at every site, as reasons are those of the whole plant.
+Errors: auth.other_site (403), stop.reason_needed (409) for breakdown out of use, request.reused (422); constraints by name (stop_reasons_time_class_fkey …).
 Idempotency: by p_request_id; the same values again change nothing but the version.
 Locks: the reason.$$;
 
@@ -2245,12 +2331,14 @@ create type private.scope as (machine text, line text, work_centre text, from_at
 
 create function private.scope_of(p_machine text, p_line text, p_work_centre text, p_site text, p_from timestamptz, p_to timestamptz)
 returns setof private.scope language plpgsql stable set search_path = '' as $$
+declare
+  v_sites text[] := private.caller_sites(p_site);
 begin
   return query
     with v as (
       select ve.*, lead(ve.valid_from, 1, 'infinity') over (partition by ve.machine order by ve.valid_from) as until
         from public.machine_versions ve join public.machines m on m.code = ve.machine
-       where (p_machine is null or ve.machine = p_machine) and (p_site is null or m.site = p_site)
+       where (p_machine is null or ve.machine = p_machine) and m.site = any (v_sites)
     )
     select v.machine, v.line, v.work_centre, greatest(v.valid_from, p_from), least(v.until, p_to) from v
      where v.valid_from < p_to and v.until > p_from and (p_line is null or v.line = p_line) and (p_work_centre is null or v.work_centre = p_work_centre)
@@ -2667,10 +2755,12 @@ create function public.get_andon(p_site text default null, p_line text default n
 returns setof public.andon_row language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare
   v_site text;
+  v_sites text[];
 begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, null, p_site);
   perform private.authorize('kpi.read', null, v_site);
+  v_sites := private.caller_sites(v_site);
   return query
     select m.code, m.name, m.line, m.work_centre, case when p.id is not null and n.state not in ('running', 'setup') and (n.stop).id is null then 'planned' else n.state end,
         n.since, st.full_name, coalesce((n.stop).reason, p.time_class), coalesce(r.title, t.title), (n.stop).id, (n.stop).version,
@@ -2686,7 +2776,7 @@ begin
       left join public.staff_shared an on an.user_id = c.answered_by
       left join public.stop_reasons r on r.code = (n.stop).reason
       left join public.time_classes t on t.code = p.time_class
-     where m.is_active and (v_site is null or m.site = v_site) and (p_line is null or m.line = p_line) and (p_machine is null or m.code = p_machine)
+     where m.is_active and m.site = any (v_sites) and (p_line is null or m.line = p_line) and (p_machine is null or m.code = p_machine)
      order by m.line nulls last, m.code;
 end $$;
 comment on function public.get_andon is
@@ -2845,6 +2935,7 @@ create function public.get_stops(
 returns setof public.stop_row language plpgsql stable security definer set search_path = '' as $$
 declare
   v_site text;
+  v_may_plan boolean := private.may('kpi.plan');
   v_range tstzrange;
 begin
   perform private.authorize('kpi.read');
@@ -2867,11 +2958,13 @@ begin
      cross join lateral private.whole_stop(m.machine, s, t.stop_from, t.stop_to, tstzrange(m.from_at, m.to_at)) w
       left join public.stop_reasons r on r.code = t.reason
       left join public.time_classes c on c.code = t.time_class
-     where not p_only_unclassified or t.reason is null and t.kind = 'stop'
+     where not p_only_unclassified or t.reason is null and t.kind = 'stop' or v_may_plan and t.time_class = 'unclassified'
+         and exists (select from public.time_classes x where x.code = r.time_class and x.is_planned)
      order by w.starts_at desc nulls last, m.machine limit least(greatest(coalesce(p_limit, 200), 1), 1000);
 end $$;
 comment on function public.get_stops is
-$$Stops of a machine or a site, the latest first, also those that nobody has classified yet (p_only_unclassified: only those). At most 31 days.
+$$Stops of a machine or a site, the latest first, also those that nobody has classified yet (p_only_unclassified: only those,
+and for who may plan stops those with a planned reason that nobody has confirmed). At most 31 days.
 Permission: kpi.read at the site.
 Errors: machine.unknown (404), kpi.range (422), auth.other_site (403).
 Idempotency: a read.
@@ -3039,7 +3132,7 @@ begin
        select distinct i.shift, i.shift_date, greatest(lower(i.during), lower(v_range)) as starts_at, least(upper(i.during), upper(v_range), now()) as ends_at
          from public.shift_instances i where i.work_centre = w.code and i.during && v_range and lower(i.during) < now()) s
      cross join lateral (select private.occupied_seconds(w, s.starts_at, s.ends_at) as held) o
-     where (v_site is null or w.site = v_site) and (p_work_centre is null or w.code = p_work_centre) and s.ends_at > s.starts_at
+     where w.site = any (private.caller_sites(v_site)) and (p_work_centre is null or w.code = p_work_centre) and s.ends_at > s.starts_at
      order by s.starts_at, w.code limit 1000;
 end $$;
 comment on function public.get_table_utilization is
@@ -3438,13 +3531,17 @@ begin
   select i.* into v_shift from public.shift_instances i
    where i.work_centre = p_work_centre and not i.is_overtime and lower(i.during) <= now() and (p_shift_date is null or i.shift_date = p_shift_date)
      and (p_shift is null or i.shift = p_shift)
-   order by lower(i.during) desc limit 1;
+   order by abs(extract(epoch from upper(i.during) - now())), lower(i.during) limit 1;
   if v_shift.id is null then
     perform private.fail(404, 'calendar.no_shift', 'There is no such shift of this work centre that has begun.',
       jsonb_build_object('work_centre', p_work_centre, 'day', p_shift_date, 'shift', p_shift));
   end if;
   return v_shift;
 end $$;
+
+comment on function private.shift_of_centre is
+$$The shift named, else the one that ends around now: after the change it is still the one before, not the one that has just begun. Errors:
+calendar.no_shift (404).$$;
 
 create function public.shift_handover(
   p_work_centre text, p_notes text default null, p_shift_date date default null, p_shift text default null, p_request_id uuid default null)
@@ -3477,7 +3574,7 @@ begin
 end $$;
 comment on function public.shift_handover is
 $$Sign what the shift leaves behind: figures, states, losses and open repairs of the machines of a work centre as they are now, with notes. The shift
-named, else the one that is on or was last. Signed once; it is not changed afterwards.
+named, else the one whose end is nearest to now. Signed once; it is not changed afterwards.
 Permission: shifts.handover at the site of the work centre.
 Errors: work_centre.unknown (404), calendar.no_shift (404), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a shift that was handed over answers changed = false.
@@ -3575,7 +3672,8 @@ create view public.downtimes with (security_invoker = true) as
 select s.id, s.machine, m.line, s.site, s.reason, r.title as reason_title, lower(s.during) as started_at, upper(s.during) as ended_at,
        extract(epoch from coalesce(upper(s.during), now()) - lower(s.during)) as duration_s, s.comment,
        array(select l.repair_id from public.stop_repairs l where l.stop_id = s.id order by l.repair_id) as repair_ids, s.version
-  from public.stops s join public.machines m on m.code = s.machine left join public.stop_reasons r on r.code = s.reason;
+  from public.stops s join public.machines m on m.code = s.machine left join public.stop_reasons r on r.code = s.reason
+ where s.source <> 'signal' or s.reason is not null;
 comment on view public.downtimes is
 $$The register of downtimes: stops that a person or a repair opened, or that somebody gave a reason. ended_at null: it lasts; duration_s in seconds, so far.$$;
 
@@ -3673,23 +3771,48 @@ alter table public.shift_handovers enable row level security;
 alter table private.shift_days enable row level security;
 alter table private.andon_calls enable row level security;
 
-create policy select_active on public.shift_patterns for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.calendar_exceptions for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.shift_instances for select to authenticated using ((select private.may('kpi.read')));
+create function private.readable_work_centres(p_permission text)
+returns setof text language plpgsql stable security definer set search_path = '' as $$
+begin
+  return query select w.code from public.work_centres w where w.site = any (private.readable_sites(p_permission));
+end $$;
+comment on function private.readable_work_centres is
+  'For policies, of rows that name their work centre: those of the sites where an active caller works and has this permission.';
+grant execute on function private.readable_work_centres to authenticated;
+
+-- Rows of a site, for who works there; rows of a machine, for whoever sees the machine. Classes of time and reasons are those of the whole plant.
+create policy select_site on public.shift_patterns for select to authenticated
+  using (work_centre in (select private.readable_work_centres('kpi.read')));
+create policy select_site on public.calendar_exceptions for select to authenticated
+  using ((select private.readable_sites('kpi.read')) @> array[site]);
+create policy select_site on public.shift_instances for select to authenticated
+  using ((select private.readable_sites('kpi.read')) @> array[site]);
 create policy select_active on public.time_classes for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.time_class_policies for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.planned_stops for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.overtime_windows for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.machine_state_events for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.quarantined_events for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.ideal_cycles for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.count_events for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.count_minute for select to authenticated using ((select private.may('kpi.read')));
+create policy select_site on public.time_class_policies for select to authenticated
+  using ((select private.readable_sites('kpi.read')) @> array[site]);
+create policy select_site on public.planned_stops for select to authenticated
+  using ((select private.readable_sites('kpi.read')) @> array[site]);
+create policy select_site on public.overtime_windows for select to authenticated
+  using (machine in (select private.readable_machines('kpi.read')));
+create policy select_site on public.machine_state_events for select to authenticated
+  using (machine in (select private.readable_machines('kpi.read')));
+create policy select_site on public.quarantined_events for select to authenticated
+  using ((select private.readable_sites('kpi.read')) @> array[site]);
+create policy select_site on public.ideal_cycles for select to authenticated
+  using (machine in (select private.readable_machines('kpi.read')));
+create policy select_site on public.count_events for select to authenticated
+  using (machine in (select private.readable_machines('kpi.read')));
+create policy select_site on public.count_minute for select to authenticated
+  using (machine in (select private.readable_machines('kpi.read')));
 create policy select_active on public.stop_reasons for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.stops for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.stop_repairs for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.oee_shifts for select to authenticated using ((select private.may('kpi.read')));
-create policy select_active on public.shift_handovers for select to authenticated using ((select private.may('kpi.read')));
+create policy select_site on public.stops for select to authenticated
+  using ((select private.readable_sites('kpi.read')) @> array[site]);
+create policy select_site on public.stop_repairs for select to authenticated
+  using (exists (select from public.stops s where s.id = stop_id));
+create policy select_site on public.oee_shifts for select to authenticated
+  using (machine in (select private.readable_machines('kpi.read')));
+create policy select_site on public.shift_handovers for select to authenticated
+  using ((select private.readable_sites('kpi.read')) @> array[site]);
 
 grant select on public.shift_patterns, public.calendar_exceptions, public.shift_instances, public.time_classes, public.time_class_policies,
   public.planned_stops, public.overtime_windows, public.machine_state_events, public.quarantined_events, public.ideal_cycles, public.count_events, public.count_minute,

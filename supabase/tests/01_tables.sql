@@ -17,7 +17,7 @@ select tables_are('public', array[
   'process_steps', 'work_centres', 'routings', 'routing_steps', 'production_order_progress', 'production_order_steps', 'piece_counts', 'piece_counters', 'production_order_refs',
   'quality_reasons', 'quality_records', 'production_discrepancies', 'approvals', 'replenishments', 'replenishment_links',
   'lines', 'machines', 'machine_versions', 'machine_counters', 'machine_symptoms', 'maintenance_plans', 'maintenance_plan_items', 'repairs',
-  'repair_statuses', 'repair_checks', 'repair_attachments',
+  'repair_reports', 'repair_statuses', 'repair_checks', 'repair_attachments',
   'shift_patterns', 'calendar_exceptions', 'shift_instances', 'time_classes', 'time_class_policies', 'planned_stops', 'overtime_windows', 'machine_state_events', 'quarantined_events',
   'ideal_cycles', 'count_events', 'count_minute', 'stop_reasons', 'stops', 'stop_repairs', 'oee_shifts', 'shift_handovers',
   'stage_transitions', 'stations',

@@ -125,9 +125,13 @@ def test_a_repair_from_report_to_close(people: dict[str, httpx.Client], line: st
         query = f"mutation($i: {kind}!) {{ {field}(input: $i) {{ changed repair {{ status }} }} }}"
         change = data(technician, query, i={"id": number} | more)
         assert change == {"changed": True, "repair": {"status": status}}, field
-    query = "query($id: Int!) { repair(id: $id) { cost cause closedAt isOpen version } }"
+    query = """query($id: Int!) { repair(id: $id) { cost cause closedAt isOpen version
+      startedAt startDatetime endDatetime reported { source isDown description } } }"""
     now = data(technician, query, id=number)
     assert (now["cost"], now["cause"], now["isOpen"]) == (12.5, "Wear", False)
+    assert now["startDatetime"] == now["startedAt"] is not None
+    assert now["endDatetime"] is None, "it was reopened"
+    assert now["reported"] == [{"source": "staff", "isDown": True, "description": None}]
 
 
 def test_a_mutation_may_be_repeated(people: dict[str, httpx.Client], line: str) -> None:
@@ -321,6 +325,22 @@ def test_a_subscription_tells_of_repairs_of_a_machine(
         told = (event["data"]["repairChanges"] for event in events(answer))
         assert answer.status_code == 200
         report(people, f"{line}-2")
+        number = report(people, f"{line}-1")["id"]
+        assert next(told)["id"] == number
+
+
+def test_a_subscription_goes_on_after_a_repair_that_it_may_not_see(
+    stack: Stack, people: dict[str, httpx.Client], line: str
+) -> None:
+    body = {"query": "subscription { repairChanges { id } }"}
+    with people["admin"].stream(
+        "POST", "/graphql", json=body, headers={"accept": "text/event-stream"}, timeout=60
+    ) as answer:
+        told = (event["data"]["repairChanges"] for event in _events(answer))
+        first = report(people, f"{line}-2")["id"]
+        assert next(told)["id"] == first, "it listens"
+        with stack.connect() as db:
+            db.execute("select private.emit('repair', '999999999', 'repair.closed', null)")
         number = report(people, f"{line}-1")["id"]
         assert next(told)["id"] == number
 

@@ -8,7 +8,7 @@ export let operator: Person;
 export let technician: Person;
 export let supervisor: Person;
 export const CENTRE = `HALL-${RUN}`;
-/** A reason of this run, offered first; its time leaves the plan. */
+/** A reason of this run, offered first; its time leaves the plan, as this plant counts it. */
 export const REASON = { code: `trial-${RUN.toLowerCase()}`, title: `Trial ${RUN}` };
 
 const ZONE = "Australia/Sydney";
@@ -35,14 +35,18 @@ export async function begin(): Promise<void> {
     p_code: REASON.code,
     p_title: REASON.title,
     p_parent: "unplanned",
-    p_time_class: "no_order",
+    p_time_class: "utilities",
     p_position: 1,
   });
+  const policy = { p_time_class: "utilities", p_policy: "excluded", p_site: "main", p_valid_from: ago(300) };
+  await ask(planner, "set_time_policy", policy);
   await planner.context.close();
 }
 
 export async function end(): Promise<void> {
   await ask(supervisor, "save_stop_reason", { p_code: REASON.code, p_is_active: false });
+  const policy = { p_time_class: "utilities", p_policy: "loss_availability", p_site: "main" };
+  await ask(supervisor, "set_time_policy", policy);
   await browser.close();
 }
 

@@ -141,7 +141,7 @@ test("an operator classifies a stop in one tap, and the OEE on another screen ch
   await page.getByRole("dialog").getByRole("button", { name: "Jam" }).click();
   await says(page, "Jam");
   await page.getByText("The feeder").waitFor();
-  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByRole("button", { name: "Undo" }).last().click();
   await says(page, "Undone.");
   await page.getByRole("list", { name: "Stops with a reason" }).getByText(REASON.title).waitFor();
 }, 120_000);

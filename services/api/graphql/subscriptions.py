@@ -9,7 +9,7 @@ from typing import Any, cast
 import strawberry
 from strawberry.types import Info
 
-from services.api.graphql.backend import Backend
+from services.api.graphql.backend import Backend, Refusal
 from services.api.graphql.types import Downtime, F, Machine, Repair, backend
 
 _EVERY_S = 1.0
@@ -71,7 +71,13 @@ class Subscription:
         db = backend(info)
         async for batch in _events(db, ["repair"]):
             for number in dict.fromkeys(int(event["stream_id"]) for event in batch):
-                row = await db.call("get_repair", id=number)
+                try:
+                    row = await db.call("get_repair", id=number)
+                except Refusal as refused:
+                    # Of a site where the caller does not work, or gone since.
+                    if (refused.extensions or {}).get("status") not in (403, 404):
+                        raise
+                    continue
                 if machine in (None, row["repair"]["machine"]):
                     yield Repair.of(row)
 

@@ -61,6 +61,15 @@ class RepairStep:
     minutes: float | None
 
 
+@strawberry.type(description="What somebody said who reported it; `isDown`: it cannot run.")
+class RepairReport:
+    at: str
+    by: str | None
+    source: str
+    is_down: bool
+    description: str | None
+
+
 @strawberry.type(description="A spare part that a repair took from stock.")
 class RepairPart:
     sku: str
@@ -145,6 +154,18 @@ class Repair:
     @field("Every status it took.")
     async def history(self, info: Info[Any, Any]) -> list[RepairStep]:
         return [from_row(RepairStep, row) for row in await self._part(info, "history")]
+
+    @field("Every report of it, in its own words.")
+    async def reported(self, info: Info[Any, Any]) -> list[RepairReport]:
+        return [from_row(RepairReport, row) for row in await self._part(info, "reported")]
+
+    @field("When work on it began.")
+    def start_datetime(self) -> datetime | None:
+        return self.started_at
+
+    @field("When work on it ended, for the last time.")
+    def end_datetime(self) -> datetime | None:
+        return self.repaired_at
 
     @field("Parts it took from stock.")
     async def parts(self, info: Info[Any, Any]) -> list[RepairPart]:

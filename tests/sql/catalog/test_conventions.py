@@ -115,9 +115,11 @@ def test_private_functions_are_granted_only_to_policies(db: psycopg.Connection) 
         "may_listen",
         "may_read_photo",
         "may_upload_photo",
+        "readable_machines",
         "readable_printers",
         "readable_sites",
         "readable_stores",
+        "readable_work_centres",
         "reads_every_store",
     )
     to_anon = [("may_attach", "anon")]  # uploads by the QR code of a machine

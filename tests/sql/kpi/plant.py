@@ -94,13 +94,19 @@ def state(db: psycopg.Connection, name: str, when: datetime, code: str = "m1", *
     )
 
 
+def who_may_say(reason: str | None) -> str:
+    """A planned reason takes time out of the plan: an operator may not."""
+    return "supervisor" if reason in ("meeting", "planned-maintenance", "no-order") else "operator"
+
+
 def stop(
     db: psycopg.Connection, begin: datetime, end: datetime | None = None, reason: str | None = None,
     code: str = "m1",
 ) -> Any:  # fmt: skip
     return call(
-        db, "operator", "start_stop", p_machine=code, p_reason=reason, p_at=begin, p_ended_at=end
-    )["stop"]
+        db, who_may_say(reason), "start_stop", p_machine=code, p_reason=reason, p_at=begin,
+        p_ended_at=end,
+    )["stop"]  # fmt: skip
 
 
 def plan(

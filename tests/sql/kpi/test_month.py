@@ -91,7 +91,7 @@ def _tell_people(db: psycopg.Connection, story: Story, row: Row) -> None:
         second = timedelta(seconds=1)
         then = row.begins + second if row.source == "signal" else row.ends - second
         named: dict[str, Any] = {"p_reason": row.reason, "p_machine": story.code, "p_at": then}
-        call(db, "operator", "classify_stop", **named)
+        call(db, plant.who_may_say(row.reason), "classify_stop", **named)
 
 
 def _repair(db: psycopg.Connection, code: str, row: Row) -> None:

@@ -209,6 +209,7 @@ READERS: dict[str, Readers] = {
     "public.maintenance_plans": STOCK,
     "public.maintenance_plan_items": STOCK,
     "public.repairs": STOCK,
+    "public.repair_reports": STOCK,
     "public.repair_statuses": STOCK,
     "public.repair_checks": STOCK,
     "public.repair_attachments": STOCK,

@@ -1727,6 +1727,8 @@ export type Database = {
           is_down: boolean;
           lead: number;
           machine: string;
+          skipped_at: string | null;
+          skipped_count: number | null;
           title: string;
           updated_at: string;
           version: number;
@@ -1747,6 +1749,8 @@ export type Database = {
           is_down?: boolean;
           lead?: number;
           machine: string;
+          skipped_at?: string | null;
+          skipped_count?: number | null;
           title: string;
           updated_at?: string;
           version?: number;
@@ -1766,6 +1770,8 @@ export type Database = {
           is_down?: boolean;
           lead?: number;
           machine?: string;
+          skipped_at?: string | null;
+          skipped_count?: number | null;
           title?: string;
           updated_at?: string;
           version?: number;
@@ -4368,6 +4374,48 @@ export type Database = {
           },
         ];
       };
+      repair_reports: {
+        Row: {
+          at: string;
+          description: string | null;
+          id: number;
+          is_down: boolean;
+          repair_id: number;
+          reported_by: string | null;
+          reporter: string | null;
+          source: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          at?: string;
+          description?: string | null;
+          id?: never;
+          is_down: boolean;
+          repair_id: number;
+          reported_by?: string | null;
+          reporter?: string | null;
+          source: string;
+        };
+        Update: {
+          at?: string;
+          description?: string | null;
+          id?: never;
+          is_down?: boolean;
+          repair_id?: number;
+          reported_by?: string | null;
+          reporter?: string | null;
+          source?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "repair_reports_repair_id_fkey";
+            columns: ["repair_id"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       repair_statuses: {
         Row: {
           actor_id: string | null;
@@ -5664,6 +5712,7 @@ export type Database = {
           is_failure: boolean;
           machine: string;
           reason: string | null;
+          reason_repair_id: number | null;
           site: string;
           source: string;
           split_of: number | null;
@@ -5686,6 +5735,7 @@ export type Database = {
           is_failure?: boolean;
           machine: string;
           reason?: string | null;
+          reason_repair_id?: number | null;
           site: string;
           source: string;
           split_of?: number | null;
@@ -5707,6 +5757,7 @@ export type Database = {
           is_failure?: boolean;
           machine?: string;
           reason?: string | null;
+          reason_repair_id?: number | null;
           site?: string;
           source?: string;
           split_of?: number | null;
@@ -5736,6 +5787,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "stop_reasons";
             referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "stops_reason_repair_id_fkey";
+            columns: ["reason_repair_id"];
+            isOneToOne: false;
+            referencedRelation: "repairs";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "stops_site_fkey";
@@ -12547,6 +12605,8 @@ export type Database = {
         reported_by: string | null;
         reaction_min: number | null;
         downtime_h: number | null;
+        start_datetime: string | null;
+        end_datetime: string | null;
       };
       replay_result: {
         inbox_id: number | null;

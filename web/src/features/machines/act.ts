@@ -17,7 +17,7 @@ export function order<T, N extends RpcName = RpcName>(
   return give<T, N>(name, given, { streams: STREAMS, ...(said && { said }), ...(next && { next }) });
 }
 
-/** Says why a machine stood; the reason that it had before can be given back. */
+/** Says why a machine stood; it can be taken back, to the reason that it had before or to none. */
 export function classify(stop: StopRow, reason: { code: string; title: string }, comment?: string | null) {
   const before = stop.reason;
   return order<StopChange>(
@@ -32,7 +32,7 @@ export function classify(stop: StopRow, reason: { code: string; title: string },
     } as never,
     () => `${stop.machine}: ${reason.title}`,
     ({ stop: now }) =>
-      before === null || before === reason.code
+      before === reason.code
         ? undefined
         : {
             label: i18n._(msg`Undo`),
