@@ -75,7 +75,7 @@ create table public.routing_steps (
   step text not null,
   work_centre text,
   setup_min numeric(10, 2) not null default 0 constraint routing_steps_setup_min_check check (setup_min >= 0 and setup_min < 100000),
-  run_min numeric(10, 4) not null default 0 constraint routing_steps_run_min_check check (run_min >= 0 and run_min < 100000),
+  run_min numeric not null default 0 constraint routing_steps_run_min_check check (run_min >= 0 and run_min < 100000),
   materials text[] not null default '{}',
   instructions text constraint routing_steps_instructions_check check (length(instructions) <= 4000),
   constraint routing_steps_pkey primary key (routing_id, sequence),
@@ -130,7 +130,7 @@ create table public.production_order_steps (
   needs_complete_sets boolean not null,
   materials jsonb not null default '[]',
   setup_min numeric(10, 2) not null,
-  run_min numeric(10, 4) not null,
+  run_min numeric not null,
   instructions text,
   status text not null default 'NOT_STARTED' constraint production_order_steps_status_check
     check (status in ('NOT_STARTED', 'IN_PROGRESS', 'PAUSED', 'COMPLETED')),

@@ -131,7 +131,9 @@ begin
   v.oee := case when v_known then private.ratio(p_inputs.ideal_good_s, p_inputs.planned_s) end;
   v.ooe := case when v_known then private.ratio(p_inputs.ideal_good_s, p_inputs.scheduled_s) end;
   v.teep := case when v_known then private.ratio(p_inputs.ideal_good_s, p_inputs.window_s) end;
-  v.nee := case when v_known then private.ratio((p_inputs.run_s + p_inputs.setup_s) * p_inputs.ideal_good_s, p_inputs.run_s * p_inputs.planned_s) end;
+  -- Without a good piece both are 0, also when it never ran: nee is null only where oee is, or where pieces came without any run time.
+  v.nee := case when v_known and p_inputs.ideal_good_s = 0 then v.oee
+    when v_known then private.ratio((p_inputs.run_s + p_inputs.setup_s) * p_inputs.ideal_good_s, p_inputs.run_s * p_inputs.planned_s) end;
   v.loading := private.ratio(p_inputs.scheduled_s, p_inputs.window_s);
   v.utilisation := private.ratio(p_inputs.planned_s, p_inputs.window_s);
   v.utilization_efficiency := private.ratio(p_inputs.run_s, p_inputs.run_s + p_inputs.setup_s + p_inputs.delay_s);

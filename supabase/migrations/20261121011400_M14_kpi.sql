@@ -216,7 +216,7 @@ create table public.ideal_cycles (
   id bigint generated always as identity,
   machine text not null,
   sku text,
-  ideal_s numeric(12, 4) not null constraint ideal_cycles_ideal_s_check check (ideal_s > 0 and ideal_s < 1000000),
+  ideal_s numeric not null constraint ideal_cycles_ideal_s_check check (ideal_s > 0 and ideal_s < 1000000),
   set_by uuid,
   updated_at timestamptz not null default now(),
   constraint ideal_cycles_pkey primary key (id),
@@ -238,7 +238,7 @@ create table public.count_events (
   good numeric(14, 3) not null default 0,
   scrap numeric(14, 3) not null default 0,
   rework numeric(14, 3) not null default 0,
-  ideal_s numeric(12, 4) constraint count_events_ideal_s_check check (ideal_s > 0),
+  ideal_s numeric constraint count_events_ideal_s_check check (ideal_s > 0),
   reason text,
   reverses text,
   spread_from timestamptz,
@@ -268,7 +268,7 @@ create table public.count_minute (
   minute timestamptz not null,
   sku text,
   order_id bigint,
-  ideal_s numeric(12, 4),
+  ideal_s numeric constraint count_minute_ideal_s_check check (ideal_s > 0),
   good numeric(14, 3) not null,
   scrap numeric(14, 3) not null,
   rework numeric(14, 3) not null,
@@ -1020,7 +1020,9 @@ begin
   v.oee := case when v_known then private.ratio(p_inputs.ideal_good_s, p_inputs.planned_s) end;
   v.ooe := case when v_known then private.ratio(p_inputs.ideal_good_s, p_inputs.scheduled_s) end;
   v.teep := case when v_known then private.ratio(p_inputs.ideal_good_s, p_inputs.window_s) end;
-  v.nee := case when v_known then private.ratio((p_inputs.run_s + p_inputs.setup_s) * p_inputs.ideal_good_s, p_inputs.run_s * p_inputs.planned_s) end;
+  -- Without a good piece both are 0, also when it never ran: nee is null only where oee is, or where pieces came without any run time.
+  v.nee := case when v_known and p_inputs.ideal_good_s = 0 then v.oee
+    when v_known then private.ratio((p_inputs.run_s + p_inputs.setup_s) * p_inputs.ideal_good_s, p_inputs.run_s * p_inputs.planned_s) end;
   v.loading := private.ratio(p_inputs.scheduled_s, p_inputs.window_s);
   v.utilisation := private.ratio(p_inputs.planned_s, p_inputs.window_s);
   v.utilization_efficiency := private.ratio(p_inputs.run_s, p_inputs.run_s + p_inputs.setup_s + p_inputs.delay_s);

@@ -2,310 +2,301 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from itertools import accumulate, pairwise
+from datetime import date, datetime
 
 import psycopg
 
-from tests.sql.kpi import plant, reliability
-from tests.sql.kpi.examples import Case, Numbers
+from tests.sql.kpi import plant, reliability, timelines
+from tests.sql.kpi.examples import Case, look_up
+from tests.sql.kpi.layout import (
+    HOUR,
+    arrange,
+    book,
+    lay,
+    micro_stops,
+    named,
+    pieces_of,
+    policies_of,
+    schedule,
+    set_policies,
+)
+from tests.sql.kpi.plant import BASE, at
+from tests.sql.kpi.reading import Description, Numbers, Unread, describe
 from tests.support.rpc import call
 
-BASE = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday, midnight
-HOUR = 3600.0
+Build = Callable[[psycopg.Connection, Case], Numbers]
 
 
-def run(db: psycopg.Connection, case: Case) -> Numbers | None:
-    """What the RPCs say, by the names of the expected values; None: nothing builds it."""
-    for needs, build in BUILDERS:
-        if needs <= set(case.inputs):
-            return build(db, case.inputs)
+def run(db: psycopg.Connection, case: Case) -> Numbers:
+    """What the RPCs say. Unread: an input is not understood, not used or contradicts another."""
+    return next(build for says, build in BUILDERS if says(case.inputs))(db, case)
+
+
+def _printed(case: Case) -> float | None:
+    """The planned time that the source prints, in seconds."""
+    for name, value in case.expected.items():
+        marked = look_up(name, {"planned_s": 1.0}, case.inputs.get("unit", "min"))
+        if isinstance(marked, float) and isinstance(value, int | float):
+            return value / marked
     return None
 
 
-def _machine(db: psycopg.Connection, code: str = "m1") -> None:
-    """At work day and night, running since the day before, every stop longer than a micro-stop."""
-    plant.machine(db, code, micro_stop_s=0)
-    plant.around_the_clock(db, since=BASE.date())
-    plant.state(db, "running", BASE - timedelta(days=1), code)
+def _one_machine(db: psycopg.Connection, case: Case) -> Numbers:
+    """A shift, its breaks, stops and pieces; a part of calendar time if the source says so."""
+    d = describe(case.inputs)
+    return named(_build(db, d, _printed(case)))
 
 
-def _named(figures: Numbers) -> Numbers:
-    """The figures under the names that the cases use."""
-    planned, run_s = figures["planned_s"], figures["run_s"]
-    setup, delay = figures["setup_s"], figures["delay_s"]
-    return figures | {
-        "planned_production_time_min": planned / 60,
-        "planned_production_min": planned / 60,
-        "planned_production": planned,
-        "run_time_min": run_s / 60,
-        "run_min": run_s / 60,
-        "run_time_s": run_s,
-        "operating": run_s,
-        "window_min": figures["window_s"] / 60,
-        "downtime_min": figures["availability_loss_s"] / 60,
-        "total_count": figures["total"],
-        "good_count": figures["good"],
-        "bad_count": figures["scrap"],
-        "utilization": figures["utilisation"],
-        "availability_ours": figures["availability"],
-        "effectiveness": figures["performance"],
-        "quality_ratio": figures["quality_pieces"],
-        "AUPT": (run_s + setup) / 60,
-        "AUBT": (run_s + setup + delay) / 60,
-    }
+def _build(
+    db: psycopg.Connection, d: Description, printed: float | None, number: int = 0,
+    base: datetime | None = None,
+) -> Numbers:  # fmt: skip
+    code, centre = ("m1", "CNC-1") if number == 0 else (f"m1-{number}", f"CNC-1-{number}")
+    policies = policies_of(d, printed)
+    it = arrange(d, policies, printed)
+    base = base or plant.base(it.window)
+    schedule(db, it.length, code, centre, base, micro_stop_s=3600 if d.has("micro") else 0,
+             silence_s=1 if d.has("disconnected") else 300)  # fmt: skip
+    set_policies(db, policies)
+    begin = lay(db, it, base, code)
+    micro_stops(db, d, begin, code)
+    book(db, pieces_of(d, it.planned, it.run), at(base, it.length), code)
+    d.check_used()
+    return plant.figures(db, base, at(base, it.window), code=code)
 
 
-def _simple(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    """Planned time, stops, an ideal cycle and counts, however the source calls them."""
-    _machine(db)
-    rests = [60 * m for m in inputs.get("breaks_min") or inputs.get("planned_down_min") or []]
-    length = (
-        _first(inputs, shift_min=60, planned_min=60, total_s=1, theoretical_max_count=1)
-        or 100 * HOUR
-    )
-    planned = length - sum(rests)
-    down = _first(inputs, stop_time_min=60, unplanned_down_min=60)
-    ran = _first(inputs, run_min=60, run_s=1)
-    if ran is None:
-        ran = planned - down if down is not None else planned * inputs.get("availability", 1)
-    begin = BASE
-    for rest in rests:
-        plant.plan(db, begin, plant.at(begin, rest))
-        begin = plant.at(begin, rest)
-    if ran < planned:
-        plant.stop(db, begin, plant.at(begin, planned - ran), "breakdown")
-    cycle = _cycle(inputs)
-    total, good = _pieces(inputs, ran, planned, cycle)
-    if total:
-        plant.ideal(db, cycle)
-        when = plant.at(BASE, length - 60)
-        plant.count(db, {"at": when, "good": good, "scrap": round(total - good, 3)})
-    return _named(plant.figures(db, BASE, plant.at(BASE, length)))
+def _groups(db: psycopg.Connection, case: Case) -> Numbers:
+    """Several machines with a time each: sums, never the mean of percentages."""
+    key, rows = _rows(case.inputs)
+    d = describe(case.inputs, {key} if key else _zipped(case.inputs))
+    shares = []
+    base = plant.base(100 * 86400)
+    for number, row in enumerate(rows):
+        part = describe(row)
+        part.policies = {**d.policies, **part.policies}
+        shares.append(named(_build(db, part, None, number, base)))
+    longest = max(share["window_s"] for share in shares)
+    whole = named(plant.figures(db, base, at(base, longest), code=None, site="main"))
+    d.check_used()
+    return whole | _by(shares)
 
 
-def _first(inputs: Numbers, **factors: float) -> float | None:
-    return next((inputs[name] * f for name, f in factors.items() if name in inputs), None)
-
-
-def _cycle(inputs: Numbers) -> float:
-    rate = _first(inputs, ideal_rate_ppm=1, target_ppm=1)
-    return float(inputs.get("ideal_cycle_s") or (60 / rate if rate else 1))
-
-
-def _pieces(inputs: Numbers, ran: float, planned: float, cycle: float) -> tuple[float, float]:
-    """(total, good)"""
-    if "total_count" in inputs:
-        total = inputs["total_count"]
-        bad = _first(inputs, reject_count=1, defective=1, scrap=1) or 0
-        return total, inputs.get("good_count", total - bad)
-    if "good_count" in inputs:
-        return inputs["good_count"], inputs["good_count"]
-    if "oee" in inputs:
-        good = round(inputs["oee"] * planned / cycle, 3)
-        return good, good
-    total = round(inputs.get("performance", 0) * ran / cycle, 3)
-    return total, round(total * inputs.get("quality", 1), 3)
-
-
-def _calendar_hours(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    """So many scheduled hours of a week: whole days from Monday on, then the rest of one."""
-    plant.machine(db)
-    hours = inputs["scheduled_h"] if "scheduled_h" in inputs else inputs["planned_h"]
-    whole, rest = divmod(hours, 24)
-    shifts = [plant.shift("full", "00:00", "00:00", weekdays=list(range(1, int(whole) + 1)))]
-    if rest:
-        clock = f"{int(rest):02}:{round(rest % 1 * 60):02}"
-        shifts.append(plant.shift("part", "00:00", clock, weekdays=[int(whole) + 1]))
-    plant.pattern(db, *shifts, since=BASE.date())
-    plant.state(db, "running", BASE)
-    if "oee" in inputs:
-        plant.ideal(db, 1)
-        plant.count(
-            db, {"at": plant.at(BASE, HOUR), "good": round(inputs["oee"] * hours * HOUR, 3)}
-        )
-    return _named(plant.figures(db, BASE, plant.at(BASE, inputs["calendar_h"] * HOUR)))
-
-
-def _several_products(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    _machine(db)
-    begin, shares = BASE, []
-    for number, part in enumerate(inputs["runs"]):
-        sku = f"P{number}"
-        call(db, "planner", "upsert_item", p_sku=sku, p_title=part["product"])
-        plant.ideal(db, 60 / part["rate_ppm"], sku=sku)
-        plant.count(db, {"at": plant.at(begin, 60), "good": part["actual"], "sku": sku})
-        end = plant.at(begin, part["run_min"] * 60)
-        shares.append(plant.figures(db, begin, end)["performance"])
-        begin = end
-    whole = plant.figures(db, BASE, plant.at(BASE, inputs["planned_min"] * 60))
-    return _named(whole) | {"performance_by_run": shares}
-
-
-def _event_stream(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    """States with cumulative counters; what is planned beyond the window was not worked."""
-    shown = [datetime.fromisoformat(x) for x in inputs["window"]]
-    moved = timedelta(
-        days=(BASE.date() - shown[0].date()).days
-    )  # patterns do not reach back for ever
-    begin, end = (x + moved for x in shown)
-    _machine(db)
-    plant.ideal(db, inputs["ideal_cycle_s"])
-    rows = [(datetime.fromisoformat(t) + moved, s, n, bad) for t, s, n, bad in inputs["events"]]
-    for when, name, _, _ in rows:
-        plant.state(db, "running" if name == inputs["running_state"] else "stopped", when)
-    plant.state(db, "stopped", end)
-    for (_, _, n0, bad0), (when, _, n1, bad1) in pairwise(rows):
-        if n1 > n0:
-            bad = bad1 - bad0
-            plant.count(db, {"at": when, "good": n1 - n0 - bad, "scrap": bad})
-    return _named(plant.figures(db, begin, plant.at(begin, inputs["planned_time_h"] * HOUR)))
-
-
-def _segments(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    """A printed timeline: states one after another, each row with its part of planned downtime."""
-    _machine(db)
-    rows = inputs["segments"]
-    starts = [0, *accumulate(row[2] for row in rows)]
-    for n, (_, name, length, planned) in enumerate(rows):
-        if length:
-            now = "stopped" if name == "Faulted" else "running"
-            plant.state(db, now, plant.at(BASE, starts[n]))
-        if planned:
-            begins = n > 0 and rows[n - 1][3] > 0
-            first = starts[n] if begins else starts[n + 1] - planned
-            plant.plan(db, plant.at(BASE, first), plant.at(BASE, first + planned))
-    hours, percents = [], []
-    for hour in dict.fromkeys(row[0] for row in rows):
-        of = [n for n, row in enumerate(rows) if row[0] == hour]
-        f = plant.figures(db, plant.at(BASE, starts[of[0]]), plant.at(BASE, starts[of[-1] + 1]))
-        hours.append(
-            [
-                hour,
-                0,
-                f["scheduled_s"],
-                f["planned_stop_s"],
-                f["planned_s"],
-                f["availability_loss_s"],
-                f["run_s"],
-            ]
-        )
-        percents.append(math.floor(100 * (f["availability"] or 0) + 0.5))
-    whole = plant.figures(db, BASE, plant.at(BASE, starts[-1]))
-    return {"hourly": hours, "hourly_availability_pct": percents, "shift": _shift(whole)}
-
-
-def _shift(figures: Numbers) -> Numbers:
+def _by(shares: list[Numbers]) -> Numbers:
     return {
-        "scheduled": figures["scheduled_s"],
-        "planned_down": figures["planned_stop_s"],
-        "planned_production": figures["planned_s"],
-        "unplanned_down": figures["availability_loss_s"],
-        "operating": figures["run_s"],
-        "availability": figures["availability"],
+        f"{name}_by": [s[name] for s in shares]
+        for name in ("oee", "availability", "performance", "quality")
     }
 
 
-def _all_planned_down(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    _machine(db)
-    plant.plan(db, BASE, plant.at(BASE, inputs["planned_down"]))
-    return _named(plant.figures(db, BASE, plant.at(BASE, inputs["scheduled"])))
+def _several_products(db: psycopg.Connection, case: Case) -> Numbers:
+    """Products one after the other on one machine, each with its own ideal cycle."""
+    key, rows = _rows(case.inputs)
+    d = describe(case.inputs, {key} if key else _zipped(case.inputs))
+    parts = [describe(row) for row in rows]
+    for part in parts:  # stops and breaks within a run are those of the machine
+        for kind in ("down", "setup", "break", "planned_down", "micro"):
+            if part.has(kind) and not part.has("run", "length"):
+                d.add(kind, f"{kind} of a part", part.all(kind))
+    times = [part.get("run") or part.get("length") or part.get("planned") for part in parts]
+    if not d.has("length", "planned", "run"):
+        if None in times:
+            raise Unread("several products, and no time")
+        d.add("planned", "the runs together", [sum(t for t in times if t)])
+    policies = policies_of(d, _printed(case))
+    it = arrange(d, policies, _printed(case))
+    schedule(db, it.length, micro_stop_s=3600 if d.has("micro") else 0)
+    set_policies(db, policies)
+    first = begin = lay(db, it, BASE)
+    micro_stops(db, d, begin, "m1")
+    shares: list[Numbers] = []
+    made = 0.0
+    for number, (part, length) in enumerate(zip(parts, times, strict=True)):
+        lost = sum(part.all("down")) + sum(part.all("setup")) if length else 0
+        end = at(begin, length) if length else at(BASE, it.length)
+        if length and lost:
+            plant.stop(db, begin, at(begin, lost), "breakdown")
+        call(db, "planner", "upsert_item", p_sku=f"P{number}", p_title=f"Product {number}")
+        pieces = pieces_of(part, length or it.run, (length or it.run) - lost)
+        made += pieces.total
+        book(db, pieces, end, sku=f"P{number}")
+        part.check_used()
+        if length:
+            shares.append(named(plant.figures(db, begin, end)))
+            begin = end
+    too_long = begin > at(BASE, it.length + 0.001)
+    if too_long or (d.has("run") and at(first, it.run + 0.001) < begin):
+        raise Unread("the runs together are longer than the time")
+    if (total := d.get("total")) is not None and abs(total - made) > 0.001:
+        raise Unread(f"total contradicts the runs: {total} and {made}")
+    d.check_used()
+    return named(plant.figures(db, BASE, at(BASE, it.window))) | _by(shares)
 
 
-def _clipped(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    """Stops that reach over the shift, into a break, and one that is open."""
-    begin, end = (datetime.fromisoformat(x) for x in inputs["shift"])
-    _machine(db)
-    for rest in inputs["breaks"]:
-        first, last = (datetime.fromisoformat(f"{begin.date()}T{x}Z") for x in rest)
-        plant.plan(db, first, last)
-    now = datetime.fromisoformat(inputs["now"])
-    for first, last, reason in inputs["downtimes"]:
-        plant.stop(db, datetime.fromisoformat(first), last and datetime.fromisoformat(last), reason)
-    return _named(plant.figures(db, begin, end, as_of=now))
+def _rows(inputs: Numbers) -> tuple[str, list[Numbers]]:
+    """The list of parts, or lists of the same length side by side."""
+    for name, value in inputs.items():
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            return name, value
+    zipped = sorted(_zipped(inputs))
+    length = len(inputs[zipped[0]])
+    return "", [{name: inputs[name][n] for name in zipped} for n in range(length)]
 
 
-def _wall_clock(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    day = date.fromisoformat(inputs["shift_date"])
+def _zipped(inputs: Numbers) -> set[str]:
+    """Lists that belong together: those as long as the list of ideal cycles, or of OEEs."""
+    lists = {n: v for n, v in inputs.items() if isinstance(v, list) and len(v) > 1}
+    plain = {n: v for n, v in lists.items() if not any(isinstance(x, list | dict) for x in v)}
+    heads = [
+        v for n, v in plain.items()
+        if n not in ("x", "values") and not all(isinstance(x, str) for x in v)
+        and describe({n: v}).has("cycle", "oee", "availability")
+    ]  # fmt: skip
+    return {n for n, v in plain.items() if heads and len(v) == len(heads[0])}
+
+
+def _has_rows(inputs: Numbers) -> bool:
+    rows = any(
+        isinstance(v, list) and v and all(isinstance(one, dict) for one in v)
+        for n, v in inputs.items() if n not in timelines.NAMES
+    )  # fmt: skip
+    numbers = {n: v for n, v in inputs.items() if not _is_odd(v)}
+    return rows or bool(_zipped(numbers)) if numbers or rows else rows
+
+
+def _is_odd(value: object) -> bool:
+    try:
+        describe({"ideal_s": value})
+    except Unread:
+        return True
+    return False
+
+
+def _are_machines(inputs: Numbers) -> bool:
+    """Does each part have a time of its own, and the whole none?"""
+    if not _has_rows(inputs):
+        return False
+    key, rows = _rows(inputs)
+    d = describe(inputs, {key} if key else _zipped(inputs))
+    own = [describe(row).has("planned", "length", "oee", "availability") for row in rows]
+    return all(own) and not d.has("run", "length") and not d.has("planned")
+
+
+def _wall_clock(db: psycopg.Connection, case: Case) -> Numbers:
+    inputs = case.inputs
+    left = set(inputs) - {"timezone", "shift_date", "start", "end", "breaks"}
+    if left:
+        raise Unread(f"not used: {', '.join(sorted(left))}")
+    asked = date.fromisoformat(inputs["shift_date"])
+    day = plant.like_day(asked, inputs["timezone"], inputs["start"], inputs["end"])
     plant.machine(db, zone=inputs["timezone"])
-    plant.pattern(db, plant.shift("night", inputs["start"], inputs["end"]), since=day)
+    rests = [(a, b) for a, b in inputs.get("breaks", [])]
+    plant.pattern(db, plant.shift("night", inputs["start"], inputs["end"], rests), since=day)
     hours = call(db, "viewer", "get_shift_board", p_machine="m1", p_shift_date=day, p_shift="night")
     first, last = (
         datetime.fromisoformat(hours[n][key]) for n, key in ((0, "starts_at"), (-1, "ends_at"))
     )
     (row,) = plant.oee(db, first, last, by="shift")
-    return {
-        "shift_minutes": (last - first).total_seconds() / 60,
-        "shift_date_owner": row["key"].split()[0],
+    owner = date.fromisoformat(row["key"].split()[0]) + (asked - day)
+    minutes = (last - first).total_seconds() / 60
+    return named({**row["inputs"], **row["ratios"]}) | {
+        "shift_minutes": minutes,
+        "shift_hours": minutes / 60,
+        "shift_date_owner": owner.isoformat(),
     }
 
 
-def _iso(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    _machine(db)
-    call(
-        db, "planner", "set_time_policy", p_time_class="no_order", p_policy="loss_availability",
-        p_valid_from=BASE - timedelta(days=1), p_site="main",
-    )  # fmt: skip
-    marks = [
-        plant.at(BASE, 60 * m) for m in accumulate([inputs["AUST"], inputs["ADET"], inputs["ADOT"]])
-    ]
-    plant.state(db, "setup", BASE)
-    plant.state(db, "running", marks[0])
-    plant.stop(db, marks[0], marks[1], "material")
-    plant.stop(db, marks[1], marks[2], "no-order")
-    plant.ideal(db, inputs["PRI"] * 60)
-    end = plant.at(BASE, inputs["PBT"] * 60)
-    counts = {"good": inputs["GQ"], "scrap": inputs["SQ"], "rework": inputs["RQ"]}
-    plant.count(db, {"at": plant.at(end, -60), **counts})
-    later = plant.at(end, HOUR)
-    plant.stop(db, later, plant.at(later, inputs["CMT"] * 60), "breakdown")
-    planned = plant.at(later, 10 * HOUR)
-    plant.plan(db, planned, plant.at(planned, inputs["PMT"] * 60), "planned_maintenance")
+ISO = (
+    "POT",
+    "PBT",
+    "APT",
+    "AUST",
+    "ADET",
+    "ADOT",
+    "PRI",
+    "PRU",
+    "PQ",
+    "GQ",
+    "SQ",
+    "RQ",
+    "CMT",
+    "PMT",
+)
+
+
+def _iso(db: psycopg.Connection, case: Case) -> Numbers:
+    """Time elements in one unit (minutes), without those that are 0."""
+    left = {n for n in case.inputs if n.upper() not in ISO and n not in ("unit", "notes")}
+    if left:
+        raise Unread(f"not used: {', '.join(sorted(left))}")
+    unit = {"s": 1.0, "min": 60.0, "h": HOUR}[case.inputs.get("unit", "min")]
+    given = {n.upper(): float(v) for n, v in case.inputs.items() if n != "unit" and v is not None}
+    setup, delay, down = (given.get(n, 0.0) * unit for n in ("AUST", "ADET", "ADOT"))
+    if "PBT" not in given:
+        given["PBT"] = given["APT"] + (setup + delay + down) / unit
+    busy, end = given["PBT"] * unit, at(BASE, given["PBT"] * unit)
+    ran = busy - setup - delay - down
+    if abs(ran - given.get("APT", ran / unit) * unit) > 0.001:
+        raise Unread("PBT is not APT + AUST + ADET + ADOT")
+    if "POT" in given:  # what is left of it is planned downtime, after the rest
+        end = at(BASE, given["POT"] * unit)
+    schedule(db, (end - BASE).total_seconds())
+    set_policies(db, {"no_order": "loss_availability"})
+    marks = [at(BASE, s) for s in (setup, setup + delay, setup + delay + down)]
+    if setup:
+        plant.state(db, "setup", BASE)
+        plant.state(db, "running", marks[0])
+    if delay:
+        plant.stop(db, marks[0], marks[1], "material")
+    if down:
+        plant.stop(db, marks[1], marks[2], "no-order")
+    if at(BASE, busy) < end:
+        plant.plan(db, at(BASE, busy), end)
+    _iso_pieces(db, given, unit, at(BASE, busy), ran)
+    later = at(end, HOUR)
+    corrective, preventive = (given.get(n, 0.0) * unit for n in ("CMT", "PMT"))
+    if corrective:
+        plant.stop(db, later, at(later, corrective), "breakdown")
+    planned = at(later, corrective + HOUR)
+    if preventive:
+        plant.plan(db, planned, at(planned, preventive), "planned_maintenance")
     (repair,) = call(
-        db, "viewer", "get_mttr", p_machine="m1", p_from=end, p_to=plant.at(end, 99 * HOUR)
+        db, "viewer", "get_mttr", p_machine="m1", p_from=end, p_to=at(planned, preventive + HOUR)
     )
-    return _named(plant.figures(db, BASE, end)) | {
-        "corrective_maintenance_ratio": repair["corrective_ratio"]
-    }
+    return named(plant.figures(db, BASE, end)) | {"corrective_ratio": repair["corrective_ratio"]}
 
 
-def _week(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    _machine(db)
-    return reliability.failing_week(db, inputs, BASE)
+def _iso_pieces(
+    db: psycopg.Connection, given: Numbers, unit: float, end: datetime, ran: float
+) -> None:
+    d = Description()
+    for name, kind in (("PQ", "total"), ("GQ", "good"), ("SQ", "scrap"), ("RQ", "rework")):
+        if name in given:
+            d.add(kind, name, [given[name]])
+    cycle = given.get("PRI", given.get("PRU"))
+    if cycle is not None:
+        d.add("cycle", "PRI", [cycle * unit])
+    book(db, pieces_of(d, ran, ran), end)
 
 
-def _fleet(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    _machine(db)
-    return reliability.failing_fleet(db, inputs, BASE, _machine)
+def _says(*names: str) -> Callable[[Numbers], bool]:
+    return lambda inputs: set(names) <= set(inputs)
 
 
-def _yields(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    return reliability.step_yields(db, inputs, BASE)
+def _any_of(*names: str) -> Callable[[Numbers], bool]:
+    return lambda inputs: bool(set(names) & set(inputs))
 
 
-def _chart(db: psycopg.Connection, inputs: Numbers) -> Numbers:
-    _machine(db)
-    return reliability.daily_scrap(db, inputs, BASE)
-
-
-BUILDERS: list[tuple[set[str], Callable[[psycopg.Connection, Numbers], Numbers]]] = [
-    ({"PBT", "APT"}, _iso),
-    ({"window", "events"}, _event_stream),
-    ({"segments"}, _segments),
-    ({"scheduled", "planned_down", "operating"}, _all_planned_down),
-    ({"shift", "downtimes"}, _clipped),
-    ({"timezone", "shift_date"}, _wall_clock),
-    ({"runs"}, _several_products),
-    ({"calendar_h"}, _calendar_hours),
-    ({"window_h", "failures"}, _week),
-    ({"failures", "repair_h"}, _fleet),
-    ({"failures", "repairs_h"}, _fleet),
-    ({"mtbf_h", "mttr_h"}, _fleet),
-    ({"step_yields"}, _yields),
-    ({"x", "e2"}, _chart),
-    ({"total_count"}, _simple),
-    ({"good_count", "theoretical_max_count"}, _simple),
-    ({"performance", "quality"}, _simple),
+BUILDERS: list[tuple[Callable[[Numbers], bool], Build]] = [
+    (_any_of("APT", "PBT", "apt", "pbt"), _iso),
+    (timelines.is_stream, timelines.stream),
+    (timelines.is_timeline, timelines.segments),
+    (_says("timezone", "shift_date"), _wall_clock),
+    (timelines.has_instants, timelines.clipped),
+    (reliability.is_about_yields, reliability.step_yields),
+    (_any_of("x", "values", "individuals"), reliability.daily_scrap),
+    (reliability.is_about_failures, reliability.failures),
+    (_are_machines, _groups),
+    (_has_rows, _several_products),
+    (lambda _: True, _one_machine),
 ]

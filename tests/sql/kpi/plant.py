@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -13,7 +14,65 @@ from psycopg.types.json import Jsonb
 from tests.support.rpc import call
 
 ZONE = "Etc/UTC"
-START = datetime(2026, 3, 2, 6, tzinfo=UTC)  # a Monday
+OLDEST = 400  # days that a pattern, a question or an exception may reach back
+
+
+def monday_of_march() -> date:
+    """The first Monday of the latest March of which two weeks are over: winter in Europe, summer in
+    Sydney, and never further back than a pattern reaches."""
+    for year in (date.today().year, date.today().year - 1):
+        day = date(year, 3, 1)
+        day += timedelta(days=-day.weekday() % 7)
+        if day + timedelta(days=14) < date.today():
+            break
+    return day
+
+
+def clock_change(zone: str, spring: bool) -> date:
+    """The day before the latest night, over for two days, in which the clocks went forward."""
+    for back in range(2, OLDEST):
+        day = date.today() - timedelta(days=back)
+        first, last = (
+            datetime(d.year, d.month, d.day, 12, tzinfo=ZoneInfo(zone)).utcoffset() or timedelta()
+            for d in (day, day + timedelta(days=1))
+        )
+        if (last > first) if spring else (last < first):
+            return day
+    raise LookupError(f"{zone} does not change its clocks")
+
+
+def like_day(day: date, zone: str, starts: str, ends: str) -> date:
+    """`day`, or if that is out of reach the latest one of the same weekday and the same clocks."""
+    here = ZoneInfo(zone)
+
+    def clocks(of: date) -> tuple[int, timedelta | None, timedelta | None]:
+        first, last = (datetime.combine(of, time.fromisoformat(t), here) for t in (starts, ends))
+        last += timedelta(days=last <= first)
+        return of.weekday(), first.utcoffset(), last.utcoffset()
+
+    if abs((date.today() - day).days) < OLDEST - 10:
+        return day
+    for back in range(2, OLDEST - 10):
+        found = date.today() - timedelta(days=back)
+        if clocks(found) == clocks(day):
+            return found
+    raise LookupError(f"no day like {day} in {zone}")
+
+
+_DAY = monday_of_march()
+START = datetime(_DAY.year, _DAY.month, _DAY.day, 6, tzinfo=UTC)
+DAY = _DAY.isoformat()
+
+
+def base(seconds: float = 0) -> datetime:
+    """A Monday, midnight, with room for so much time until now, and five weeks at least. Shifts are
+    made of every day since: the nearer the faster."""
+    back = timedelta(seconds=max(seconds, 28 * 86400)) + timedelta(days=8)
+    day = date.today() - back
+    return datetime.combine(day - timedelta(days=day.weekday()), time(), UTC)
+
+
+BASE = base()
 Interval = tuple[datetime, datetime | None]
 
 
@@ -118,7 +177,7 @@ def plan(
 
 
 def ideal(db: psycopg.Connection, seconds: float, code: str = "m1", sku: str | None = None) -> Any:
-    exact = Decimal(str(round(seconds, 4)))
+    exact = Decimal(str(seconds))
     return call(db, "planner", "set_ideal_cycle", p_machine=code, p_ideal_s=exact, p_sku=sku)
 
 

@@ -271,7 +271,7 @@ REFUSALS: list[tuple[str, int, str, dict[str, Any]]] = [
     ("calendar.unknown", 404, "save_calendar_exception",
      {"p_id": 99, "p_from_day": "2026-12-24", "p_to_day": "2026-12-24", "p_reason": "x"}),
     ("calendar.no_shift", 404, "get_shift_board",
-     {"p_machine": "m1", "p_shift_date": "2026-03-02", "p_shift": "none"}),
+     {"p_machine": "m1", "p_shift_date": plant.DAY, "p_shift": "none"}),
     ("machine.unknown", 404, "get_oee", {"p_machine": "?"}),
     ("machine.state", 422, "record_machine_state", {"p_machine": "m1", "p_state": "dancing"}),
     ("machine.time", 422, "record_machine_state",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -10,6 +10,7 @@ import pytest
 
 from tests.sql.kpi import plant
 from tests.sql.kpi.plant import (
+    DAY,
     START,
     at,
     count,
@@ -67,7 +68,7 @@ def test_a_stop_that_goes_on_is_charged_to_each_shift_in_part(m1: psycopg.Connec
         r["key"]: r["inputs"]["availability_loss_s"]
         for r in oee(m1, START, at(END, 8 * HOUR), by="shift")
     }
-    assert losses == {"2026-03-02 early": 10 * MINUTE, "2026-03-02 late": 50 * MINUTE}
+    assert losses == {f"{DAY} early": 10 * MINUTE, f"{DAY} late": 50 * MINUTE}
 
 
 def test_an_open_stop_is_clipped_at_the_end_of_an_old_shift(m1: psycopg.Connection) -> None:
@@ -107,8 +108,8 @@ def test_the_zone_is_that_of_the_plant_not_of_the_server(db: psycopg.Connection)
         db.execute("reset role")
         db.execute("select set_config('TimeZone', %s, true)", (server,))
         (row,) = oee(db, at(START, -24 * HOUR), START, by="shift")
-        assert row["key"] == "2026-03-02 early"
-        assert datetime.fromisoformat(row["starts_at"]) == datetime(2026, 3, 1, 19, tzinfo=UTC)
+        assert row["key"] == f"{DAY} early"
+        assert datetime.fromisoformat(row["starts_at"]) == at(START, -11 * HOUR)
 
 
 def test_overlaps_count_once(m1: psycopg.Connection) -> None:
@@ -179,8 +180,8 @@ def test_approved_overtime_outside_of_shifts_is_a_shift_of_its_own(db: psycopg.C
     approve(db, at(END, -HOUR), at(END, 2 * HOUR))
     rows = oee(db, START, at(END, 4 * HOUR), by="shift")
     assert [(r["key"], r["inputs"]["scheduled_s"]) for r in rows] == [
-        ("2026-03-02 early", 8 * HOUR),
-        ("2026-03-02 overtime", 2 * HOUR),
+        (f"{DAY} early", 8 * HOUR),
+        (f"{DAY} overtime", 2 * HOUR),
     ]
 
 
@@ -264,9 +265,12 @@ def test_a_machine_that_moved_counts_where_it_stood(m1: psycopg.Connection) -> N
         call(m1, "planner", "save_line", p_code=line, p_title=line, p_site="main")
     m1.execute("reset role")
     m1.execute(
-        "update public.machine_versions set line = 'A';"
+        "update public.machine_versions set line = 'A'",
+    )
+    m1.execute(
         "insert into public.machine_versions (machine, valid_from, line, work_centre, micro_stop_s,"
-        " silence_s) values ('m1', '2026-03-02T11:00Z', 'B', 'CNC-1', 120, 300)"
+        " silence_s) values ('m1', %s, 'B', 'CNC-1', 120, 300)",
+        (at(START, 5 * HOUR),),
     )
     parts = [figures(m1, START, END, code=None, line=line)["scheduled_s"] for line in ("A", "B")]
     assert parts == [5 * HOUR, 3 * HOUR]
@@ -312,8 +316,9 @@ def test_losses_and_good_pieces_are_the_planned_time(m1: psycopg.Connection) -> 
     assert lost + f["ideal_good_s"] == pytest.approx(f["planned_s"], abs=1e-6)
 
 
-@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 28), 7), (date(2026, 10, 24), 9)])
-def test_days_of_daylight_saving(db: psycopg.Connection, day: date, hours: int) -> None:
+@pytest.mark.parametrize(("spring", "hours"), [(True, 7), (False, 9)])
+def test_days_of_daylight_saving(db: psycopg.Connection, spring: bool, hours: int) -> None:
+    day = plant.clock_change("Europe/Berlin", spring)
     machine(db, zone="Europe/Berlin")
     pattern(db, shift("night", "22:00", "06:00"), shift("rest", "06:00", "22:00"), since=day)
     begin = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)

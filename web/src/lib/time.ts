@@ -62,8 +62,9 @@ export function formatTime(at: string | number, zone: string): string {
   return new Intl.DateTimeFormat(formatLocale(), { timeStyle: "short", timeZone: zone }).format(new Date(at));
 }
 
-export function formatNumber(value: number): string {
-  return new Intl.NumberFormat(formatLocale()).format(value);
+/** With at most three decimals, unless more are asked for. */
+export function formatNumber(value: number, decimals = 3): string {
+  return new Intl.NumberFormat(formatLocale(), { maximumFractionDigits: decimals }).format(value);
 }
 
 /** "12 s", "5 min", "3 h", "2 days". */

@@ -18,7 +18,7 @@ export function BoardEntry({ row }: { row: BoardRow }) {
   const zone = useSiteZone();
   const due = dueInWords(order.due_date, plantDay(zone));
   const isOpen = order.status !== "CLOSED" && order.status !== "CANCELLED";
-  const [good, planned] = [Number(progress?.executed_good ?? 0), Number(order.quantity)].map(formatNumber);
+  const [good, planned] = [Number(progress?.executed_good ?? 0), Number(order.quantity)].map((n) => formatNumber(n));
   return (
     <article aria-label={order.code} className="flex flex-col gap-3 rounded-2xl border border-line bg-panel p-4">
       <header className="flex flex-wrap items-center gap-2">
