@@ -137,6 +137,7 @@
 \ir M12_production/routing.sql
 \ir M12_production/internal.sql
 \ir M12_production/counts.sql
+\ir M12_production/units_of_orders.sql
 \ir M12_production/counters.sql
 \ir M12_production/capacity.sql
 \ir M12_production/release.sql

@@ -144,7 +144,7 @@ PRODUCTION: tuple[Route, ...] = (
         "/api/v1/quality",
         "get_quality",
         "Pareto of reasons, yields, scrap and rework by step",
-        query=("site", "from", "to", "sku", "op"),
+        query=("site", "from", "to", "sku", "op", "by"),
         rename={"op": "p_code"},
     ),
     Route(

@@ -211,10 +211,10 @@ declare
 begin
   update public.units u set
     (product_code, serial_class, variant_code, status, status_before_hold, hold_reason, held_at, held_by, hw_rev, fw_version, fw_build_hash,
-     build_no, kit_id, box_code, stock_sku, stock_location, hold_location, assembled_at, packed_at, stocked_at, shipped_at, scrapped_at) =
+     build_no, kit_id, box_code, stock_sku, stock_location, hold_location, is_counted, assembled_at, packed_at, stocked_at, shipped_at, scrapped_at) =
     (p_new.product_code, p_new.serial_class, p_new.variant_code, p_new.status, p_new.status_before_hold, p_new.hold_reason, p_new.held_at,
      p_new.held_by, p_new.hw_rev, p_new.fw_version, p_new.fw_build_hash, p_new.build_no, p_new.kit_id, p_new.box_code, p_new.stock_sku,
-     p_new.stock_location, p_new.hold_location, p_new.assembled_at, p_new.packed_at, p_new.stocked_at, p_new.shipped_at, p_new.scrapped_at)
+     p_new.stock_location, p_new.hold_location, p_new.is_counted, p_new.assembled_at, p_new.packed_at, p_new.stocked_at, p_new.shipped_at, p_new.scrapped_at)
    where u.sn = p_old.sn
   returning u.* into v_unit;
   select coalesce(jsonb_object_agg(n.key, v_old -> n.key), '{}'), coalesce(jsonb_object_agg(n.key, n.value), '{}') into v_before, v_after

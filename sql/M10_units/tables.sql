@@ -118,6 +118,7 @@ create table public.units (
   stock_sku text,
   stock_location text,
   hold_location text,
+  is_counted boolean not null default false,
   production_order_id bigint,
   assembled_at timestamptz,
   packed_at timestamptz,
@@ -164,6 +165,9 @@ comment on column public.units.kit_id is 'The packaging kit scanned last, whethe
 comment on column public.units.stock_sku is 'The item it was booked as; its variant may have another one since.';
 comment on column public.units.stock_location is 'Where it was put into stock.';
 comment on column public.units.hold_location is 'On hold: where its piece was set aside, so that nobody is promised it; null when the books had no piece of it.';
+
+comment on column public.units.is_counted is
+  'Its routed order counted it good, and so put it into stock: the unit took that piece over. It leaves stock and comes back like any other then.';
 
 create table private.unit_transitions (
   from_status public.unit_status not null,

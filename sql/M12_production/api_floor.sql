@@ -35,6 +35,9 @@ begin
   if v_step.started_at is not null then   -- the first start told of itself
     v_event := private.emit_floor(v_command.order_row, 'production.step_started', v_command.actor, v_step, p_work_centre,
       jsonb_build_object('quantity', trim_scale(v_can), 'lot_id', v_command.lot_id));
+  else
+    v_event := (select max(e.id) from public.events e
+      where e.stream = 'production_order' and e.stream_id = p_code and e.event = 'production.step_started');
   end if;
   return private.finish_floor(v_command, true, v_event);
 end $$;
@@ -119,7 +122,7 @@ begin
   end if;
   v_count := private.book_pieces(v_order.id, (p_command.step).sequence, greatest(v_all - (p_command.step).waiting, 0), p_report.good,
     p_actor => p_command.actor, p_lot_id => p_command.lot_id, p_work_centre => (p_command.centre).code, p_source => p_source, p_more => p_report.more);
-  v_event := private.emit_floor(v_order, 'production.counted', p_command.actor, p_command.step, (p_command.centre).code, p_report.more
+  v_event := private.emit_floor(v_order, 'production.counted', p_command.actor, p_command.step, (p_command.centre).code, p_report.more - 'counter_before'
     || jsonb_build_object('quantity', trim_scale(v_all), 'good', trim_scale(p_report.good), 'scrap', trim_scale(p_report.scrap),
       'rework', trim_scale(p_report.rework), 'lot_id', v_count.lot_id, 'count_id', v_count.id, 'source', p_source));
   if p_report.scrap > 0 then
@@ -174,7 +177,7 @@ begin
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor, v_report.good + v_report.rework = 0);
   perform private.keep_photo(v_command, p_photo);
   if p_counter_end is not null then
-    perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
+    v_report.more := v_report.more || jsonb_build_object('counter_before', private.read_by_hand(v_command.centre, p_counter_start, p_counter_end));
   end if;
   return private.report_pieces(v_command, v_report, 'person');
 end $$;
@@ -204,7 +207,7 @@ returns public.routed_change language plpgsql security definer set search_path =
 declare
   v_command private.floor_command := private.begin_floor('production.count', p_code, p_work_centre, p_sequence, p_request_id, 'record_count',
     jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence, p_read_at));
-  v_read private.counter_reading := row(p_delta, null)::private.counter_reading;
+  v_read private.counter_reading := row(p_delta, null, null)::private.counter_reading;
   v_report private.production_report;
 begin
   if v_command.answer is not null then
@@ -225,7 +228,7 @@ begin
     return private.finish_floor(v_command, false, null, v_read.notices);
   end if;
   v_report := row(v_read.delta * p_pieces_per_cycle, 0, 0, null, null, null, jsonb_strip_nulls(jsonb_build_object('pieces_per_cycle', p_pieces_per_cycle,
-    'counter_start', p_counter - v_read.delta, 'counter_end', p_counter)))::private.production_report;
+    'counter_start', p_counter - v_read.delta, 'counter_end', p_counter, 'counter_before', v_read.before)))::private.production_report;
   return private.report_pieces(v_command, v_report, p_source);
 end $$;
 comment on function public.record_count is

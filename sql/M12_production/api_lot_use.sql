@@ -17,7 +17,7 @@ begin
   end if;
   perform private.check_quantity('p_quantity', p_quantity);
   perform private.begin_genealogy();
-  v_order := private.order_taking_material(v_order, p_order, p_sequence);
+  v_order := private.order_taking_material(v_order, p_order, p_sequence, private.may('production.late_material'));
   v_lot := private.material_lot(v_order, p_sequence, p_sku, p_code);
   perform private.authorize_lot(v_lot);
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
@@ -45,15 +45,17 @@ begin
   v_activity.actor_id := v_actor;
   v_activity.id := private.book_use(v_activity, v_balance, v_into.id, p_quantity);
   perform private.emit('production_order', v_order.code, 'production.material_used', v_actor, jsonb_strip_nulls(jsonb_build_object('version', v_order.version,
-    'sequence', p_sequence, 'lot', v_lot.code, 'sku', v_lot.sku, 'quantity', trim_scale(p_quantity), 'into', v_into.code)), v_order.store, v_order.site);
+    'sequence', p_sequence, 'lot', v_lot.code, 'sku', v_lot.sku, 'quantity', trim_scale(p_quantity), 'into', v_into.code,
+    'is_late', case when v_order.status = 'CLOSED' then true end)), v_order.store, v_order.site);
   return private.finish_movement(v_actor, p_request_id, v_activity.id, array[v_lot.id, v_into.id], 'lot.consumed', jsonb_build_object('order', v_order.code,
     'sequence', p_sequence, 'into', v_into.code, 'quantity', trim_scale(p_quantity), 'txn_id', v_activity.txn_id), v_order.site);
 end $$;
 comment on function public.consume_lot is
 $$So much of a lot goes into a production order: into its own lot, or p_into_lot of the same order. p_sequence: at this step, whose materials it has to
 fit. A lot of the order itself is reworked: nothing of it is used up. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
-Permission: production.lots at the order's site and in its store, and where the lot is of another order at that one's; inventory.move too when it is
-taken from the shelf.
+What was forgotten can still be said of an order that is closed, never of one that is cancelled: its event says is_late.
+Permission: production.lots at the order's site and in its store, production.late_material when it is closed; where the lot is of another order, at that one's;
+inventory.move too when it is taken from the shelf.
 Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order, the lots by id, then the item.$$;
@@ -82,7 +84,8 @@ comment on function private.book_use is
 $$Material goes into a lot of an order. What comes from another lot of the same order moves there, and what comes from that lot itself stays in it: rework uses
 up nothing. Errors: lot.short (409).$$;
 
-create function private.order_taking_material(p_order public.production_orders, p_code text, p_sequence integer)
+create function private.order_taking_material(
+  p_order public.production_orders, p_code text, p_sequence integer, p_may_be_late boolean)
 returns public.production_orders language plpgsql set search_path = '' as $$
 declare
   v_order public.production_orders;
@@ -91,7 +94,9 @@ begin
   if v_order.id is null then
     perform private.fail(404, 'production.unknown', 'There is no production order ' || coalesce(p_code, '') || '.', jsonb_build_object('code', p_code));
   end if;
-  perform private.refuse_closed(v_order);
+  if v_order.status <> 'CLOSED' or not p_may_be_late then
+    perform private.refuse_closed(v_order);
+  end if;
   if p_sequence is not null and not exists (select from public.production_order_steps s where s.order_id = v_order.id and s.sequence = p_sequence) then
     perform private.fail(404, 'production.no_step', format('Order %s has no step %s.', v_order.code, p_sequence), jsonb_build_object('field', 'p_sequence',
       'expected', array(select s.sequence from public.production_order_steps s where s.order_id = v_order.id order by 1), 'actual', p_sequence));
@@ -195,6 +200,7 @@ begin
   perform private.authorize_lot(l) from public.lots l where l.id = any (v_ids);
   perform private.authorize('inventory.move', null, l.site)
     from public.inventory_txn t join public.locations l on l.code = t.location where t.id = v_done.txn_id;
+  perform private.share_orders(v_ids, v_done.order_id);
   perform 1 from public.lots l where l.id = any (v_ids) order by l.id for share;
   perform 1 from public.production_lots p where p.lot_id = any (v_ids) order by p.lot_id for update;
   if exists (select from public.trace_activities a where a.reverses = v_done.id) then   -- a twin took it back while we waited
@@ -215,7 +221,7 @@ went on: then that is to be undone first. What a count of pieces did is undone w
 Permission: production.lots; of lots of orders, at their sites and in their stores; inventory.move at the site of the shelf it came from or went to.
 Errors: lot.activity (404), lot.of_count (409), lot.short (409), stock.short (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; taken back before, it answers changed = false.
-Locks: the genealogy (shared), the lots by id, then the item.$$;
+Locks: the genealogy (shared), the orders (shared), the lots by id, then the item.$$;
 
 create function private.activity_to_undo(p_activity_id bigint)
 returns public.trace_activities language plpgsql stable set search_path = '' as $$

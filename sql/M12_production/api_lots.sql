@@ -24,6 +24,16 @@ end $$;
 comment on function private.lock_lots is
   'Lots that are about to be moved. Errors: lot.on_hold (423), lot.removed (409). Locks: the lots by id, shared, then their balances, by id.';
 
+create function private.share_orders(p_lot_ids bigint[], p_order_id bigint default null)
+returns void language plpgsql set search_path = '' as $$
+begin
+  perform 1 from public.production_orders o
+   where o.id = p_order_id or o.id in (select p.order_id from public.production_lots p where p.lot_id = any (p_lot_ids)) order by o.id for key share;
+end $$;
+comment on function private.share_orders is
+$$Before the lots: what is written about a lot of an order names the order, and so waits for whoever has it; and who has it waits for its lots. Locks: the
+orders of these lots, by id, shared.$$;
+
 create function private.authorize_lot(p_lot public.lots)
 returns void language plpgsql stable set search_path = '' as $$
 begin
@@ -140,6 +150,7 @@ begin
   v_lot := private.find_lot(p_sku, p_code);
   perform private.authorize_lot(v_lot);
   perform private.begin_genealogy();
+  perform private.share_orders(array[v_lot.id]);
   perform private.lock_lots(array[v_lot.id]);
   v_balance := private.counted_lot(v_lot);
   v_good := private.part_to_move(v_balance, p_quantity, p_part);
@@ -167,7 +178,7 @@ in_process where the lot has both.
 Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.short (409), lot.exists (409), lot.which_part (422), stock.quantity (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it each call splits.
-Locks: the genealogy (shared), the lot.$$;
+Locks: the genealogy (shared), its order (shared), the lot.$$;
 
 create function private.next_lot_code(p_lot public.lots)
 returns text language plpgsql stable set search_path = '' as $$
@@ -227,6 +238,7 @@ begin
   on conflict (sku, lower(code)) do nothing;
   select l.* into v_into from public.lots l where l.sku = v_lots[1].sku and lower(l.code) = lower(trim(p_into));
   perform private.authorize_lot(v_into);
+  perform private.share_orders(array(select l.id from unnest(v_lots) l) || v_into.id);
   perform private.refuse_lot_elsewhere(l, v_into.site) from unnest(v_lots) l;
   perform private.lock_lots(array(select l.id from unnest(v_lots) l union select v_into.id));
   v_parts := array(select row(l.id, p.remaining, p.good)::private.lot_part from unnest(v_lots) l cross join lateral private.counted_lot(l) p
@@ -249,7 +261,7 @@ $$All that is left of lots of one item goes into one lot, p_into: a new one, or 
 Permission: production.lots at the site of the lots; of lots of orders, at their sites and in their stores.
 Errors: lot.merge (422), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.other_order (409), request.too_long (422), request.reused (422); constraints by name (lots_code_check …).
 Idempotency: by p_request_id; lots that are empty already answer changed = false.
-Locks: the genealogy (shared), the lots by id.$$;
+Locks: the genealogy (shared), their orders (shared), the lots by id.$$;
 
 create function private.order_of_merged(p_into public.lots, p_parts private.lot_part[])
 returns bigint language plpgsql set search_path = '' as $$

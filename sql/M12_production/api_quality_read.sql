@@ -88,27 +88,86 @@ begin
        and (p_range.sku is null or o.product_sku = p_range.sku) and (p_range.code is null or o.code = p_range.code);
 end $$;
 
-create function private.quality_pareto(p_range private.quality_range)
+create function private.defects_of(p_range private.quality_range)
+returns table (order_id bigint, sequence integer, disposition text, reason text, quantity numeric, is_new boolean, is_conceded boolean)
+language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select q.order_id, q.sequence, q.disposition, q.reason, q.quantity, q.source_id is null or not private.was_reworked(q.source_id),
+        q.disposition = 'use_as_is' and q.taken_from = 'good'
+      from public.quality_records q
+     where q.recorded_at >= p_range.since and q.recorded_at < p_range.until and q.reversed_at is null and q.disposition not in ('accept', 'hold')
+       and q.order_id in (select x from private.quality_orders(p_range) x);
+end $$;
+comment on function private.defects_of is
+$$What was decided about bad pieces. is_new: found bad now; a piece that was reworked was found before, and is one defect whatever becomes of it.
+is_conceded: it was counted good before. What was undone is not there.$$;
+
+create function private.quality_by_sequence(p_range private.quality_range)
+returns table (order_id bigint, sequence integer, first_good numeric, good numeric, scrap numeric, returned numeric, found numeric, rework numeric,
+  use_as_is numeric)
+language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    with counted as (
+      select c.order_id, c.sequence, sum(c.good) as good, sum(c.good) filter (where not c.from_rework) as first_good, sum(c.scrap) as scrap,
+          sum(c.returned) as returned
+        from public.piece_counts c
+       where c.order_id in (select x from private.quality_orders(p_range) x) and c.at >= p_range.since and c.at < p_range.until
+         and c.reverses is null and not exists (select from public.piece_counts u where u.reverses = c.id)
+       group by c.order_id, c.sequence
+    ), defects as (
+      select d.order_id, d.sequence, sum(d.quantity) filter (where d.is_new) as found,
+          sum(d.quantity) filter (where d.is_new and d.disposition in ('rework', 'repair')) as rework,
+          sum(d.quantity) filter (where d.disposition = 'use_as_is') as use_as_is, sum(d.quantity) filter (where d.is_conceded) as conceded
+        from private.defects_of(p_range) d group by d.order_id, d.sequence
+    )
+    select coalesce(c.order_id, d.order_id), coalesce(c.sequence, d.sequence), coalesce(c.first_good, 0) - coalesce(d.conceded, 0), coalesce(c.good, 0),
+        coalesce(c.scrap, 0), coalesce(c.returned, 0), coalesce(d.found, 0), coalesce(d.rework, 0), coalesce(d.use_as_is, 0)
+      from counted c full join defects d on d.order_id = c.order_id and d.sequence = c.sequence;
+end $$;
+comment on function private.quality_by_sequence is
+$$The one definition of what was good at the first go, what was found bad and what became of it, per step of an order in a range. What was undone counts
+nowhere: neither it nor its reversal, so that figures of the past are corrected. Pieces that turn out bad after they were counted good count when that was
+recorded.$$;
+
+create function private.piece_weight(p_by text, p_order_id bigint, p_sequence integer)
+returns numeric language plpgsql stable set search_path = '' as $$
+begin
+  return case p_by
+    when 'time' then (select nullif(sum(s.run_min), 0) from public.production_order_steps s where s.order_id = p_order_id and s.sequence <= p_sequence)
+    when 'cost' then (select i.unit_cost from public.production_orders o join public.inventory_items i on i.sku = o.product_sku where o.id = p_order_id)
+    else 1 end;
+end $$;
+comment on function private.piece_weight is
+$$What a bad piece weighs. time: minutes of work that were in it, the run time of its steps so far; cost: the standard cost of the product; quantity: one.
+Null: nobody said.$$;
+
+create function private.quality_pareto(p_range private.quality_range, p_by text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return (
     with losses as (
-      select q.reason, sum(q.quantity) as quantity, count(*) as records, sum(q.quantity) filter (where q.disposition = 'scrap') as scrap
-        from public.quality_records q
-       where q.recorded_at >= p_range.since and q.recorded_at < p_range.until and q.reversed_at is null and q.disposition not in ('accept', 'hold')
-         and q.taken_from <> 'rework' and q.order_id in (select x from private.quality_orders(p_range) x)
-       group by q.reason
+      select d.reason, sum(d.quantity) as quantity, count(*) as records, sum(d.quantity) filter (where d.disposition = 'scrap') as scrap,
+          sum(d.quantity * w.each) as weight, sum(d.quantity * w.each) filter (where d.disposition = 'scrap') as weight_scrap,
+          sum(d.quantity) filter (where w.each is null) as unknown
+        from private.defects_of(p_range) d
+       cross join lateral (select private.piece_weight(p_by, d.order_id, d.sequence) as each offset 0) w
+       where d.is_new group by d.reason
     ), ranked as (
-      select l.*, r.title, f.code as family, f.title as family_title, sum(l.quantity) over () as total,
-          sum(l.quantity) over (order by l.quantity desc, l.reason) as running
+      select l.*, r.title, f.code as family, f.title as family_title, nullif(sum(l.weight) over (), 0) as total,
+          sum(l.weight) over (order by l.weight desc nulls last, l.reason) as running
         from losses l join public.quality_reasons r on r.code = l.reason left join public.quality_reasons f on f.code = r.parent
     )
     select coalesce(jsonb_agg(jsonb_build_object('reason', k.reason, 'title', k.title, 'family', k.family, 'family_title', k.family_title,
         'quantity', trim_scale(k.quantity), 'scrap', trim_scale(coalesce(k.scrap, 0)), 'records', k.records,
-        'share', round(k.quantity / k.total, 4), 'cumulative', round(k.running / k.total, 4)) order by k.quantity desc, k.reason), '[]')
+        'weight', trim_scale(k.weight), 'weight_scrap', trim_scale(coalesce(k.weight_scrap, 0)), 'unknown', trim_scale(coalesce(k.unknown, 0)),
+        'share', round(k.weight / k.total, 4), 'cumulative', round(k.running / k.total, 4)) order by k.weight desc nulls last, k.reason), '[]')
       from ranked k);
 end $$;
-comment on function private.quality_pareto is 'Defective pieces per reason, most first, with share and cumulative share of all; found once, whatever became of them later.';
+comment on function private.quality_pareto is
+$$Defective pieces per reason, heaviest first, with share and cumulative share of all; found once, whatever became of them later. unknown: pieces whose
+weight nobody said, which are not in weight.$$;
 
 create function private.quality_by_step(p_range private.quality_range)
 returns table (step text, title text, place integer, first_good numeric, good numeric, scrap numeric, returned numeric, rework numeric,
@@ -116,47 +175,39 @@ returns table (step text, title text, place integer, first_good numeric, good nu
 language plpgsql stable set search_path = '' as $$
 begin
   return query
-    with orders as (
-      select x as id from private.quality_orders(p_range) x
-    ), counted as (
-      select s.step, sum(c.good) as good, sum(c.good) filter (where not c.from_rework) as first_good, sum(c.scrap) as scrap, sum(c.returned) as returned
-        from public.piece_counts c join orders o on o.id = c.order_id
-        join public.production_order_steps s on s.order_id = c.order_id and s.sequence = c.sequence
-       where c.at >= p_range.since and c.at < p_range.until group by s.step
-    ), defects as (
-      select q.step, coalesce(sum(q.quantity) filter (where q.taken_from <> 'rework'), 0) as found,
-          coalesce(sum(q.quantity) filter (where q.taken_from <> 'rework' and q.disposition in ('rework', 'repair')), 0) as rework,
-          coalesce(sum(q.quantity) filter (where q.disposition = 'use_as_is'), 0) as use_as_is,
-          coalesce(sum(q.quantity) filter (where q.disposition = 'use_as_is' and q.taken_from = 'good'), 0) as conceded
-        from public.quality_records q join orders o on o.id = q.order_id
-       where q.recorded_at >= p_range.since and q.recorded_at < p_range.until and q.reversed_at is null and q.disposition not in ('accept', 'hold')
-       group by q.step
+    with done as (
+      select s.step, sum(q.first_good) as first_good, sum(q.good) as good, sum(q.scrap) as scrap, sum(q.returned) as returned, sum(q.found) as found,
+          sum(q.rework) as rework, sum(q.use_as_is) as use_as_is
+        from private.quality_by_sequence(p_range) q
+        join public.production_order_steps s on s.order_id = q.order_id and s.sequence = q.sequence group by s.step
     ), open as (   -- as it is now
       select s.step, sum(s.rework_open) as rework_open, sum(s.held_open) as held_open
-        from public.production_order_steps s join orders o on o.id = s.order_id where s.rework_open > 0 or s.held_open > 0 group by s.step
-    ), figures as (
-      select p.code, p.title, p.sequence, coalesce(c.first_good, 0) - coalesce(d.conceded, 0) as first_good, coalesce(c.good, 0) as good,
-          coalesce(c.scrap, 0) as scrap, coalesce(c.returned, 0) as returned, coalesce(d.rework, 0) as rework, coalesce(d.use_as_is, 0) as use_as_is,
-          coalesce(w.rework_open, 0) as rework_open, coalesce(w.held_open, 0) as held_open, coalesce(d.found, 0) as found
-        from public.process_steps p left join counted c on c.step = p.code left join defects d on d.step = p.code left join open w on w.step = p.code
-       where num_nonnulls(c.step, d.step, w.step) > 0
+        from public.production_order_steps s join private.quality_orders(p_range) x on x = s.order_id
+       where s.rework_open > 0 or s.held_open > 0 group by s.step
     )
-    select f.code, f.title, f.sequence, f.first_good, f.good, f.scrap, f.returned, f.rework, f.use_as_is, f.rework_open, f.held_open,
-        case when f.first_good + f.found > 0 then f.first_good / (f.first_good + f.found) end
-      from figures f order by f.sequence, f.code;
+    select p.code, p.title, p.sequence, coalesce(d.first_good, 0), coalesce(d.good, 0), coalesce(d.scrap, 0), coalesce(d.returned, 0),
+        coalesce(d.rework, 0), coalesce(d.use_as_is, 0), coalesce(w.rework_open, 0), coalesce(w.held_open, 0),
+        case when d.first_good + d.found > 0 then d.first_good / (d.first_good + d.found) end
+      from public.process_steps p left join done d on d.step = p.code left join open w on w.step = p.code
+     where num_nonnulls(d.step, w.step) > 0 order by p.sequence, p.code;
 end $$;
 comment on function private.quality_by_step is
 $$Per process step in a range: good, and good at the first go; what was found bad; open rework and hold as they are now. fpy = good at the first go /
-(that + found bad), null when nothing was inspected. Corrections count when they were made.$$;
+(that + found bad), null when nothing was inspected.$$;
 
 create function public.get_quality(
-  p_site text default null, p_from timestamptz default null, p_to timestamptz default null, p_sku text default null, p_code text default null)
+  p_site text default null, p_from timestamptz default null, p_to timestamptz default null, p_sku text default null, p_code text default null,
+  p_by text default 'quantity')
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
   v_range private.quality_range;
+  v_by text := coalesce(p_by, 'quantity');
   v_answer jsonb;
 begin
   perform private.authorize('production.read', null, p_site);
+  if v_by not in ('quantity', 'time', 'cost') then
+    perform private.fail(422, 'quality.by', 'Weigh bad pieces by quantity, time or cost.', jsonb_build_object('field', 'p_by', 'actual', p_by));
+  end if;
   v_range := row(private.sites_asked(p_site), private.stores_of_production(), coalesce(p_from, coalesce(p_to, now()) - interval '30 days'),
     coalesce(p_to, 'infinity'), p_sku, p_code)::private.quality_range;
   select jsonb_build_object(
@@ -168,14 +219,17 @@ begin
         'rework', trim_scale(coalesce(sum(s.rework), 0)), 'use_as_is', trim_scale(coalesce(sum(s.use_as_is), 0)),
         'rework_open', trim_scale(coalesce(sum(s.rework_open), 0)), 'held_open', trim_scale(coalesce(sum(s.held_open), 0)))) into v_answer
     from private.quality_by_step(v_range) s;
-  return v_answer || jsonb_build_object('from', v_range.since, 'to', nullif(v_range.until, 'infinity'), 'reasons', private.quality_pareto(v_range));
+  return v_answer || jsonb_build_object('from', v_range.since, 'to', nullif(v_range.until, 'infinity'), 'by', v_by,
+    'reasons', private.quality_pareto(v_range, v_by));
 end $$;
 comment on function public.get_quality is
 $$The quality page for a range (the last 30 days unless said): reasons (Pareto of defective pieces: {reason, title, family, quantity, scrap, records,
-share, cumulative}), steps ({step, title, first_good, good, scrap, returned, rework, use_as_is, rework_open, held_open, fpy}), rty (rolled throughput
-yield: the product of the steps' first pass yields), totals. Open rework and hold are those of now. p_sku or p_code: of one product or order.
+weight, weight_scrap, unknown, share, cumulative}; weight: p_by quantity (pieces), time (minutes of work that were in them) or cost (standard cost of the
+product); unknown: pieces that nobody gave a run time or a cost), steps ({step, title, first_good, good, scrap, returned, rework, use_as_is, rework_open, held_open, fpy}), rty (rolled throughput
+yield: the product of the steps' first pass yields), totals. Open rework and hold are those of now. What was undone counts nowhere, in the past neither. p_sku or p_code:
+of one product or order.
 Permission: production.read, at the sites and in the stores of the caller.
-Errors: none of its own.
+Errors: quality.by (422).
 Idempotency: a read.
 Locks: none.$$;
 

@@ -6,9 +6,10 @@ begin
         'why', private.why_json(x.why), 'work_centres', (select coalesce(jsonb_agg(jsonb_build_object('code', w.code, 'title', w.title,
           'is_enabled', w.is_enabled) order by w.code), '[]') from public.work_centres w where w.step = s.step and w.site = p_order.site and w.is_active
           and private.may_use_centre(s, w.code)),
-        'first_pass_good', (select trim_scale(coalesce(sum(c.good) filter (where not c.from_rework and c.source <> 'quality'), 0))
-          from public.piece_counts c where c.order_id = s.order_id and c.sequence = s.sequence)) order by s.sequence), '[]')
+        'first_pass_good', trim_scale(coalesce(q.first_good, 0))) order by s.sequence), '[]')
       from public.production_order_steps s join public.process_steps p on p.code = s.step cross join lateral private.outlook(p_order, s) x
+      left join private.quality_by_sequence(row(array[p_order.site], array[p_order.store], '-infinity', 'infinity', null, p_order.code)) q
+        on q.sequence = s.sequence
      where s.order_id = p_order.id);
 end $$;
 

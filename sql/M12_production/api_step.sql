@@ -174,10 +174,12 @@ begin
       update public.production_order_steps s set paused_at = null
        where v_count.source = 'pause' and s.order_id = v_count.order_id and s.sequence = v_count.sequence;
       perform private.reverse_count(v_count, p_actor);
-      update public.piece_counters c set value = v_count.counter_start
-       where c.work_centre = v_count.work_centre and c.source = private.counter_name(v_count.source) and c.value = v_count.counter_end;
+      perform private.put_counter_back(v_count);
     end if;
   end loop;
+  if exists (select from public.production_order_steps s where s.order_id = p_order.id and s.is_ended) then
+    perform private.fit_sets(p_order, 'production.undone', p_actor);   -- what was taken back is not started again
+  end if;
   return v_notices;
 end $$;
 comment on function private.undo_command is 'All counts and quality records of one command are taken back. Errors: undo.blocked, stock.short (409).';
@@ -210,6 +212,8 @@ begin
     perform private.fail(409, 'production.closed', format('The order %s is %s.', v_order.code, lower(v_order.status)),
       jsonb_build_object('code', v_order.code, 'status', v_order.status));
   end if;
+  perform 1 from public.lots l where l.id in (select c.lot_id from public.piece_counts c   -- alone: it may be in process again
+    where c.order_id = v_order.id and c.command = v_last.command) order by l.id for no key update;
   perform 1 from public.production_lots l where l.lot_id in (select c.lot_id from public.piece_counts c
     where c.order_id = v_order.id and c.command = v_last.command) order by l.lot_id for update;
   perform 1 from public.piece_counters k where (k.work_centre, k.source) in (select c.work_centre, private.counter_name(c.source) from public.piece_counts c

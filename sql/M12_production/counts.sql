@@ -15,6 +15,9 @@ begin
     perform private.fail(409, 'production.more_than_input', format('Only %s more can start at %s of %s.', trim_scale(v_can), private.step_title(p_step.step), p_order.code),
       jsonb_build_object('sequence', p_step.sequence, 'expected', trim_scale(v_can), 'actual', trim_scale(p_change.started)));
   end if;
+  if p_step.is_last and p_change.good < 0 then
+    perform private.refuse_stocked_units(p_order, p_change);
+  end if;
   select n.step, n.started into v_next from public.production_order_steps n
     where n.order_id = p_step.order_id and n.sequence > p_step.sequence order by n.sequence limit 1;
   v_gone_on := coalesce(p_step.good + p_change.good < v_next.started, false);
@@ -91,10 +94,10 @@ begin
          rework_open = s.rework_open + p_rework, held_open = s.held_open + p_held
    where s.order_id = p_order_id and s.sequence = p_sequence;
   insert into public.piece_counts as c (order_id, sequence, work_centre, lot_id, started, good, scrap, returned, rework_open, held_open, from_rework,
-    source, counter_start, counter_end, pieces_per_cycle, photo, notes, station, actor_id, command, reverses)
+    source, counter_start, counter_end, pieces_per_cycle, counter_before, photo, notes, station, actor_id, command, reverses)
   values (p_order_id, p_sequence, p_work_centre, p_lot_id, v_count.started, p_good, p_scrap, p_returned, p_rework, p_held, p_from_rework,
     p_source, (p_more ->> 'counter_start')::numeric, (p_more ->> 'counter_end')::numeric, (p_more ->> 'pieces_per_cycle')::numeric,
-    p_more ->> 'photo', p_more ->> 'notes', private.event_station(), nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
+    nullif(p_more -> 'counter_before', 'null'), p_more ->> 'photo', p_more ->> 'notes', private.event_station(), nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
     private.command_id(), p_reverses)
   returning c.* into v_count;
   if v_step.is_last and p_good <> 0 then
@@ -105,7 +108,8 @@ begin
 end $$;
 comment on function private.book_pieces is
 $$The one way in for pieces: signed changes of the counters of a step, as one row of piece_counts. p_started null: as many start as are needed. Then the
-states of the steps and of the order follow, and good pieces of the last step are in stock. p_more {counter_start, counter_end, pieces_per_cycle, photo, notes}.
+states of the steps and of the order follow, and good pieces of the last step are in stock. p_more {counter_start, counter_end, pieces_per_cycle, counter_before, photo,
+notes}.
 Errors: those of check_pieces, stock.short (409). The order is locked by the caller. Locks: the lot, then stock by SKU.$$;
 
 create function private.reverse_count(p_count public.piece_counts, p_actor uuid)

@@ -238,10 +238,17 @@ begin
   loop
     perform private.count_activity(new, v_kind, v_quantity);
   end loop;
+  if v_step.is_last and new.good < 0 then
+    update public.lots l set kind = 'WIP'
+     where l.id = new.lot_id and l.kind = 'FINISHED' and (select sum(c.good) from public.piece_counts c
+       join public.production_order_steps s on s.order_id = c.order_id and s.sequence = c.sequence and s.is_last where c.lot_id = new.lot_id) = 0
+       and exists (select from public.production_lots p where p.lot_id = new.lot_id and p.good = 0);
+  end if;
   return null;
 end $$;
 comment on function private.tg_piece_counts__book_lot is
-'Pieces that enter the first step enter the lot; those good at the last step are finished; scrapped or returned at any step they leave it.';
+'Pieces that enter the first step enter the lot; those good at the last step are finished; scrapped or returned at any step they leave it. A lot of which
+nothing is finished any more is in process again.';
 create trigger _500_lot after insert on public.piece_counts for each row when (new.lot_id is not null) execute function private.tg_piece_counts__book_lot();
 
 create function private.tg_unit_components__lot_in_use()

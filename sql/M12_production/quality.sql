@@ -61,6 +61,20 @@ end $$;
 comment on function private.check_quality is
   'Errors: quality.disposition (422), quality.from (422), quality.too_many (409) when fewer are good and not used yet, or open, request.too_long (422).';
 
+create function private.was_reworked(p_record_id bigint)
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return exists (
+    with recursive chain as (
+      select q.source_id, q.disposition from public.quality_records q where q.id = p_record_id
+      union all
+      select q.source_id, q.disposition from chain c join public.quality_records q on q.id = c.source_id
+    )
+    select from chain c where c.disposition in ('rework', 'repair'));
+end $$;
+comment on function private.was_reworked is
+  'The pieces of this record are, or were before they came into it, in rework or repair: not good at the first go, and found bad already.';
+
 create function private.emit_quality(p_order public.production_orders, p_record public.quality_records, p_event text, p_actor uuid, p_more jsonb default '{}')
 returns bigint language plpgsql set search_path = '' as $$
 begin
@@ -102,7 +116,7 @@ begin
   -- Where the pieces stay counted as they were, the count is all zeros: undo takes back what came last, and that is this.
   v_new.count_id := (private.book_pieces(p_order.id, p_sequence, case when v_new.taken_from = 'process' then null else 0 end, v_change.good,
     v_change.scrap, v_change.returned, v_change.rework, v_change.held, p_actor, v_new.lot_id, v_new.work_centre, 'quality',
-    p_from_rework => v_new.taken_from = 'rework' or v_new.disposition = 'use_as_is')).id;
+    p_from_rework => private.was_reworked(p_source_id) or v_new.disposition = 'use_as_is')).id;
   update public.quality_records q set open_quantity = q.open_quantity - p_quantity where q.id = p_source_id;
   insert into public.quality_records as q (order_id, sequence, step, work_centre, lot_id, disposition, taken_from, source_id, quantity, open_quantity,
     reason, cause, defect_position, notes, photo, site, event_id, count_id, recorded_by)

@@ -4,6 +4,7 @@
 create function private.copy_routing(p_order public.production_orders, p_routing_id bigint, p_actor uuid)
 returns public.production_orders language plpgsql set search_path = '' as $$
 begin
+  perform private.refuse_made_without_steps(p_order);
   insert into public.production_order_progress (order_id, routing_id, released_by)
   values (p_order.id, p_routing_id, nullif(p_actor, '00000000-0000-0000-0000-000000000000'));
   insert into public.production_order_steps (order_id, sequence, step, work_centre, is_first, is_last, needs_complete_sets, materials, setup_min, run_min,

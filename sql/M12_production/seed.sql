@@ -3,6 +3,7 @@ select private.allow(p, d, r) from (values
   ('production.count', 'Report counters of machines', '{operator,technician,supervisor,planner,manager,admin,device.equipment,service}'),
   ('production.quality', 'Record rework, scrap, returns and holds', '{operator,technician,supervisor,planner,manager,admin,service}'),
   ('production.concede', 'Accept pieces that are not to specification: repair, use as is', '{supervisor,manager,admin}'),
+  ('production.late_material', 'Book material into an order that is closed', '{supervisor,manager,admin}'),
   ('production.undo_any', 'Take back older reports and those of others', '{supervisor,manager,admin}'),
   ('production.setup', 'Change process steps, work centres, routings and reasons', '{planner,manager,admin,service}'),
   ('production.request', 'Ask for approvals', '{operator,technician,supervisor,planner,manager,admin}'),

@@ -63,9 +63,10 @@ create view private.production_selfcheck as
 select d.* from private.step_differences() d
 union all select d.* from private.order_differences() d
 union all select d.* from private.lot_differences() d
-union all select d.* from private.quality_differences() d;
+union all select d.* from private.quality_differences() d
+union all select d.* from private.unit_differences() d;
 comment on view private.production_selfcheck is
-$$Where pieces are lost or invented: what is kept against what it is the sum of, for steps, orders, lots, quality records and replenishments. No rows: all
+$$Where pieces are lost or invented: what is kept against what it is the sum of, for steps, orders, lots, quality records, replenishments and units. No rows: all
 is well.$$;
 
 create function public.production_selfcheck()

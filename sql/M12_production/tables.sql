@@ -196,6 +196,7 @@ create table public.piece_counts (
   counter_start numeric(16, 3),
   counter_end numeric(16, 3),
   pieces_per_cycle numeric(10, 3),
+  counter_before jsonb,
   photo text constraint piece_counts_photo_check check (length(photo) <= 500),
   notes text constraint piece_counts_notes_check check (length(notes) <= 2000),
   station text,
@@ -222,6 +223,8 @@ comment on column public.piece_counts.from_rework is 'These pieces came out of r
 comment on column public.piece_counts.source is
   'person, start, quality, pause and end (paused, ended early: zeros) and undo, which nobody else may use; else the counter of a machine.';
 comment on column public.piece_counts.pieces_per_cycle is 'Counter readings times this are pieces.';
+comment on column public.piece_counts.counter_before is
+  'The row of the counter as it was before this count read it: undo puts it back. Null with a counter_end: it was read for the first time.';
 comment on column public.piece_counts.command is
   'What one command did is undone as one. Drawn once per transaction: transaction ids would start over in a cluster that a dump is restored into.';
 comment on column public.piece_counts.txn_id is 'At the last step: the movement that put the good pieces into stock.';

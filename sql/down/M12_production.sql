@@ -34,6 +34,13 @@ begin
 end $$;
 comment on function private.authorize_labels is 'The right to labels of units, at their site: [{subject}]. M12_production replaces it. Errors: auth.other_site (403).';
 
+create or replace function private.piece_of_order(p_unit public.units, p_sku text)
+returns text language plpgsql set search_path = '' as $$
+begin
+  return null;
+end $$;
+comment on function private.piece_of_order is 'Where the piece of this unit lies in stock already; null: it comes into stock with the unit. M12_production replaces it.';
+
 create or replace function private.lock_production(p_order_id bigint)
 returns public.production_orders language plpgsql set search_path = '' as $$
 declare
@@ -61,7 +68,7 @@ drop function
   private.book_use, private.check_counter_name, private.choose_undo, private.command_id, private.component_short, private.copy_routing,
   private.count_activity, private.count_of_command, private.count_to_undo, private.counted_lot, private.counter_name, private.derive_order, private.derive_steps, private.drop_needless_replenishments,
   private.drop_replenishments, private.emit_approval, private.emit_floor, private.emit_imports, private.emit_quality,
-  private.end_step, private.fit_sets, private.position_problem, private.read_by_hand, private.read_counter, private.running_at,
+  private.end_step, private.fit_sets, private.position_problem, private.put_counter_back, private.read_by_hand, private.read_counter, private.running_at,
   private.sets_needed, private.take_back_end, private.take_position, private.lies_at, private.needs_position, private.centre_unsaid, private.guard_found,
   private.asked_for, private.in_lots, private.undo_id, private.undo_window, private.whole_sets,
   private.erp_problem, private.erp_report, private.erp_skus, private.find_erp_rows, private.finish_approval,
@@ -76,16 +83,17 @@ drop function
   private.no_centre, private.note_discrepancy, private.order_differences, private.order_of_merged, private.order_problem,
   private.order_taking_material, private.orders_of_lots, private.orders_read, private.outlook, private.own_lot, private.part_to_move, private.parts_json,
   private.parts_problem, private.pending_of, private.pick_step, private.pieces_of_report, private.promise_parts,
-  private.prospect, private.put_back_lot, private.quality_by_step, private.quality_deltas, private.quality_differences,
+  private.prospect, private.put_back_lot, private.defects_of, private.piece_weight, private.quality_by_sequence, private.quality_by_step, private.was_reworked, private.quality_deltas, private.quality_differences,
   private.keep_photo, private.label_state, private.lot_of_label, private.production_label_data, private.resolve_lot, private.resolve_order,
   private.routing_item, private.routing_steps_json, private.scanned_lot, private.step_title, private.subject_to_print,
   private.quality_orders, private.quality_pareto, private.raise_replenishment, private.raise_shortage, private.read_erp_rows,
   private.refuse, private.refuse_decided, private.refuse_open_step, private.refuse_paused,
+  private.pieces_of_family, private.refuse_made_without_steps, private.refuse_stocked_units, private.unit_differences,
   private.refuse_routing, private.refuse_unusable, private.refuse_used_up,
   private.release_more, private.release_steps, private.replenish, private.replenish_setting, private.replenishment_need,
   private.replenishment_released, private.replenishments_of, private.report_pieces, private.resolve_gs1, private.return_sets,
   private.reverse_count, private.reverse_quality, private.root_of, private.routed_status, private.routing_answer,
-  private.same_as_erp, private.scan_here, private.set_quantity, private.set_routed_status, private.sets_wanted, private.share_lots,
+  private.same_as_erp, private.scan_here, private.set_quantity, private.share_orders, private.set_routed_status, private.sets_wanted, private.share_lots,
   private.shrink_replenishment,
   private.sites_asked, private.step_differences, private.step_done, private.step_problem, private.steps_json, private.still_missing,
   private.stock_of_order, private.stores_of_production, private.streams_of_lots, private.streams_of_order,
@@ -104,7 +112,7 @@ drop function
   public.trace_production_order, public.undo_lot_activity, public.undo_production, public.withdraw_approval;
 
 drop type
-  private.board_filter, private.counter_reading, private.erp_row, private.floor_command, private.gs1_reading, private.lot_part, private.piece_deltas,
+  private.board_filter, private.counter_reading, private.erp_row, private.family_pieces, private.floor_command, private.gs1_reading, private.lot_part, private.piece_deltas,
   private.problem, private.production_report, private.quality_answer, private.quality_range, private.released,
   private.step_outlook, public.approval_change, public.approval_page, public.approval_row, public.execution_event,
   public.execution_page, public.label_trace, public.lot_balance, public.lot_detail, public.lot_genealogy, public.lot_movement,
@@ -133,5 +141,5 @@ delete from public.setting_definitions where key in (
   'production.replenish_auto', 'production.replenish_cap_percent', 'production.replenish_generations',
   'production.replenish_lot', 'production.replenish_min', 'production.replenish_percent', 'production.rework_yield');
 delete from public.permissions where permission in (
-  'production.approve', 'production.concede', 'production.count', 'production.import', 'production.lots',
+  'production.approve', 'production.concede', 'production.count', 'production.import', 'production.late_material', 'production.lots',
   'production.quality', 'production.request', 'production.run', 'production.setup', 'production.undo_any');

@@ -244,6 +244,7 @@ create table public.units (
   stock_sku text,
   stock_location text,
   hold_location text,
+  is_counted boolean not null default false,
   production_order_id bigint,
   assembled_at timestamptz,
   packed_at timestamptz,
@@ -290,6 +291,9 @@ comment on column public.units.kit_id is 'The packaging kit scanned last, whethe
 comment on column public.units.stock_sku is 'The item it was booked as; its variant may have another one since.';
 comment on column public.units.stock_location is 'Where it was put into stock.';
 comment on column public.units.hold_location is 'On hold: where its piece was set aside, so that nobody is promised it; null when the books had no piece of it.';
+
+comment on column public.units.is_counted is
+  'Its routed order counted it good, and so put it into stock: the unit took that piece over. It leaves stock and comes back like any other then.';
 
 create table private.unit_transitions (
   from_status public.unit_status not null,
@@ -919,10 +923,10 @@ declare
 begin
   update public.units u set
     (product_code, serial_class, variant_code, status, status_before_hold, hold_reason, held_at, held_by, hw_rev, fw_version, fw_build_hash,
-     build_no, kit_id, box_code, stock_sku, stock_location, hold_location, assembled_at, packed_at, stocked_at, shipped_at, scrapped_at) =
+     build_no, kit_id, box_code, stock_sku, stock_location, hold_location, is_counted, assembled_at, packed_at, stocked_at, shipped_at, scrapped_at) =
     (p_new.product_code, p_new.serial_class, p_new.variant_code, p_new.status, p_new.status_before_hold, p_new.hold_reason, p_new.held_at,
      p_new.held_by, p_new.hw_rev, p_new.fw_version, p_new.fw_build_hash, p_new.build_no, p_new.kit_id, p_new.box_code, p_new.stock_sku,
-     p_new.stock_location, p_new.hold_location, p_new.assembled_at, p_new.packed_at, p_new.stocked_at, p_new.shipped_at, p_new.scrapped_at)
+     p_new.stock_location, p_new.hold_location, p_new.is_counted, p_new.assembled_at, p_new.packed_at, p_new.stocked_at, p_new.shipped_at, p_new.scrapped_at)
    where u.sn = p_old.sn
   returning u.* into v_unit;
   select coalesce(jsonb_object_agg(n.key, v_old -> n.key), '{}'), coalesce(jsonb_object_agg(n.key, n.value), '{}') into v_before, v_after
@@ -2694,6 +2698,30 @@ Errors (answered with its HTTP status and remembered): unit.pack_blocked (409); 
 Idempotency: by p_request_id; without it a refusal is asked again.
 Locks: the units inside it and the unit by serial, its variant, its kit, the lots inside.$$;
 
+create function private.piece_of_order(p_unit public.units, p_sku text)
+returns text language plpgsql set search_path = '' as $$
+begin
+  return null;
+end $$;
+comment on function private.piece_of_order is 'Where the piece of this unit lies in stock already; null: it comes into stock with the unit. M12_production replaces it.';
+
+create function private.book_unit(p_unit public.units, p_sku text, p_from text, p_to text, p_actor uuid)
+returns bigint[] language plpgsql set search_path = '' as $$
+declare
+  v_ids bigint[] := '{}';
+begin
+  if p_from is null then
+    v_ids := array[private.post_txn(p_sku, p_to, 'produce', 1, 'unit', p_unit.sn, null, p_actor)];
+  elsif p_from <> p_to then
+    v_ids := array[private.post_txn(p_sku, p_from, 'transfer', -1, 'unit', p_unit.sn, null, p_actor),
+      private.post_txn(p_sku, p_to, 'transfer', 1, 'unit', p_unit.sn, null, p_actor)];
+  end if;
+  perform private.allocate(array[p_sku], jsonb_build_object('event', 'unit.moved_to_stock', 'ref', p_unit.sn));
+  perform private.emit_moves(case when p_from is null then 'stock.produced' else 'stock.transferred' end, v_ids, p_actor);
+  return v_ids;
+end $$;
+comment on function private.book_unit is 'The piece of a unit comes into stock, or goes from where it lies already to the place of the unit. Locks: the item.';
+
 create function public.move_unit_to_stock(
   p_sn text, p_finished_item text default null, p_location text default null, p_request_id uuid default null)
 returns public.unit_change language plpgsql security definer set search_path = '' as $$
@@ -2704,7 +2732,8 @@ declare
   v_new public.units := v_unit;
   v_sku text;
   v_place public.locations;
-  v_id bigint;
+  v_from text;
+  v_ids bigint[];
   v_change public.unit_change := private.unit_unchanged(v_unit);
 begin
   if v_command.answer is null and v_unit.status <> 'IN_FINISHED_STOCK' then
@@ -2716,24 +2745,25 @@ begin
       perform private.fail(422, 'unit.other_site', format('%s is at the site %s; choose a location there.', v_unit.sn, v_unit.site),
         jsonb_build_object('expected', v_unit.site, 'actual', v_place.site));
     end if;
-    v_id := private.post_txn(v_sku, v_place.code, 'produce', 1, 'unit', v_unit.sn, null, v_command.actor);
-    perform private.allocate(array[v_sku], jsonb_build_object('event', 'unit.moved_to_stock', 'ref', v_unit.sn));
-    perform private.emit_moves('stock.produced', array[v_id], v_command.actor);
+    v_from := private.piece_of_order(v_unit, v_sku);
+    v_ids := private.book_unit(v_unit, v_sku, v_from, v_place.code, v_command.actor);
+    v_new.is_counted := v_unit.is_counted or v_from is not null;
     v_new.status := 'IN_FINISHED_STOCK';
     v_new.stocked_at := now();
     v_new.stock_sku := v_sku;
     v_new.stock_location := v_place.code;
     v_change := private.save_unit(v_unit, v_new, 'unit.moved_to_stock', v_command.actor,
-      jsonb_build_object('sku', v_sku, 'location', v_place.code, 'txn_id', v_id));
+      jsonb_build_object('sku', v_sku, 'location', v_place.code, 'txn_id', v_ids[1]));
   end if;
   return private.finish_unit(v_command, v_change);
 end $$;
 comment on function public.move_unit_to_stock is
-$$A packed unit becomes one piece of the finished item of its variant in stock, once. p_finished_item may be left out; given, it must be that item.
+$$A packed unit becomes one piece of the finished item of its variant in stock, once. The piece of a routed order of that item is in stock since its last
+step counted it good: the unit takes it over, and waits until then. p_finished_item may be left out; given, it must be that item.
 p_location: the default place of the site.
 Permission: units.pack at the site of the unit.
 Errors: unit.unknown (404), unit.wrong_state (409), unit.on_hold (423), unit.wrong_item (422), variant.no_item (422), unit.other_site (422),
-item.unknown (404), item.not_stocked (422), item.inactive (409), location.unknown (404), location.required (422), location.inactive (409), request.reused (422).
+unit.not_counted (409), stock.short (409), item.unknown (404), item.not_stocked (422), item.inactive (409), location.unknown (404), location.required (422), location.inactive (409), request.reused (422).
 Idempotency: by p_request_id; a unit in stock stays as it is: changed = false.
 Locks: the unit, then the item in stock and the order lines it is promised to.$$;
 

@@ -202,6 +202,7 @@ create table public.piece_counts (
   counter_start numeric(16, 3),
   counter_end numeric(16, 3),
   pieces_per_cycle numeric(10, 3),
+  counter_before jsonb,
   photo text constraint piece_counts_photo_check check (length(photo) <= 500),
   notes text constraint piece_counts_notes_check check (length(notes) <= 2000),
   station text,
@@ -228,6 +229,8 @@ comment on column public.piece_counts.from_rework is 'These pieces came out of r
 comment on column public.piece_counts.source is
   'person, start, quality, pause and end (paused, ended early: zeros) and undo, which nobody else may use; else the counter of a machine.';
 comment on column public.piece_counts.pieces_per_cycle is 'Counter readings times this are pieces.';
+comment on column public.piece_counts.counter_before is
+  'The row of the counter as it was before this count read it: undo puts it back. Null with a counter_end: it was read for the first time.';
 comment on column public.piece_counts.command is
   'What one command did is undone as one. Drawn once per transaction: transaction ids would start over in a cluster that a dump is restored into.';
 comment on column public.piece_counts.txn_id is 'At the last step: the movement that put the good pieces into stock.';
@@ -839,10 +842,17 @@ begin
   loop
     perform private.count_activity(new, v_kind, v_quantity);
   end loop;
+  if v_step.is_last and new.good < 0 then
+    update public.lots l set kind = 'WIP'
+     where l.id = new.lot_id and l.kind = 'FINISHED' and (select sum(c.good) from public.piece_counts c
+       join public.production_order_steps s on s.order_id = c.order_id and s.sequence = c.sequence and s.is_last where c.lot_id = new.lot_id) = 0
+       and exists (select from public.production_lots p where p.lot_id = new.lot_id and p.good = 0);
+  end if;
   return null;
 end $$;
 comment on function private.tg_piece_counts__book_lot is
-'Pieces that enter the first step enter the lot; those good at the last step are finished; scrapped or returned at any step they leave it.';
+'Pieces that enter the first step enter the lot; those good at the last step are finished; scrapped or returned at any step they leave it. A lot of which
+nothing is finished any more is in process again.';
 create trigger _500_lot after insert on public.piece_counts for each row when (new.lot_id is not null) execute function private.tg_piece_counts__book_lot();
 
 create function private.tg_unit_components__lot_in_use()
@@ -1450,6 +1460,9 @@ begin
     perform private.fail(409, 'production.more_than_input', format('Only %s more can start at %s of %s.', trim_scale(v_can), private.step_title(p_step.step), p_order.code),
       jsonb_build_object('sequence', p_step.sequence, 'expected', trim_scale(v_can), 'actual', trim_scale(p_change.started)));
   end if;
+  if p_step.is_last and p_change.good < 0 then
+    perform private.refuse_stocked_units(p_order, p_change);
+  end if;
   select n.step, n.started into v_next from public.production_order_steps n
     where n.order_id = p_step.order_id and n.sequence > p_step.sequence order by n.sequence limit 1;
   v_gone_on := coalesce(p_step.good + p_change.good < v_next.started, false);
@@ -1526,10 +1539,10 @@ begin
          rework_open = s.rework_open + p_rework, held_open = s.held_open + p_held
    where s.order_id = p_order_id and s.sequence = p_sequence;
   insert into public.piece_counts as c (order_id, sequence, work_centre, lot_id, started, good, scrap, returned, rework_open, held_open, from_rework,
-    source, counter_start, counter_end, pieces_per_cycle, photo, notes, station, actor_id, command, reverses)
+    source, counter_start, counter_end, pieces_per_cycle, counter_before, photo, notes, station, actor_id, command, reverses)
   values (p_order_id, p_sequence, p_work_centre, p_lot_id, v_count.started, p_good, p_scrap, p_returned, p_rework, p_held, p_from_rework,
     p_source, (p_more ->> 'counter_start')::numeric, (p_more ->> 'counter_end')::numeric, (p_more ->> 'pieces_per_cycle')::numeric,
-    p_more ->> 'photo', p_more ->> 'notes', private.event_station(), nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
+    nullif(p_more -> 'counter_before', 'null'), p_more ->> 'photo', p_more ->> 'notes', private.event_station(), nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
     private.command_id(), p_reverses)
   returning c.* into v_count;
   if v_step.is_last and p_good <> 0 then
@@ -1540,7 +1553,8 @@ begin
 end $$;
 comment on function private.book_pieces is
 $$The one way in for pieces: signed changes of the counters of a step, as one row of piece_counts. p_started null: as many start as are needed. Then the
-states of the steps and of the order follow, and good pieces of the last step are in stock. p_more {counter_start, counter_end, pieces_per_cycle, photo, notes}.
+states of the steps and of the order follow, and good pieces of the last step are in stock. p_more {counter_start, counter_end, pieces_per_cycle, counter_before, photo,
+notes}.
 Errors: those of check_pieces, stock.short (409). The order is locked by the caller. Locks: the lot, then stock by SKU.$$;
 
 create function private.reverse_count(p_count public.piece_counts, p_actor uuid)
@@ -1710,11 +1724,113 @@ end $$;
 create trigger _500_cancelled after update of status on public.production_orders
   for each row when (old.status <> new.status and new.status = 'CANCELLED') execute function private.tg_production_orders__cancelled();
 
+-- sql/M12_production/units_of_orders.sql
+
+-- Serialised pieces of routed orders: stock gets them once, from the good pieces of the last step, and the unit takes its piece over. So many units of an
+-- order (and of what is made again for it) are in stock at most as pieces were counted good. Whoever changes either of the two holds the item.
+
+create type private.family_pieces as (good numeric, units integer);
+
+create function private.pieces_of_family(p_order public.production_orders)
+returns private.family_pieces language plpgsql stable set search_path = '' as $$
+declare
+  v_root bigint := private.root_of(p_order.id);
+  v_orders bigint[] := array(
+    select o.id from public.production_orders o
+     where o.product_sku = p_order.product_sku and (o.id = v_root or o.id in (select r.order_id from public.replenishments r where r.root_id = v_root)));
+begin
+  return row(
+    (select coalesce(sum(s.good), 0) from public.production_order_steps s where s.order_id = any (v_orders) and s.is_last),
+    (select count(*) from public.units u where u.production_order_id = any (v_orders) and u.is_counted))::private.family_pieces;
+end $$;
+comment on function private.pieces_of_family is
+  'Of an order, its root and what is made again for it, one product: good pieces of the last steps, and how many of them units took over.';
+
+create or replace function private.piece_of_order(p_unit public.units, p_sku text)
+returns text language plpgsql set search_path = '' as $$
+declare
+  v_order public.production_orders;
+  v_pieces private.family_pieces;
+begin
+  if p_unit.production_order_id is null or p_unit.is_counted then
+    return null;   -- its piece left stock again with it, and comes back with it
+  end if;
+  perform private.lock_stock(array[p_sku]);
+  select o.* into v_order from public.production_orders o where o.id = p_unit.production_order_id and o.is_routed and o.product_sku = p_sku;
+  if v_order.id is null then
+    return null;
+  end if;
+  v_pieces := private.pieces_of_family(v_order);
+  if v_pieces.units >= v_pieces.good then
+    perform private.fail(409, 'unit.not_counted', format('%s is a piece of %s, whose last step counted %s good; %s of them are units in stock already. Report it there first.',
+      p_unit.sn, v_order.code, trim_scale(v_pieces.good), v_pieces.units), jsonb_build_object('sn', p_unit.sn, 'code', v_order.code,
+      'good', trim_scale(v_pieces.good), 'units', v_pieces.units));
+  end if;
+  p_unit.stock_sku := p_sku;
+  p_unit.stock_location := (select t.location from public.inventory_txn t where t.ref_stream = 'production_order' and t.ref_id = v_order.code and t.sku = p_sku
+    and t.kind = 'produce' and t.quantity > 0 order by t.id desc limit 1);
+  p_unit.stock_location := coalesce(p_unit.stock_location, private.default_location(p_unit.site));
+  return private.piece_at(p_unit);
+end $$;
+comment on function private.piece_of_order is
+$$Where the piece of this unit lies in stock already, because its routed order counted it good there; null: it comes into stock with the unit. Errors:
+unit.not_counted (409) when the last step did not count it good yet. Locks: the item.$$;
+
+create function private.refuse_stocked_units(p_order public.production_orders, p_change public.piece_counts)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_pieces private.family_pieces := private.pieces_of_family(p_order);
+  v_message text := format('%s good pieces of %s are units in stock by now.', v_pieces.units, p_order.code);
+  v_detail jsonb := jsonb_build_object('code', p_order.code, 'good', trim_scale(v_pieces.good), 'units', v_pieces.units);
+begin
+  if v_pieces.units = 0 or v_pieces.good + p_change.good >= v_pieces.units then
+    return;
+  elsif p_change.reverses is not null then
+    perform private.fail(409, 'undo.blocked', v_message, v_detail);
+  end if;
+  perform private.fail(409, 'production.used_further', v_message, v_detail);
+end $$;
+comment on function private.refuse_stocked_units is
+  'Errors: undo.blocked, production.used_further (409) when fewer pieces would be good than units took over. The item is locked by the caller.';
+
+create function private.refuse_made_without_steps(p_order public.production_orders)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_units integer;
+begin
+  perform private.lock_order_stock(p_order);
+  v_units := (select count(*) from public.units u where u.production_order_id = p_order.id and u.stock_sku = p_order.product_sku);
+  if v_units > 0 then
+    perform private.fail(409, 'production.units_in_stock', format('%s units of %s came into stock without any step. Make the rest by another order.', v_units,
+      p_order.code), jsonb_build_object('code', p_order.code, 'units', v_units));
+  end if;
+end $$;
+comment on function private.refuse_made_without_steps is
+  'An order whose units are in stock is not made again, step by step. Errors: production.units_in_stock (409). Locks: all items of the order.';
+
+create function private.unit_differences()
+returns table (subject text, what text, kept numeric, expected numeric) language sql stable set search_path = '' as $$
+  select u.sn, 'unit in stock beside the pieces of its order', 1, 0
+    from public.units u join public.production_orders o on o.id = u.production_order_id
+   where o.is_routed and u.stock_sku = o.product_sku and not u.is_counted
+  union all
+  select x.code, 'units in stock of its good pieces', n.units, coalesce(g.good, 0)
+    from (select coalesce(r.root_id, o.id) as root, o.product_sku as sku, count(*) as units
+        from public.units u join public.production_orders o on o.id = u.production_order_id left join public.replenishments r on r.order_id = o.id
+       where u.is_counted group by 1, 2) n
+    join public.production_orders x on x.id = n.root
+    left join (select coalesce(r.root_id, o.id) as root, o.product_sku as sku, sum(s.good) as good
+        from public.production_order_steps s join public.production_orders o on o.id = s.order_id left join public.replenishments r on r.order_id = o.id
+       where s.is_last group by 1, 2) g on g.root = n.root and g.sku = n.sku
+   where n.units > coalesce(g.good, 0)
+$$;
+comment on function private.unit_differences is 'Where a unit of a routed order is in stock besides its piece, or more of them than were good. No rows: all is well.';
+
 -- sql/M12_production/counters.sql
 
 -- Counters of machines, and how much of each is booked: by the machine itself (record_count) or by who reads it (report_production).
 
-create type private.counter_reading as (delta numeric, notices jsonb);
+create type private.counter_reading as (delta numeric, notices jsonb, before jsonb);
 
 create function private.counter_name(p_source text)
 returns text language sql immutable set search_path = '' as $$
@@ -1745,29 +1861,29 @@ begin
     if p_read_at < v_before.read_at then
       return row(null, jsonb_build_array(jsonb_build_object('code', 'production.counter_late', 'message',
         'The counter was read again since: this reading comes too late and counts nothing.', 'details', jsonb_build_object('counter', p_counter,
-        'read_at', p_read_at, 'booked', trim_scale(v_before.value), 'booked_at', v_before.read_at))))::private.counter_reading;
+        'read_at', p_read_at, 'booked', trim_scale(v_before.value), 'booked_at', v_before.read_at))), null)::private.counter_reading;
     end if;
     update public.piece_counters c set value = p_counter, by_hand = false, read_at = v_at where c.work_centre = p_work_centre and c.source = p_source;
   end if;
   if p_counter >= v_before.value then
-    return row(p_counter - v_before.value, null)::private.counter_reading;
+    return row(p_counter - v_before.value, null, to_jsonb(v_before))::private.counter_reading;
   end if;
   return row(null, jsonb_build_array(jsonb_build_object('code', 'production.counter_base', 'message',
-    'The counter is read for the first time, or was reset: it counts from here.', 'details', jsonb_build_object('counter', p_counter))))::private.counter_reading;
+    'The counter is read for the first time, or was reset: it counts from here.', 'details', jsonb_build_object('counter', p_counter))), null)::private.counter_reading;
 end $$;
 comment on function private.read_counter is
 $$By how much a running counter went on since the reading before. Null and a notice for the first reading, and when it stands lower than before (it was
 reset): what was made meanwhile is not known, and the next reading counts from here; null and a notice for one that is older than the reading before.$$;
 
 create function private.read_by_hand(p_centre public.work_centres, p_start numeric, p_end numeric)
-returns void language plpgsql set search_path = '' as $$
+returns jsonb language plpgsql set search_path = '' as $$
 declare
   v_before public.piece_counters;
 begin
   insert into public.piece_counters (work_centre, source, value, by_hand) values (p_centre.code, private.counter_name('person'), p_end, true)
   on conflict on constraint piece_counters_pkey do nothing;
   if found then
-    return;
+    return null;
   end if;
   select c.* into v_before from public.piece_counters c where c.work_centre = p_centre.code and c.source = private.counter_name('person') for update;
   -- Both figures below what a person read last: they set it back. Below what the machine said last: those pieces are counted.
@@ -1778,9 +1894,28 @@ begin
   end if;
   update public.piece_counters c set value = p_end, by_hand = true, read_at = clock_timestamp()
    where c.work_centre = p_centre.code and c.source = private.counter_name('person');
+  return to_jsonb(v_before);
 end $$;
 comment on function private.read_by_hand is
-  'A person read the counter of a work centre: it counts on from p_end. Errors: production.counter_booked (409) when some of it was counted before.';
+$$A person read the counter of a work centre: it counts on from p_end. Answers the counter as it was before, null when it was never read. Errors:
+production.counter_booked (409) when some of it was counted before.$$;
+
+create function private.put_counter_back(p_count public.piece_counts)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_source text := private.counter_name(p_count.source);
+  v_before public.piece_counters;
+begin
+  if p_count.counter_before is null then
+    delete from public.piece_counters c where c.work_centre = p_count.work_centre and c.source = v_source and c.value = p_count.counter_end;
+    return;
+  end if;
+  v_before := jsonb_populate_record(null::public.piece_counters, p_count.counter_before);
+  update public.piece_counters c set value = v_before.value, by_hand = v_before.by_hand, read_at = v_before.read_at
+   where c.work_centre = p_count.work_centre and c.source = v_source and c.value = p_count.counter_end;
+end $$;
+comment on function private.put_counter_back is
+  'A count is undone: its counter stands as it stood before, unless it went on since. The counter is locked by the caller.';
 
 -- sql/M12_production/capacity.sql
 
@@ -1877,6 +2012,7 @@ Errors: work_centre.disabled (409) when that one is, or all of them are, out of 
 create function private.copy_routing(p_order public.production_orders, p_routing_id bigint, p_actor uuid)
 returns public.production_orders language plpgsql set search_path = '' as $$
 begin
+  perform private.refuse_made_without_steps(p_order);
   insert into public.production_order_progress (order_id, routing_id, released_by)
   values (p_order.id, p_routing_id, nullif(p_actor, '00000000-0000-0000-0000-000000000000'));
   insert into public.production_order_steps (order_id, sequence, step, work_centre, is_first, is_last, needs_complete_sets, materials, setup_min, run_min,
@@ -2678,6 +2814,20 @@ end $$;
 comment on function private.check_quality is
   'Errors: quality.disposition (422), quality.from (422), quality.too_many (409) when fewer are good and not used yet, or open, request.too_long (422).';
 
+create function private.was_reworked(p_record_id bigint)
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return exists (
+    with recursive chain as (
+      select q.source_id, q.disposition from public.quality_records q where q.id = p_record_id
+      union all
+      select q.source_id, q.disposition from chain c join public.quality_records q on q.id = c.source_id
+    )
+    select from chain c where c.disposition in ('rework', 'repair'));
+end $$;
+comment on function private.was_reworked is
+  'The pieces of this record are, or were before they came into it, in rework or repair: not good at the first go, and found bad already.';
+
 create function private.emit_quality(p_order public.production_orders, p_record public.quality_records, p_event text, p_actor uuid, p_more jsonb default '{}')
 returns bigint language plpgsql set search_path = '' as $$
 begin
@@ -2719,7 +2869,7 @@ begin
   -- Where the pieces stay counted as they were, the count is all zeros: undo takes back what came last, and that is this.
   v_new.count_id := (private.book_pieces(p_order.id, p_sequence, case when v_new.taken_from = 'process' then null else 0 end, v_change.good,
     v_change.scrap, v_change.returned, v_change.rework, v_change.held, p_actor, v_new.lot_id, v_new.work_centre, 'quality',
-    p_from_rework => v_new.taken_from = 'rework' or v_new.disposition = 'use_as_is')).id;
+    p_from_rework => private.was_reworked(p_source_id) or v_new.disposition = 'use_as_is')).id;
   update public.quality_records q set open_quantity = q.open_quantity - p_quantity where q.id = p_source_id;
   insert into public.quality_records as q (order_id, sequence, step, work_centre, lot_id, disposition, taken_from, source_id, quantity, open_quantity,
     reason, cause, defect_position, notes, photo, site, event_id, count_id, recorded_by)
@@ -3206,7 +3356,7 @@ $$The order goes to the floor: its routing is copied, and every step gets the co
 released; the rest waits, and progress.waits_for says for what. Called again when parts came, it releases more; stations do so by themselves.
 Where complete sets are needed, what is missing is replenished if it is made here, else a discrepancy (notices).
 Permission: production.plan at its site and in its store.
-Errors: production.unknown (404), production.closed (409), production.no_routing (409), stock.short (409), request.reused (422).
+Errors: production.unknown (404), production.closed (409), production.no_routing (409), production.units_in_stock (409), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; when nothing more can be released it answers changed = false.
 Locks: the root, its open replenishments and the order, by id; then all items of the order, by SKU.$$;
 
@@ -3354,6 +3504,9 @@ begin
   if v_step.started_at is not null then   -- the first start told of itself
     v_event := private.emit_floor(v_command.order_row, 'production.step_started', v_command.actor, v_step, p_work_centre,
       jsonb_build_object('quantity', trim_scale(v_can), 'lot_id', v_command.lot_id));
+  else
+    v_event := (select max(e.id) from public.events e
+      where e.stream = 'production_order' and e.stream_id = p_code and e.event = 'production.step_started');
   end if;
   return private.finish_floor(v_command, true, v_event);
 end $$;
@@ -3438,7 +3591,7 @@ begin
   end if;
   v_count := private.book_pieces(v_order.id, (p_command.step).sequence, greatest(v_all - (p_command.step).waiting, 0), p_report.good,
     p_actor => p_command.actor, p_lot_id => p_command.lot_id, p_work_centre => (p_command.centre).code, p_source => p_source, p_more => p_report.more);
-  v_event := private.emit_floor(v_order, 'production.counted', p_command.actor, p_command.step, (p_command.centre).code, p_report.more
+  v_event := private.emit_floor(v_order, 'production.counted', p_command.actor, p_command.step, (p_command.centre).code, p_report.more - 'counter_before'
     || jsonb_build_object('quantity', trim_scale(v_all), 'good', trim_scale(p_report.good), 'scrap', trim_scale(p_report.scrap),
       'rework', trim_scale(p_report.rework), 'lot_id', v_count.lot_id, 'count_id', v_count.id, 'source', p_source));
   if p_report.scrap > 0 then
@@ -3493,7 +3646,7 @@ begin
   v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor, v_report.good + v_report.rework = 0);
   perform private.keep_photo(v_command, p_photo);
   if p_counter_end is not null then
-    perform private.read_by_hand(v_command.centre, p_counter_start, p_counter_end);
+    v_report.more := v_report.more || jsonb_build_object('counter_before', private.read_by_hand(v_command.centre, p_counter_start, p_counter_end));
   end if;
   return private.report_pieces(v_command, v_report, 'person');
 end $$;
@@ -3523,7 +3676,7 @@ returns public.routed_change language plpgsql security definer set search_path =
 declare
   v_command private.floor_command := private.begin_floor('production.count', p_code, p_work_centre, p_sequence, p_request_id, 'record_count',
     jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence, p_read_at));
-  v_read private.counter_reading := row(p_delta, null)::private.counter_reading;
+  v_read private.counter_reading := row(p_delta, null, null)::private.counter_reading;
   v_report private.production_report;
 begin
   if v_command.answer is not null then
@@ -3544,7 +3697,7 @@ begin
     return private.finish_floor(v_command, false, null, v_read.notices);
   end if;
   v_report := row(v_read.delta * p_pieces_per_cycle, 0, 0, null, null, null, jsonb_strip_nulls(jsonb_build_object('pieces_per_cycle', p_pieces_per_cycle,
-    'counter_start', p_counter - v_read.delta, 'counter_end', p_counter)))::private.production_report;
+    'counter_start', p_counter - v_read.delta, 'counter_end', p_counter, 'counter_before', v_read.before)))::private.production_report;
   return private.report_pieces(v_command, v_report, p_source);
 end $$;
 comment on function public.record_count is
@@ -3739,10 +3892,12 @@ begin
       update public.production_order_steps s set paused_at = null
        where v_count.source = 'pause' and s.order_id = v_count.order_id and s.sequence = v_count.sequence;
       perform private.reverse_count(v_count, p_actor);
-      update public.piece_counters c set value = v_count.counter_start
-       where c.work_centre = v_count.work_centre and c.source = private.counter_name(v_count.source) and c.value = v_count.counter_end;
+      perform private.put_counter_back(v_count);
     end if;
   end loop;
+  if exists (select from public.production_order_steps s where s.order_id = p_order.id and s.is_ended) then
+    perform private.fit_sets(p_order, 'production.undone', p_actor);   -- what was taken back is not started again
+  end if;
   return v_notices;
 end $$;
 comment on function private.undo_command is 'All counts and quality records of one command are taken back. Errors: undo.blocked, stock.short (409).';
@@ -3775,6 +3930,8 @@ begin
     perform private.fail(409, 'production.closed', format('The order %s is %s.', v_order.code, lower(v_order.status)),
       jsonb_build_object('code', v_order.code, 'status', v_order.status));
   end if;
+  perform 1 from public.lots l where l.id in (select c.lot_id from public.piece_counts c   -- alone: it may be in process again
+    where c.order_id = v_order.id and c.command = v_last.command) order by l.id for no key update;
   perform 1 from public.production_lots l where l.lot_id in (select c.lot_id from public.piece_counts c
     where c.order_id = v_order.id and c.command = v_last.command) order by l.lot_id for update;
   perform 1 from public.piece_counters k where (k.work_centre, k.source) in (select c.work_centre, private.counter_name(c.source) from public.piece_counts c
@@ -4023,9 +4180,10 @@ create view private.production_selfcheck as
 select d.* from private.step_differences() d
 union all select d.* from private.order_differences() d
 union all select d.* from private.lot_differences() d
-union all select d.* from private.quality_differences() d;
+union all select d.* from private.quality_differences() d
+union all select d.* from private.unit_differences() d;
 comment on view private.production_selfcheck is
-$$Where pieces are lost or invented: what is kept against what it is the sum of, for steps, orders, lots, quality records and replenishments. No rows: all
+$$Where pieces are lost or invented: what is kept against what it is the sum of, for steps, orders, lots, quality records, replenishments and units. No rows: all
 is well.$$;
 
 create function public.production_selfcheck()
@@ -4538,27 +4696,86 @@ begin
        and (p_range.sku is null or o.product_sku = p_range.sku) and (p_range.code is null or o.code = p_range.code);
 end $$;
 
-create function private.quality_pareto(p_range private.quality_range)
+create function private.defects_of(p_range private.quality_range)
+returns table (order_id bigint, sequence integer, disposition text, reason text, quantity numeric, is_new boolean, is_conceded boolean)
+language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select q.order_id, q.sequence, q.disposition, q.reason, q.quantity, q.source_id is null or not private.was_reworked(q.source_id),
+        q.disposition = 'use_as_is' and q.taken_from = 'good'
+      from public.quality_records q
+     where q.recorded_at >= p_range.since and q.recorded_at < p_range.until and q.reversed_at is null and q.disposition not in ('accept', 'hold')
+       and q.order_id in (select x from private.quality_orders(p_range) x);
+end $$;
+comment on function private.defects_of is
+$$What was decided about bad pieces. is_new: found bad now; a piece that was reworked was found before, and is one defect whatever becomes of it.
+is_conceded: it was counted good before. What was undone is not there.$$;
+
+create function private.quality_by_sequence(p_range private.quality_range)
+returns table (order_id bigint, sequence integer, first_good numeric, good numeric, scrap numeric, returned numeric, found numeric, rework numeric,
+  use_as_is numeric)
+language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    with counted as (
+      select c.order_id, c.sequence, sum(c.good) as good, sum(c.good) filter (where not c.from_rework) as first_good, sum(c.scrap) as scrap,
+          sum(c.returned) as returned
+        from public.piece_counts c
+       where c.order_id in (select x from private.quality_orders(p_range) x) and c.at >= p_range.since and c.at < p_range.until
+         and c.reverses is null and not exists (select from public.piece_counts u where u.reverses = c.id)
+       group by c.order_id, c.sequence
+    ), defects as (
+      select d.order_id, d.sequence, sum(d.quantity) filter (where d.is_new) as found,
+          sum(d.quantity) filter (where d.is_new and d.disposition in ('rework', 'repair')) as rework,
+          sum(d.quantity) filter (where d.disposition = 'use_as_is') as use_as_is, sum(d.quantity) filter (where d.is_conceded) as conceded
+        from private.defects_of(p_range) d group by d.order_id, d.sequence
+    )
+    select coalesce(c.order_id, d.order_id), coalesce(c.sequence, d.sequence), coalesce(c.first_good, 0) - coalesce(d.conceded, 0), coalesce(c.good, 0),
+        coalesce(c.scrap, 0), coalesce(c.returned, 0), coalesce(d.found, 0), coalesce(d.rework, 0), coalesce(d.use_as_is, 0)
+      from counted c full join defects d on d.order_id = c.order_id and d.sequence = c.sequence;
+end $$;
+comment on function private.quality_by_sequence is
+$$The one definition of what was good at the first go, what was found bad and what became of it, per step of an order in a range. What was undone counts
+nowhere: neither it nor its reversal, so that figures of the past are corrected. Pieces that turn out bad after they were counted good count when that was
+recorded.$$;
+
+create function private.piece_weight(p_by text, p_order_id bigint, p_sequence integer)
+returns numeric language plpgsql stable set search_path = '' as $$
+begin
+  return case p_by
+    when 'time' then (select nullif(sum(s.run_min), 0) from public.production_order_steps s where s.order_id = p_order_id and s.sequence <= p_sequence)
+    when 'cost' then (select i.unit_cost from public.production_orders o join public.inventory_items i on i.sku = o.product_sku where o.id = p_order_id)
+    else 1 end;
+end $$;
+comment on function private.piece_weight is
+$$What a bad piece weighs. time: minutes of work that were in it, the run time of its steps so far; cost: the standard cost of the product; quantity: one.
+Null: nobody said.$$;
+
+create function private.quality_pareto(p_range private.quality_range, p_by text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return (
     with losses as (
-      select q.reason, sum(q.quantity) as quantity, count(*) as records, sum(q.quantity) filter (where q.disposition = 'scrap') as scrap
-        from public.quality_records q
-       where q.recorded_at >= p_range.since and q.recorded_at < p_range.until and q.reversed_at is null and q.disposition not in ('accept', 'hold')
-         and q.taken_from <> 'rework' and q.order_id in (select x from private.quality_orders(p_range) x)
-       group by q.reason
+      select d.reason, sum(d.quantity) as quantity, count(*) as records, sum(d.quantity) filter (where d.disposition = 'scrap') as scrap,
+          sum(d.quantity * w.each) as weight, sum(d.quantity * w.each) filter (where d.disposition = 'scrap') as weight_scrap,
+          sum(d.quantity) filter (where w.each is null) as unknown
+        from private.defects_of(p_range) d
+       cross join lateral (select private.piece_weight(p_by, d.order_id, d.sequence) as each offset 0) w
+       where d.is_new group by d.reason
     ), ranked as (
-      select l.*, r.title, f.code as family, f.title as family_title, sum(l.quantity) over () as total,
-          sum(l.quantity) over (order by l.quantity desc, l.reason) as running
+      select l.*, r.title, f.code as family, f.title as family_title, nullif(sum(l.weight) over (), 0) as total,
+          sum(l.weight) over (order by l.weight desc nulls last, l.reason) as running
         from losses l join public.quality_reasons r on r.code = l.reason left join public.quality_reasons f on f.code = r.parent
     )
     select coalesce(jsonb_agg(jsonb_build_object('reason', k.reason, 'title', k.title, 'family', k.family, 'family_title', k.family_title,
         'quantity', trim_scale(k.quantity), 'scrap', trim_scale(coalesce(k.scrap, 0)), 'records', k.records,
-        'share', round(k.quantity / k.total, 4), 'cumulative', round(k.running / k.total, 4)) order by k.quantity desc, k.reason), '[]')
+        'weight', trim_scale(k.weight), 'weight_scrap', trim_scale(coalesce(k.weight_scrap, 0)), 'unknown', trim_scale(coalesce(k.unknown, 0)),
+        'share', round(k.weight / k.total, 4), 'cumulative', round(k.running / k.total, 4)) order by k.weight desc nulls last, k.reason), '[]')
       from ranked k);
 end $$;
-comment on function private.quality_pareto is 'Defective pieces per reason, most first, with share and cumulative share of all; found once, whatever became of them later.';
+comment on function private.quality_pareto is
+$$Defective pieces per reason, heaviest first, with share and cumulative share of all; found once, whatever became of them later. unknown: pieces whose
+weight nobody said, which are not in weight.$$;
 
 create function private.quality_by_step(p_range private.quality_range)
 returns table (step text, title text, place integer, first_good numeric, good numeric, scrap numeric, returned numeric, rework numeric,
@@ -4566,47 +4783,39 @@ returns table (step text, title text, place integer, first_good numeric, good nu
 language plpgsql stable set search_path = '' as $$
 begin
   return query
-    with orders as (
-      select x as id from private.quality_orders(p_range) x
-    ), counted as (
-      select s.step, sum(c.good) as good, sum(c.good) filter (where not c.from_rework) as first_good, sum(c.scrap) as scrap, sum(c.returned) as returned
-        from public.piece_counts c join orders o on o.id = c.order_id
-        join public.production_order_steps s on s.order_id = c.order_id and s.sequence = c.sequence
-       where c.at >= p_range.since and c.at < p_range.until group by s.step
-    ), defects as (
-      select q.step, coalesce(sum(q.quantity) filter (where q.taken_from <> 'rework'), 0) as found,
-          coalesce(sum(q.quantity) filter (where q.taken_from <> 'rework' and q.disposition in ('rework', 'repair')), 0) as rework,
-          coalesce(sum(q.quantity) filter (where q.disposition = 'use_as_is'), 0) as use_as_is,
-          coalesce(sum(q.quantity) filter (where q.disposition = 'use_as_is' and q.taken_from = 'good'), 0) as conceded
-        from public.quality_records q join orders o on o.id = q.order_id
-       where q.recorded_at >= p_range.since and q.recorded_at < p_range.until and q.reversed_at is null and q.disposition not in ('accept', 'hold')
-       group by q.step
+    with done as (
+      select s.step, sum(q.first_good) as first_good, sum(q.good) as good, sum(q.scrap) as scrap, sum(q.returned) as returned, sum(q.found) as found,
+          sum(q.rework) as rework, sum(q.use_as_is) as use_as_is
+        from private.quality_by_sequence(p_range) q
+        join public.production_order_steps s on s.order_id = q.order_id and s.sequence = q.sequence group by s.step
     ), open as (   -- as it is now
       select s.step, sum(s.rework_open) as rework_open, sum(s.held_open) as held_open
-        from public.production_order_steps s join orders o on o.id = s.order_id where s.rework_open > 0 or s.held_open > 0 group by s.step
-    ), figures as (
-      select p.code, p.title, p.sequence, coalesce(c.first_good, 0) - coalesce(d.conceded, 0) as first_good, coalesce(c.good, 0) as good,
-          coalesce(c.scrap, 0) as scrap, coalesce(c.returned, 0) as returned, coalesce(d.rework, 0) as rework, coalesce(d.use_as_is, 0) as use_as_is,
-          coalesce(w.rework_open, 0) as rework_open, coalesce(w.held_open, 0) as held_open, coalesce(d.found, 0) as found
-        from public.process_steps p left join counted c on c.step = p.code left join defects d on d.step = p.code left join open w on w.step = p.code
-       where num_nonnulls(c.step, d.step, w.step) > 0
+        from public.production_order_steps s join private.quality_orders(p_range) x on x = s.order_id
+       where s.rework_open > 0 or s.held_open > 0 group by s.step
     )
-    select f.code, f.title, f.sequence, f.first_good, f.good, f.scrap, f.returned, f.rework, f.use_as_is, f.rework_open, f.held_open,
-        case when f.first_good + f.found > 0 then f.first_good / (f.first_good + f.found) end
-      from figures f order by f.sequence, f.code;
+    select p.code, p.title, p.sequence, coalesce(d.first_good, 0), coalesce(d.good, 0), coalesce(d.scrap, 0), coalesce(d.returned, 0),
+        coalesce(d.rework, 0), coalesce(d.use_as_is, 0), coalesce(w.rework_open, 0), coalesce(w.held_open, 0),
+        case when d.first_good + d.found > 0 then d.first_good / (d.first_good + d.found) end
+      from public.process_steps p left join done d on d.step = p.code left join open w on w.step = p.code
+     where num_nonnulls(d.step, w.step) > 0 order by p.sequence, p.code;
 end $$;
 comment on function private.quality_by_step is
 $$Per process step in a range: good, and good at the first go; what was found bad; open rework and hold as they are now. fpy = good at the first go /
-(that + found bad), null when nothing was inspected. Corrections count when they were made.$$;
+(that + found bad), null when nothing was inspected.$$;
 
 create function public.get_quality(
-  p_site text default null, p_from timestamptz default null, p_to timestamptz default null, p_sku text default null, p_code text default null)
+  p_site text default null, p_from timestamptz default null, p_to timestamptz default null, p_sku text default null, p_code text default null,
+  p_by text default 'quantity')
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
   v_range private.quality_range;
+  v_by text := coalesce(p_by, 'quantity');
   v_answer jsonb;
 begin
   perform private.authorize('production.read', null, p_site);
+  if v_by not in ('quantity', 'time', 'cost') then
+    perform private.fail(422, 'quality.by', 'Weigh bad pieces by quantity, time or cost.', jsonb_build_object('field', 'p_by', 'actual', p_by));
+  end if;
   v_range := row(private.sites_asked(p_site), private.stores_of_production(), coalesce(p_from, coalesce(p_to, now()) - interval '30 days'),
     coalesce(p_to, 'infinity'), p_sku, p_code)::private.quality_range;
   select jsonb_build_object(
@@ -4618,14 +4827,17 @@ begin
         'rework', trim_scale(coalesce(sum(s.rework), 0)), 'use_as_is', trim_scale(coalesce(sum(s.use_as_is), 0)),
         'rework_open', trim_scale(coalesce(sum(s.rework_open), 0)), 'held_open', trim_scale(coalesce(sum(s.held_open), 0)))) into v_answer
     from private.quality_by_step(v_range) s;
-  return v_answer || jsonb_build_object('from', v_range.since, 'to', nullif(v_range.until, 'infinity'), 'reasons', private.quality_pareto(v_range));
+  return v_answer || jsonb_build_object('from', v_range.since, 'to', nullif(v_range.until, 'infinity'), 'by', v_by,
+    'reasons', private.quality_pareto(v_range, v_by));
 end $$;
 comment on function public.get_quality is
 $$The quality page for a range (the last 30 days unless said): reasons (Pareto of defective pieces: {reason, title, family, quantity, scrap, records,
-share, cumulative}), steps ({step, title, first_good, good, scrap, returned, rework, use_as_is, rework_open, held_open, fpy}), rty (rolled throughput
-yield: the product of the steps' first pass yields), totals. Open rework and hold are those of now. p_sku or p_code: of one product or order.
+weight, weight_scrap, unknown, share, cumulative}; weight: p_by quantity (pieces), time (minutes of work that were in them) or cost (standard cost of the
+product); unknown: pieces that nobody gave a run time or a cost), steps ({step, title, first_good, good, scrap, returned, rework, use_as_is, rework_open, held_open, fpy}), rty (rolled throughput
+yield: the product of the steps' first pass yields), totals. Open rework and hold are those of now. What was undone counts nowhere, in the past neither. p_sku or p_code:
+of one product or order.
 Permission: production.read, at the sites and in the stores of the caller.
-Errors: none of its own.
+Errors: quality.by (422).
 Idempotency: a read.
 Locks: none.$$;
 
@@ -5051,9 +5263,10 @@ begin
         'why', private.why_json(x.why), 'work_centres', (select coalesce(jsonb_agg(jsonb_build_object('code', w.code, 'title', w.title,
           'is_enabled', w.is_enabled) order by w.code), '[]') from public.work_centres w where w.step = s.step and w.site = p_order.site and w.is_active
           and private.may_use_centre(s, w.code)),
-        'first_pass_good', (select trim_scale(coalesce(sum(c.good) filter (where not c.from_rework and c.source <> 'quality'), 0))
-          from public.piece_counts c where c.order_id = s.order_id and c.sequence = s.sequence)) order by s.sequence), '[]')
+        'first_pass_good', trim_scale(coalesce(q.first_good, 0))) order by s.sequence), '[]')
       from public.production_order_steps s join public.process_steps p on p.code = s.step cross join lateral private.outlook(p_order, s) x
+      left join private.quality_by_sequence(row(array[p_order.site], array[p_order.store], '-infinity', 'infinity', null, p_order.code)) q
+        on q.sequence = s.sequence
      where s.order_id = p_order.id);
 end $$;
 
@@ -5143,6 +5356,16 @@ begin
 end $$;
 comment on function private.lock_lots is
   'Lots that are about to be moved. Errors: lot.on_hold (423), lot.removed (409). Locks: the lots by id, shared, then their balances, by id.';
+
+create function private.share_orders(p_lot_ids bigint[], p_order_id bigint default null)
+returns void language plpgsql set search_path = '' as $$
+begin
+  perform 1 from public.production_orders o
+   where o.id = p_order_id or o.id in (select p.order_id from public.production_lots p where p.lot_id = any (p_lot_ids)) order by o.id for key share;
+end $$;
+comment on function private.share_orders is
+$$Before the lots: what is written about a lot of an order names the order, and so waits for whoever has it; and who has it waits for its lots. Locks: the
+orders of these lots, by id, shared.$$;
 
 create function private.authorize_lot(p_lot public.lots)
 returns void language plpgsql stable set search_path = '' as $$
@@ -5260,6 +5483,7 @@ begin
   v_lot := private.find_lot(p_sku, p_code);
   perform private.authorize_lot(v_lot);
   perform private.begin_genealogy();
+  perform private.share_orders(array[v_lot.id]);
   perform private.lock_lots(array[v_lot.id]);
   v_balance := private.counted_lot(v_lot);
   v_good := private.part_to_move(v_balance, p_quantity, p_part);
@@ -5287,7 +5511,7 @@ in_process where the lot has both.
 Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.short (409), lot.exists (409), lot.which_part (422), stock.quantity (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it each call splits.
-Locks: the genealogy (shared), the lot.$$;
+Locks: the genealogy (shared), its order (shared), the lot.$$;
 
 create function private.next_lot_code(p_lot public.lots)
 returns text language plpgsql stable set search_path = '' as $$
@@ -5347,6 +5571,7 @@ begin
   on conflict (sku, lower(code)) do nothing;
   select l.* into v_into from public.lots l where l.sku = v_lots[1].sku and lower(l.code) = lower(trim(p_into));
   perform private.authorize_lot(v_into);
+  perform private.share_orders(array(select l.id from unnest(v_lots) l) || v_into.id);
   perform private.refuse_lot_elsewhere(l, v_into.site) from unnest(v_lots) l;
   perform private.lock_lots(array(select l.id from unnest(v_lots) l union select v_into.id));
   v_parts := array(select row(l.id, p.remaining, p.good)::private.lot_part from unnest(v_lots) l cross join lateral private.counted_lot(l) p
@@ -5369,7 +5594,7 @@ $$All that is left of lots of one item goes into one lot, p_into: a new one, or 
 Permission: production.lots at the site of the lots; of lots of orders, at their sites and in their stores.
 Errors: lot.merge (422), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.not_counted (409), lot.other_order (409), request.too_long (422), request.reused (422); constraints by name (lots_code_check …).
 Idempotency: by p_request_id; lots that are empty already answer changed = false.
-Locks: the genealogy (shared), the lots by id.$$;
+Locks: the genealogy (shared), their orders (shared), the lots by id.$$;
 
 create function private.order_of_merged(p_into public.lots, p_parts private.lot_part[])
 returns bigint language plpgsql set search_path = '' as $$
@@ -5414,7 +5639,7 @@ begin
   end if;
   perform private.check_quantity('p_quantity', p_quantity);
   perform private.begin_genealogy();
-  v_order := private.order_taking_material(v_order, p_order, p_sequence);
+  v_order := private.order_taking_material(v_order, p_order, p_sequence, private.may('production.late_material'));
   v_lot := private.material_lot(v_order, p_sequence, p_sku, p_code);
   perform private.authorize_lot(v_lot);
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
@@ -5442,15 +5667,17 @@ begin
   v_activity.actor_id := v_actor;
   v_activity.id := private.book_use(v_activity, v_balance, v_into.id, p_quantity);
   perform private.emit('production_order', v_order.code, 'production.material_used', v_actor, jsonb_strip_nulls(jsonb_build_object('version', v_order.version,
-    'sequence', p_sequence, 'lot', v_lot.code, 'sku', v_lot.sku, 'quantity', trim_scale(p_quantity), 'into', v_into.code)), v_order.store, v_order.site);
+    'sequence', p_sequence, 'lot', v_lot.code, 'sku', v_lot.sku, 'quantity', trim_scale(p_quantity), 'into', v_into.code,
+    'is_late', case when v_order.status = 'CLOSED' then true end)), v_order.store, v_order.site);
   return private.finish_movement(v_actor, p_request_id, v_activity.id, array[v_lot.id, v_into.id], 'lot.consumed', jsonb_build_object('order', v_order.code,
     'sequence', p_sequence, 'into', v_into.code, 'quantity', trim_scale(p_quantity), 'txn_id', v_activity.txn_id), v_order.site);
 end $$;
 comment on function public.consume_lot is
 $$So much of a lot goes into a production order: into its own lot, or p_into_lot of the same order. p_sequence: at this step, whose materials it has to
 fit. A lot of the order itself is reworked: nothing of it is used up. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
-Permission: production.lots at the order's site and in its store, and where the lot is of another order at that one's; inventory.move too when it is
-taken from the shelf.
+What was forgotten can still be said of an order that is closed, never of one that is cancelled: its event says is_late.
+Permission: production.lots at the order's site and in its store, production.late_material when it is closed; where the lot is of another order, at that one's;
+inventory.move too when it is taken from the shelf.
 Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order, the lots by id, then the item.$$;
@@ -5479,7 +5706,8 @@ comment on function private.book_use is
 $$Material goes into a lot of an order. What comes from another lot of the same order moves there, and what comes from that lot itself stays in it: rework uses
 up nothing. Errors: lot.short (409).$$;
 
-create function private.order_taking_material(p_order public.production_orders, p_code text, p_sequence integer)
+create function private.order_taking_material(
+  p_order public.production_orders, p_code text, p_sequence integer, p_may_be_late boolean)
 returns public.production_orders language plpgsql set search_path = '' as $$
 declare
   v_order public.production_orders;
@@ -5488,7 +5716,9 @@ begin
   if v_order.id is null then
     perform private.fail(404, 'production.unknown', 'There is no production order ' || coalesce(p_code, '') || '.', jsonb_build_object('code', p_code));
   end if;
-  perform private.refuse_closed(v_order);
+  if v_order.status <> 'CLOSED' or not p_may_be_late then
+    perform private.refuse_closed(v_order);
+  end if;
   if p_sequence is not null and not exists (select from public.production_order_steps s where s.order_id = v_order.id and s.sequence = p_sequence) then
     perform private.fail(404, 'production.no_step', format('Order %s has no step %s.', v_order.code, p_sequence), jsonb_build_object('field', 'p_sequence',
       'expected', array(select s.sequence from public.production_order_steps s where s.order_id = v_order.id order by 1), 'actual', p_sequence));
@@ -5592,6 +5822,7 @@ begin
   perform private.authorize_lot(l) from public.lots l where l.id = any (v_ids);
   perform private.authorize('inventory.move', null, l.site)
     from public.inventory_txn t join public.locations l on l.code = t.location where t.id = v_done.txn_id;
+  perform private.share_orders(v_ids, v_done.order_id);
   perform 1 from public.lots l where l.id = any (v_ids) order by l.id for share;
   perform 1 from public.production_lots p where p.lot_id = any (v_ids) order by p.lot_id for update;
   if exists (select from public.trace_activities a where a.reverses = v_done.id) then   -- a twin took it back while we waited
@@ -5612,7 +5843,7 @@ went on: then that is to be undone first. What a count of pieces did is undone w
 Permission: production.lots; of lots of orders, at their sites and in their stores; inventory.move at the site of the shelf it came from or went to.
 Errors: lot.activity (404), lot.of_count (409), lot.short (409), stock.short (409), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; taken back before, it answers changed = false.
-Locks: the genealogy (shared), the lots by id, then the item.$$;
+Locks: the genealogy (shared), the orders (shared), the lots by id, then the item.$$;
 
 create function private.activity_to_undo(p_activity_id bigint)
 returns public.trace_activities language plpgsql stable set search_path = '' as $$
@@ -6618,6 +6849,7 @@ select private.allow(p, d, r) from (values
   ('production.count', 'Report counters of machines', '{operator,technician,supervisor,planner,manager,admin,device.equipment,service}'),
   ('production.quality', 'Record rework, scrap, returns and holds', '{operator,technician,supervisor,planner,manager,admin,service}'),
   ('production.concede', 'Accept pieces that are not to specification: repair, use as is', '{supervisor,manager,admin}'),
+  ('production.late_material', 'Book material into an order that is closed', '{supervisor,manager,admin}'),
   ('production.undo_any', 'Take back older reports and those of others', '{supervisor,manager,admin}'),
   ('production.setup', 'Change process steps, work centres, routings and reasons', '{planner,manager,admin,service}'),
   ('production.request', 'Ask for approvals', '{operator,technician,supervisor,planner,manager,admin}'),

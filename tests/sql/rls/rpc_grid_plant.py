@@ -38,7 +38,7 @@ PLANT: dict[str, tuple[str, ...]] = {
     "save_quality_reason": ("production.setup",),
     "withdraw_approval": ("production.request",),
     # M12 lots, imports
-    "consume_lot": ("production.lots", "inventory.move"),
+    "consume_lot": ("production.lots", "inventory.move", "production.late_material"),
     "dispose_lot": ("production.lots",),
     "get_lot": ("units.read",),
     "get_lot_timeline": ("units.read",),

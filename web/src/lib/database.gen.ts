@@ -2413,6 +2413,7 @@ export type Database = {
           actor_id: string | null;
           at: string;
           command: number;
+          counter_before: Json | null;
           counter_end: number | null;
           counter_start: number | null;
           from_rework: boolean;
@@ -2440,6 +2441,7 @@ export type Database = {
           actor_id?: string | null;
           at?: string;
           command: number;
+          counter_before?: Json | null;
           counter_end?: number | null;
           counter_start?: number | null;
           from_rework?: boolean;
@@ -2466,6 +2468,7 @@ export type Database = {
           actor_id?: string | null;
           at?: string;
           command?: number;
+          counter_before?: Json | null;
           counter_end?: number | null;
           counter_start?: number | null;
           from_rework?: boolean;
@@ -6415,6 +6418,7 @@ export type Database = {
           hold_location: string | null;
           hold_reason: string | null;
           hw_rev: string | null;
+          is_counted: boolean;
           kit_id: string | null;
           packed_at: string | null;
           product_code: string;
@@ -6446,6 +6450,7 @@ export type Database = {
           hold_location?: string | null;
           hold_reason?: string | null;
           hw_rev?: string | null;
+          is_counted?: boolean;
           kit_id?: string | null;
           packed_at?: string | null;
           product_code: string;
@@ -6476,6 +6481,7 @@ export type Database = {
           hold_location?: string | null;
           hold_reason?: string | null;
           hw_rev?: string | null;
+          is_counted?: boolean;
           kit_id?: string | null;
           packed_at?: string | null;
           product_code?: string;
@@ -8414,7 +8420,7 @@ export type Database = {
         };
       };
       get_quality: {
-        Args: { p_code?: string; p_from?: string; p_site?: string; p_sku?: string; p_to?: string };
+        Args: { p_by?: string; p_code?: string; p_from?: string; p_site?: string; p_sku?: string; p_to?: string };
         Returns: Json;
       };
       get_quality_breakdown: {

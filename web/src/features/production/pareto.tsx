@@ -1,33 +1,82 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { formatNumber } from "@/lib/time";
+import { Button } from "@/ui/button";
 import { ParetoKey as Key, ParetoChart } from "@/ui/charts/pareto";
 import { Empty } from "@/ui/states";
-import type { ParetoRow } from "./types";
+import { useFilter } from "./queries";
+import type { ParetoBy, ParetoRow } from "./types";
 import { percent } from "./words";
 
 const SHOWN = 10;
-/** Reasons, the most frequent first, with how much of all defects they are together. Hatched: thrown away. */
-export function Pareto({ rows }: { rows: ParetoRow[] }) {
+/** Reasons, the heaviest first, with how much of all defects they are together. Hatched: thrown away. */
+export function Pareto({ rows, by }: { rows: ParetoRow[]; by: ParetoBy }) {
   const { t } = useLingui();
   if (rows.length === 0) return <Empty>{t`Nothing was found bad in these days.`}</Empty>;
+  const known = rows.filter((one) => one.weight !== null);
+  const unknown = rows.reduce((sum, one) => sum + Number(one.unknown), 0);
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[1fr_1fr]">
-      <figure>
-        <Chart rows={rows.slice(0, SHOWN)} />
-        <figcaption className="mt-1 flex flex-wrap gap-x-4 text-sm text-soft">
-          <Key mark="hatched">
-            <Trans>thrown away</Trans>
-          </Key>
-          <Key mark="plain">
-            <Trans>reworked, repaired, sent back or used as it is</Trans>
-          </Key>
-          <Key mark="line">
-            <Trans>all reasons so far, together</Trans>
-          </Key>
-        </figcaption>
-      </figure>
-      <Table rows={rows} />
+    <div className="flex flex-col gap-3">
+      <Weighed by={by} />
+      {unknown > 0 && <Unknown by={by} pieces={unknown} />}
+      <div className="grid items-start gap-4 xl:grid-cols-[1fr_1fr]">
+        {known.length > 0 && (
+          <figure>
+            <Chart rows={known.slice(0, SHOWN)} />
+            <figcaption className="mt-1 flex flex-wrap gap-x-4 text-sm text-soft">
+              <Key mark="hatched">
+                <Trans>thrown away</Trans>
+              </Key>
+              <Key mark="plain">
+                <Trans>reworked, repaired, sent back or used as it is</Trans>
+              </Key>
+              <Key mark="line">
+                <Trans>all reasons so far, together</Trans>
+              </Key>
+            </figcaption>
+          </figure>
+        )}
+        <Table rows={rows} by={by} />
+      </div>
     </div>
+  );
+}
+
+/** What a bad piece weighs: one, the work that was in it, or what it costs. */
+function Weighed({ by }: { by: ParetoBy }) {
+  const { t } = useLingui();
+  const [, set] = useFilter();
+  const choices: [ParetoBy, string][] = [
+    ["quantity", t`By pieces`],
+    ["time", t`By minutes of work`],
+    ["cost", t`By cost`],
+  ];
+  return (
+    <fieldset className="flex flex-wrap gap-1 self-start rounded-xl bg-sunk p-1">
+      <legend className="sr-only">{t`Weigh reasons by`}</legend>
+      {choices.map(([one, name]) => (
+        <Button
+          key={one}
+          look={by === one ? "plain" : "quiet"}
+          aria-pressed={by === one}
+          onClick={() => set({ by: one === "quantity" ? undefined : one })}
+        >
+          {name}
+        </Button>
+      ))}
+    </fieldset>
+  );
+}
+
+function Unknown({ by, pieces }: { by: ParetoBy; pieces: number }) {
+  const many = formatNumber(pieces);
+  return (
+    <p className="text-sm text-soft">
+      {by === "cost" ? (
+        <Trans>Pieces of products without a standard cost are not weighed: {many}</Trans>
+      ) : (
+        <Trans>Pieces of routings without run times are not weighed: {many}</Trans>
+      )}
+    </p>
   );
 }
 
@@ -36,13 +85,13 @@ function Chart({ rows }: { rows: ParetoRow[] }) {
   const bars = rows.map((one) => ({
     key: one.reason,
     name: one.title,
-    value: Number(one.quantity),
-    hatched: Number(one.scrap),
-    text: formatNumber(Number(one.quantity)),
+    value: Number(one.weight),
+    hatched: Number(one.weight_scrap),
+    text: formatNumber(Number(one.weight)),
     cumulative: Number(one.cumulative),
     cumulativeText: percent(Number(one.cumulative)),
   }));
-  const words = rows.map((one) => `${one.title}: ${formatNumber(Number(one.quantity))} (${percent(one.share)})`);
+  const words = rows.map((one) => `${one.title}: ${formatNumber(Number(one.weight))} (${percent(one.share)})`);
   return (
     <ParetoChart
       label={t`Pareto of reasons, most first. ${words.join("; ")}`}
@@ -53,8 +102,9 @@ function Chart({ rows }: { rows: ParetoRow[] }) {
   );
 }
 
-function Table({ rows }: { rows: ParetoRow[] }) {
+function Table({ rows, by }: { rows: ParetoRow[]; by: ParetoBy }) {
   const { t } = useLingui();
+  const weight = { quantity: null, time: t`Minutes`, cost: t`Cost` }[by];
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no pointer scrolls it by keys
     <div className="overflow-x-auto" tabIndex={0}>
@@ -67,6 +117,11 @@ function Table({ rows }: { rows: ParetoRow[] }) {
             <th scope="col" className="px-2 py-1 font-medium">
               {t({ message: "Scrap", context: "pieces" })}
             </th>
+            {weight && (
+              <th scope="col" className="px-2 py-1 font-medium">
+                {weight}
+              </th>
+            )}
             <th scope="col" className="px-2 py-1 font-medium">{t`Share`}</th>
             <th scope="col" className="py-1 pl-2 font-medium">{t`Together`}</th>
           </tr>
@@ -81,8 +136,11 @@ function Table({ rows }: { rows: ParetoRow[] }) {
               </th>
               <td className="px-2 font-bold">{formatNumber(Number(one.quantity))}</td>
               <td className="px-2">{formatNumber(Number(one.scrap))}</td>
-              <td className="px-2">{percent(Number(one.share))}</td>
-              <td className="pl-2">{percent(Number(one.cumulative))}</td>
+              {weight && (
+                <td className="px-2 font-bold">{one.weight === null ? "–" : formatNumber(Number(one.weight))}</td>
+              )}
+              <td className="px-2">{percent(one.share)}</td>
+              <td className="pl-2">{percent(one.cumulative)}</td>
             </tr>
           ))}
         </tbody>

@@ -26,7 +26,7 @@ export function QualityPage() {
     }),
     [filter.from, filter.to, zone],
   );
-  const quality = useQuality({ site, ...range, sku: filter.sku ?? null });
+  const quality = useQuality({ site, ...range, sku: filter.sku ?? null, by: filter.by ?? "quantity" });
   const { data } = quality;
   const isEmpty = data && data.reasons.length === 0 && data.steps.length === 0;
   return (
@@ -38,7 +38,7 @@ export function QualityPage() {
         <>
           <Figures of={data} />
           <Panel title={<Trans>Why pieces are not good</Trans>}>
-            <Pareto rows={data.reasons} />
+            <Pareto rows={data.reasons} by={data.by} />
           </Panel>
           <Panel title={<Trans>Yield and losses, step by step</Trans>}>
             <StepTable rows={data.steps} />

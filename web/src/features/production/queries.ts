@@ -8,6 +8,7 @@ import { db } from "@/lib/supabase";
 import type { ProductionSearch } from "./search";
 import type {
   ApprovalPage,
+  ParetoBy,
   ProcessStep,
   Quality,
   ReasonFamily,
@@ -155,10 +156,12 @@ export function useQuality(of: {
   since: string | null;
   until: string | null;
   sku: string | null;
+  by: ParetoBy;
 }) {
   return useQuery({
     queryKey: ["quality", of],
-    queryFn: () => rpc<Quality>("get_quality", { p_site: of.site, p_from: of.since, p_to: of.until, p_sku: of.sku }),
+    queryFn: () =>
+      rpc<Quality>("get_quality", { p_site: of.site, p_from: of.since, p_to: of.until, p_sku: of.sku, p_by: of.by }),
     refetchInterval: LOOK_AGAIN_MS,
     placeholderData: keepPreviousData,
     enabled: of.site !== null,

@@ -6,6 +6,7 @@ export const APPROVAL_TYPES = ["OVERTIME", "ENABLE_EQUIPMENT", "DISABLE_EQUIPMEN
 
 export const ORDER_STATES = ["OPEN_NOT_STARTED", "IN_PROGRESS", "OPEN_PARTIAL", "CLOSED", "CANCELLED"] as const;
 export const ORDER_SORTS = ["priority", "due", "code", "newest"] as const;
+const PARETO_BY = ["time", "cost"] as const;
 const KINDS = ["PRODUCTION", "REPLENISHMENT"] as const;
 
 /** What an address of production says: filters, and what is open. */
@@ -20,6 +21,8 @@ export interface ProductionSearch {
   sku?: string | undefined;
   from?: string | undefined;
   to?: string | undefined;
+  /** Quality: what the Pareto weighs besides pieces. */
+  by?: (typeof PARETO_BY)[number] | undefined;
   /** Board: what is looked for, which orders are shown, in which order. */
   q?: string | undefined;
   status?: (typeof ORDER_STATES)[number] | undefined;
@@ -39,6 +42,7 @@ export function productionSearch(raw: Record<string, unknown>): ProductionSearch
     sku: text(raw.sku),
     from: day(raw.from),
     to: day(raw.to),
+    by: oneOf(PARETO_BY, raw.by),
     q: text(raw.q),
     status: oneOf(ORDER_STATES, raw.status),
     kind: oneOf(KINDS, raw.kind),

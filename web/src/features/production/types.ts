@@ -167,6 +167,7 @@ export interface ApprovalChange {
   approval: ApprovalRow;
 }
 
+export type ParetoBy = "quantity" | "time" | "cost";
 export interface ParetoRow {
   reason: string;
   title: string;
@@ -175,9 +176,14 @@ export interface ParetoRow {
   quantity: number;
   scrap: number;
   records: number;
-  /** Of all defective pieces, 0 to 1. */
-  share: number;
-  cumulative: number;
+  /** By what was asked for: pieces, minutes of work in them, or cost; null where nobody said how much. */
+  weight: number | null;
+  weight_scrap: number;
+  /** Pieces whose weight nobody said. */
+  unknown: number;
+  /** Of the weight of all defective pieces, 0 to 1. */
+  share: number | null;
+  cumulative: number | null;
 }
 export interface StepQuality {
   step: string;
@@ -195,6 +201,7 @@ export interface StepQuality {
 export interface Quality {
   from: string;
   to: string | null;
+  by: ParetoBy;
   reasons: ParetoRow[];
   steps: StepQuality[];
   rty: number | null;
