@@ -93,7 +93,7 @@ PRODUCTION: tuple[Route, ...] = (
         f"{_STEP}/count",
         "record_count",
         "Pieces, or the reading of a counter",
-        *("!work_centre", "quantity", "counter", "pieces_per_cycle", "source", "read_at"),
+        *("!work_centre", "quantity", "counter", "pieces_per_cycle", "source", "read_at", "lot"),
         quantity="p_delta",
     ),
     _op(

@@ -280,7 +280,7 @@ begin
   v_sns := private.recall_units(v_nodes);
   v_lots := array(select l.id from unnest(v_nodes) r (id) join public.trace_nodes n on n.id = r.id and n.kind = 'lot'
     join public.lots l on l.sku = n.sku and lower(l.code) = lower(n.key));
-  perform private.authorize('units.recall', null, s.site) from (select distinct l.site from public.lots l where l.id = any (v_lots)) s;
+  perform private.authorize_lots(v_lots, 'units.recall');
   v_result.recall_id := private.open_recall(p_trace, p_reason, v_actor);
   v_detail := jsonb_build_object('recall', p_trace, 'recall_id', v_result.recall_id);
   perform 1 from public.units u where u.sn = any (v_sns) order by u.sn for update;
@@ -301,7 +301,7 @@ $$Everything that a trace forward reaches goes on hold in one step: every unit t
 p_trace {kind, key, sku, first, last, since, until, with_removed} as the arguments of trace_forward. It is traced anew under a lock: what was built
 since somebody looked is held too, and nothing is built meanwhile. What was on hold before is wanted by this recall too from now on, and does not
 become free before both are over. The same trace again adds to the recall that is open; release_all ends it.
-Permission: units.recall, at the sites of all its units.
+Permission: units.recall, at the sites of all its units, and of the orders of all its lots.
 Errors: trace.unknown (404), trace.ambiguous (409), trace.query (422), item.unknown (404), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; what is on hold already stays so.
 Locks: the genealogy, alone; the recall; the units by serial, the lots by id, then the items in stock and the order lines they are promised to.$$;

@@ -30,6 +30,7 @@ begin
     perform private.fail(404, 'recall.unknown', 'There is no such recall.', jsonb_build_object('recall_id', p_recall_id));
   end if;
   perform private.check_recall(array(select c.key from private.recall_claims c where c.recall_id = p_recall_id and c.kind = 'unit'));
+  perform private.authorize_lots(array(select c.key::bigint from private.recall_claims c where c.recall_id = p_recall_id and c.kind = 'lot'), 'units.recall');
   v_result := row(v_recall.released_at is null, null, p_recall_id, 0, 0, 0, 0);
   if v_result.changed then
     v_detail := jsonb_build_object('recall', v_recall.trace, 'recall_id', p_recall_id);
@@ -55,7 +56,7 @@ comment on function public.release_all is
 $$Takes one hold_all back: everything that is on hold because of it is what it was before, units in any status and lots, and pieces in stock are free
 again. What was on hold before it stays so, for its own reason; what another open recall wants held stays on hold for that one. What somebody
 released by hand, and then held for something else, is not touched.
-Permission: units.recall, at the sites of all its units.
+Permission: units.recall, at the sites of all its units, and of the orders of all its lots.
 Errors: recall.unknown (404), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a recall that is over stays so: changed = false.
 Locks: the recall; the units by serial, the lots by id, then the items in stock and the order lines they go to.$$;

@@ -63,6 +63,13 @@ comment on function private.hold_lots is 'Lots go on hold, in the order of their
 
 -- Lots -------------------------------------------------------------------------------------------------------------
 
+create function private.authorize_lots(p_ids bigint[], p_permission text)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+end $$;
+comment on function private.authorize_lots is
+  'The right to these lots, where they belong to somebody. M12_production replaces it: lots of orders, at their sites and in their stores. Errors: auth.other_site (403), …';
+
 create type public.lot_change as (changed boolean, lot public.lots);
 comment on type public.lot_change is 'Answer of a command about a lot: did it change anything, the lot now.';
 
@@ -146,6 +153,7 @@ begin
     v_lot := v_before;
     if (coalesce(p_kind, v_lot.kind), coalesce(p_supplier, v_lot.supplier), coalesce(p_notes, v_lot.notes), coalesce(p_site, v_lot.site))
        is distinct from (v_lot.kind, v_lot.supplier, v_lot.notes, v_lot.site) then
+      perform private.authorize_lots(array[v_lot.id], 'inventory.move');
       update public.lots l
          set kind = coalesce(p_kind, l.kind), supplier = coalesce(p_supplier, l.supplier), notes = coalesce(p_notes, l.notes), site = coalesce(p_site, l.site)
        where l.id = v_before.id returning l.* into v_lot;
@@ -157,7 +165,7 @@ end $$;
 comment on function public.upsert_lot is
 $$A lot of an item: added, or changed (null: as it is). p_kind RAW (bought), WIP or FINISHED (made here). Its code is unique among the lots of its
 item, whatever the case, and never changes. p_site: where it lies, and where it was taken to when it is said anew; else the only site of the caller.
-Permission: inventory.move, at the site where the lot lies and at p_site.
+Permission: inventory.move, at the site where the lot lies and at p_site; to change a lot of an order, at its site and in its store.
 Errors: item.unknown (404), request.reused (422); constraints by name (lots_code_check …).
 Idempotency: by p_request_id; the same values again change nothing.
 Locks: the lot.$$;
@@ -183,6 +191,7 @@ begin
   end if;
   perform private.check_unit_reason(p_reason);
   v_before := private.find_lot(p_sku, p_code);
+  perform private.authorize_lots(array[v_before.id], 'units.hold');
   if p_onward then
     perform private.authorize('units.recall');
     perform public.hold_all(private.trace_of_lot(v_before), p_reason);
@@ -196,7 +205,7 @@ end $$;
 comment on function public.hold_lot is
 $$Nothing of the lot may be used from now on, and no unit that has some of it may be packed. p_onward: what it went into is held too,
 every lot and every unit that is not scrapped, as hold_all does. p_sku where several items have a lot of that code.
-Permission: units.hold at the site of the lot; with p_onward units.recall too, at the sites of the units and lots.
+Permission: units.hold at the site of the lot, and of a lot of an order at its site and in its store; with p_onward units.recall too, at the sites of the units and lots.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a lot on hold stays as it is.
 Locks: with p_onward those of hold_all; the lot.$$;
@@ -215,6 +224,7 @@ begin
   end if;
   perform private.check_unit_reason(p_reason);
   v_before := private.find_lot(p_sku, p_code);
+  perform private.authorize_lots(array[v_before.id], 'units.hold');
   if p_onward then
     perform private.authorize('units.recall');
     perform public.release_all(r.id, p_reason) from private.recalls r
@@ -232,7 +242,7 @@ end $$;
 comment on function public.release_lot is
 $$The lot may be used again. p_onward: so may what it went into and is on hold because of it, as release_all does; without it that stays so. A lot
 that another recall wants held too stays on hold for that one.
-Permission: units.hold at the site of the lot; with p_onward units.recall too, at the sites of the units and lots.
+Permission: units.hold at the site of the lot, and of a lot of an order at its site and in its store; with p_onward units.recall too, at the sites of the units and lots.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a lot that is free stays as it is.
 Locks: with p_onward those of release_all; the lot.$$;

@@ -202,11 +202,12 @@ $$;
 
 create function public.record_count(
   p_code text, p_work_centre text, p_delta numeric default null, p_counter numeric default null, p_pieces_per_cycle numeric default 1,
-  p_source text default 'counter', p_sequence integer default null, p_read_at timestamptz default null, p_request_id uuid default null)
+  p_source text default 'counter', p_sequence integer default null, p_read_at timestamptz default null, p_lot text default null,
+  p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.floor_command := private.begin_floor('production.count', p_code, p_work_centre, p_sequence, p_request_id, 'record_count',
-    jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence, p_read_at));
+    jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence, p_read_at, p_lot));
   v_read private.counter_reading := row(p_delta, null, null)::private.counter_reading;
   v_report private.production_report;
 begin
@@ -220,7 +221,7 @@ begin
       jsonb_build_object('field', 'p_counter', 'delta', p_delta, 'counter', p_counter, 'pieces_per_cycle', p_pieces_per_cycle));
   end if;
   perform private.check_counter_name(p_source);
-  v_command.lot_id := private.lock_own_lot(v_command.order_row, null, v_command.actor);
+  v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
   if p_counter is not null then
     v_read := private.read_counter(p_work_centre, p_source, p_counter, p_read_at);
   end if;
@@ -236,9 +237,11 @@ $$A counter went on: by p_delta cycles, or it stands at p_counter now. Each cycl
 (work centre and p_source), and one that stands lower than before, counts nothing and is where the next one counts from (notice production.counter_base).
 A refused reading is not taken as read: the next one counts its pieces too. p_read_at: when it was read; one that is older than the last one that was
 booked comes too late and changes nothing (notice production.counter_late). p_source: a name of the counter, none of person, start, pause, quality, end, undo.
+p_lot: a lot of the order, else its own.
 Permission: production.count at its site and in its store.
 Errors: those of private.begin_floor; production.counter, production.counter_name (422), work_centre.full, production.previous_step,
-production.parts_missing, production.step_completed, production.more_than_input (409), lot.removed (409), lot.on_hold (423), stock.short (409), request.reused (422).
+production.parts_missing, production.step_completed, production.more_than_input (409), lot.unknown (404), lot.other_order, lot.removed (409),
+lot.on_hold (423), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; the same reading of a running counter again answers changed = false.
 Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the positions of the work centre; the items of the
 order.$$;

@@ -19,7 +19,7 @@ begin
   perform private.begin_genealogy();
   v_order := private.order_taking_material(v_order, p_order, p_sequence, private.may('production.late_material'));
   v_lot := private.material_lot(v_order, p_sequence, p_sku, p_code);
-  perform private.authorize_lot(v_lot);
+  perform private.authorize_lots(array[v_lot.id], 'production.lots');
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
   perform private.lock_lots(array[v_lot.id, v_into.id]);
   v_balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
@@ -54,8 +54,8 @@ comment on function public.consume_lot is
 $$So much of a lot goes into a production order: into its own lot, or p_into_lot of the same order. p_sequence: at this step, whose materials it has to
 fit. A lot of the order itself is reworked: nothing of it is used up. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
 What was forgotten can still be said of an order that is closed, never of one that is cancelled: its event says is_late.
-Permission: production.lots at the order's site and in its store, production.late_material when it is closed; where the lot is of another order, at that one's;
-inventory.move too when it is taken from the shelf.
+Permission: production.lots at the order's site and in its store, production.late_material when it is closed; inventory.move when it is taken from the shelf;
+where the lot is of another order, at that one's site and in its store.
 Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order, the lots by id, then the item.$$;
@@ -153,7 +153,7 @@ begin
     perform private.fail(422, 'lot.how', 'Say what becomes of it: scrap, or return to the supplier.', jsonb_build_object('field', 'p_how', 'actual', p_how));
   end if;
   v_lot := private.find_lot(p_sku, p_code);
-  perform private.authorize_lot(v_lot);
+  perform private.authorize_lots(array[v_lot.id], 'production.lots');
   perform 1 from public.lots l where l.id = v_lot.id for share;   -- on hold or not: this is how a bad lot ends
   insert into public.production_lots (lot_id) values (v_lot.id) on conflict on constraint production_lots_pkey do nothing;
   select p.* into v_balance from public.production_lots p where p.lot_id = v_lot.id for update;
@@ -163,6 +163,7 @@ begin
   end if;
   perform private.counted_lot(v_lot);
   v_activity.kind := p_how;
+  v_activity.order_id := v_balance.order_id;
   v_activity.note := p_reason;
   v_activity.actor_id := v_actor;
   return private.finish_movement(v_actor, p_request_id, private.book_activity(v_activity,
@@ -197,7 +198,7 @@ begin
   v_inputs := array(select row(i.lot_id, i.quantity, i.good)::private.lot_part from public.trace_inputs i where i.activity_id = v_done.id order by 1);
   v_outputs := array(select row(o.lot_id, o.quantity, o.good)::private.lot_part from public.trace_outputs o where o.activity_id = v_done.id order by 1);
   v_ids := array(select i.lot_id from unnest(v_inputs) i union all select o.lot_id from unnest(v_outputs) o);
-  perform private.authorize_lot(l) from public.lots l where l.id = any (v_ids);
+  perform private.authorize_lots(v_ids, 'production.lots');
   perform private.authorize('inventory.move', null, l.site)
     from public.inventory_txn t join public.locations l on l.code = t.location where t.id = v_done.txn_id;
   perform private.share_orders(v_ids, v_done.order_id);
@@ -263,7 +264,7 @@ begin
     return jsonb_populate_record(null::public.lot_movement, v_answer);
   end if;
   v_lot := private.find_lot(p_sku, p_code);
-  perform private.authorize_lot(v_lot);
+  perform private.authorize_lots(array[v_lot.id], 'production.lots');
   if p_is_removed then
     perform private.check_unit_reason(p_reason);
   end if;

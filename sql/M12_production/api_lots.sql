@@ -34,14 +34,17 @@ comment on function private.share_orders is
 $$Before the lots: what is written about a lot of an order names the order, and so waits for whoever has it; and who has it waits for its lots. Locks: the
 orders of these lots, by id, shared.$$;
 
-create function private.authorize_lot(p_lot public.lots)
+create or replace function private.authorize_lots(p_ids bigint[], p_permission text)
 returns void language plpgsql stable set search_path = '' as $$
 begin
-  perform private.authorize('production.lots', null, p_lot.site);
-  perform private.authorize('production.lots', o.store, o.site)
-     from public.production_lots p join public.production_orders o on o.id = p.order_id where p.lot_id = p_lot.id;
+  perform private.authorize(p_permission, null, x.site) from (select distinct l.site from public.lots l where l.id = any (p_ids)) x;
+  perform private.authorize(p_permission, x.store, x.site)
+     from (select distinct o.store, o.site from public.production_lots p join public.production_orders o on o.id = p.order_id
+       where p.lot_id = any (p_ids)) x;
 end $$;
-comment on function private.authorize_lot is 'A lot is moved by those who work where it lies; a lot of an order at the site and in the store of that.';
+comment on function private.authorize_lots is
+$$Lots are moved, held and changed by those who work where they lie; lots of orders at the sites and in the stores of those.
+Errors: auth.other_site, auth.other_store (403).$$;
 
 create function private.finish_movement(
   p_actor uuid, p_request_id uuid, p_activity_id bigint, p_lot_ids bigint[], p_event text, p_payload jsonb, p_site text default null)
@@ -148,7 +151,7 @@ begin
   perform private.check_quantity('p_quantity', p_quantity);
   perform private.check_length('p_reason', p_reason, 500);
   v_lot := private.find_lot(p_sku, p_code);
-  perform private.authorize_lot(v_lot);
+  perform private.authorize_lots(array[v_lot.id], 'production.lots');
   perform private.begin_genealogy();
   perform private.share_orders(array[v_lot.id]);
   perform private.lock_lots(array[v_lot.id]);
@@ -222,22 +225,19 @@ declare
   v_into public.lots;
   v_parts private.lot_part[];
   v_activity public.trace_activities;
-  v_one public.lots;
 begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.lot_movement, v_answer);
   end if;
   perform private.check_length('p_reason', p_reason, 500);
   v_lots := private.lots_to_merge(p_codes, p_sku);
-  foreach v_one in array v_lots loop
-    perform private.authorize_lot(v_one);
-  end loop;
+  perform private.authorize_lots(array(select l.id from unnest(v_lots) l), 'production.lots');
   perform private.begin_genealogy();
   insert into public.lots (sku, code, kind, site, created_by)
   select v_lots[1].sku, trim(p_into), min(l.kind), min(l.site), nullif(v_actor, '00000000-0000-0000-0000-000000000000') from unnest(v_lots) l
   on conflict (sku, lower(code)) do nothing;
   select l.* into v_into from public.lots l where l.sku = v_lots[1].sku and lower(l.code) = lower(trim(p_into));
-  perform private.authorize_lot(v_into);
+  perform private.authorize_lots(array[v_into.id], 'production.lots');
   perform private.share_orders(array(select l.id from unnest(v_lots) l) || v_into.id);
   perform private.refuse_lot_elsewhere(l, v_into.site) from unnest(v_lots) l;
   perform private.lock_lots(array(select l.id from unnest(v_lots) l union select v_into.id));

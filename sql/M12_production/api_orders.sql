@@ -18,6 +18,7 @@ begin
     perform private.fail(409, 'production.no_routing', format('Nobody has said how %s is made. Add a routing first.', coalesce(v_order.product_sku, p_code)),
       jsonb_build_object('code', p_code, 'sku', v_order.product_sku));
   elsif v_is_new then
+    perform private.refuse_part_shipped(v_order);
     v_order := private.copy_routing(v_order, v_routing, v_actor);
   end if;
   v_released := private.release_steps(v_order, v_actor);
@@ -33,7 +34,8 @@ $$The order goes to the floor: its routing is copied, and every step gets the co
 released; the rest waits, and progress.waits_for says for what. Called again when parts came, it releases more; stations do so by themselves.
 Where complete sets are needed, what is missing is replenished if it is made here, else a discrepancy (notices).
 Permission: production.plan at its site and in its store.
-Errors: production.unknown (404), production.closed (409), production.no_routing (409), production.units_in_stock (409), stock.short (409), request.reused (422).
+Errors: production.unknown (404), production.closed (409), production.no_routing (409), production.part_shipped (409), production.units_in_stock (409),
+stock.short (409), request.reused (422).
 Idempotency: by p_request_id; when nothing more can be released it answers changed = false.
 Locks: the root, its open replenishments and the order, by id; then all items of the order, by SKU.$$;
 

@@ -2,6 +2,18 @@
 
 create type private.step_outlook as (can_start numeric, can_run boolean, why private.problem);
 
+create function private.step_centre(p_order public.production_orders, p_step public.production_order_steps)
+returns public.work_centres language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select w from public.work_centres w
+     where w.step = p_step.step and w.site = p_order.site and (p_step.work_centre is null or private.may_use_centre(p_step, w.code))
+     order by w.is_enabled and w.is_active desc, case when w.capacity is not null then (private.position_problem(w, p_step)).status is null else true end desc,
+       w.is_active desc, w.code limit 1);
+end $$;
+comment on function private.step_centre is
+  'Of the work centres of its site that a step may use: the first one that can take it, else the one whose reason is told; a null row when there is none.';
+
 create function private.outlook(p_order public.production_orders, p_step public.production_order_steps, p_centre public.work_centres default null)
 returns private.step_outlook language plpgsql stable set search_path = '' as $$
 declare
@@ -18,24 +30,46 @@ begin
   if (v_outlook.why).status is null then
     v_outlook.why := private.centre_problem(p_order, p_centre, p_centre.code);
   end if;
-  if (v_outlook.why).status is null and private.needs_position(p_step, v_outlook.can_start) then
-    v_outlook.why := private.position_problem(p_centre, p_step);
-  end if;
-  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start = 0 then
+  if (v_outlook.why).status is not null then
+    null;
+  elsif p_step.in_process = 0 and v_outlook.can_start = 0 then
     v_outlook.why := private.input_problem(p_order, p_step);
     if (v_outlook.why).hint = 'production.parts_missing' then
       v_outlook.why := private.parts_problem(p_order, p_step, v_missing);
     end if;
-  elsif (v_outlook.why).status is null and p_step.waiting = 0 and v_outlook.can_start = 0 then
+  elsif p_step.waiting = 0 and v_outlook.can_start = 0 then
     v_outlook.why := private.floor_refusal(409, 'production.only_rework', format('What is at %s of %s is in rework or held.',
       private.step_title(p_step.step), p_order.code),
       jsonb_build_object('rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
+  else
+    v_outlook.why := private.place_problem(p_order, p_step, p_centre, v_outlook.can_start);
   end if;
   v_outlook.can_run := (v_outlook.why).status is null;
   return v_outlook;
 end $$;
 comment on function private.outlook is
-  'How many pieces may start at a step, counting the sets that could be released now, and why nothing can be done there (a null status: something can).';
+$$How many pieces may start at a step, counting the sets that could be released now, and why nothing can be done there (a null status: something can): the one
+answer for stations and planners. p_centre null: at the best work centre of the site that it may use.$$;
+
+create function private.place_problem(p_order public.production_orders, p_step public.production_order_steps, p_centre public.work_centres, p_can_start numeric)
+returns private.problem language plpgsql stable set search_path = '' as $$
+declare
+  v_problem private.problem;
+begin
+  if p_centre.code is null then
+    p_centre := private.step_centre(p_order, p_step);
+    if p_centre.code is null then
+      return private.floor_refusal(409, 'work_centre.none', format('Nothing at %s does %s. Add a work centre there.', p_order.site, private.step_title(p_step.step)),
+        jsonb_build_object('site', p_order.site, 'step', p_step.step, 'sequence', p_step.sequence));
+    end if;
+    v_problem := private.centre_problem(p_order, p_centre, p_centre.code);
+  end if;
+  if v_problem.status is null and private.needs_position(p_step, p_can_start) then
+    v_problem := private.position_problem(p_centre, p_step);
+  end if;
+  return v_problem;
+end $$;
+comment on function private.place_problem is 'There are pieces for the step: why they can be worked on at no work centre, or not at the one that is named.';
 
 create function private.why_json(p_problem private.problem)
 returns jsonb language sql immutable set search_path = '' as $$
@@ -66,11 +100,10 @@ returns setof public.work_centre_row language plpgsql stable security definer se
 begin
   perform private.authorize('production.read', null, p_site);
   return query
-    select w, p.title, f.full_name, private.pending_of(w.code), (select count(*) from private.running_at(w)),
-        case when w.is_enabled then x.can_run else 0 end, x.in_process
+    select w, p.title, f.full_name, private.pending_of(w.code), (select count(*) from private.running_at(w)), x.can_run, x.in_process
       from public.work_centres w join public.process_steps p on p.code = w.step left join public.staff_shared f on f.user_id = w.disabled_by
      cross join lateral (
-       select count(*) filter (where private.has_work(s)) as can_run, coalesce(sum(s.in_process), 0) as in_process
+       select count(*) filter (where (private.outlook(o, s, w)).can_run) as can_run, coalesce(sum(s.in_process), 0) as in_process
          from public.production_order_steps s join public.production_orders o on o.id = s.order_id
         where s.step = w.step and s.status <> 'COMPLETED' and o.site = w.site and o.status not in ('CLOSED', 'CANCELLED')
           and private.may_use_centre(s, w.code)) x
@@ -193,11 +226,22 @@ begin
     return jsonb_build_array(private.why_json(v_problem)) || case when v_missing is null then '[]' else jsonb_build_array(jsonb_build_object(
       'code', 'production.parts_missing', 'message', 'Parts are missing.', 'details', jsonb_build_object('missing', v_missing))) end;
   end if;
-  return (select coalesce(jsonb_agg(private.why_json(x.why) || jsonb_build_object('sequence', s.sequence) order by s.sequence), '[]')
-    from public.production_order_steps s cross join lateral private.outlook(p_order, s) x
-   where s.order_id = p_order.id and s.status <> 'COMPLETED' and not x.can_run and (x.why).hint <> 'production.previous_step');
+  return case when exists (select from public.production_order_steps s where s.order_id = p_order.id and s.status <> 'COMPLETED') then '[]'
+    else jsonb_build_array(private.why_json(private.ended_short(p_order))) end;
 end $$;
-comment on function private.why_not is 'What holds an order up: no routing, not released, parts missing …; waiting for the step before is no reason of its own.';
+comment on function private.why_not is 'What holds a whole order up: no routing, not released, ended before all of it was made. What holds up a step: private.outlook.';
+
+create function private.ended_short(p_order public.production_orders)
+returns private.problem language plpgsql stable set search_path = '' as $$
+declare
+  v_good numeric := (select p.executed_good + p.replenished from public.production_order_progress p where p.order_id = p_order.id);
+  v_again text[] := array(select o.code from public.replenishments r join public.production_orders o on o.id = r.order_id
+    where r.root_id = p_order.id and r.sku = p_order.product_sku and o.status not in ('CLOSED', 'CANCELLED') order by o.id);
+begin
+  return private.floor_refusal(409, 'production.ended', format('All steps are done and %s of %s are good. %s', trim_scale(v_good), trim_scale(p_order.quantity),
+    case when v_again = '{}' then 'Close it, or take its end back.' else array_to_string(v_again, ', ') || ' makes the rest.' end),
+    jsonb_build_object('good', trim_scale(v_good), 'quantity', trim_scale(p_order.quantity), 'replenishments', v_again));
+end $$;
 
 create function private.board_row(p_order public.production_orders)
 returns public.production_board_row language plpgsql stable set search_path = '' as $$
@@ -210,22 +254,19 @@ begin
   v_row.progress := (select p from public.production_order_progress p where p.order_id = p_order.id);
   select coalesce(jsonb_agg(jsonb_build_object('sequence', s.sequence, 'step', s.step, 'status', s.status, 'planned', trim_scale(s.planned),
       'released', trim_scale(s.released), 'started', trim_scale(s.started), 'good', trim_scale(s.good), 'scrap', trim_scale(s.scrap),
-      'returned', trim_scale(s.returned), 'in_process', trim_scale(s.in_process)) order by s.sequence), '[]'), coalesce(bool_or(private.has_work(s)), false)
-    into v_row.steps, v_row.can_run from public.production_order_steps s where s.order_id = p_order.id;
-  v_row.can_run := v_row.can_run and p_order.status not in ('CLOSED', 'CANCELLED');
-  v_row.why := private.why_not(p_order);
+      'returned', trim_scale(s.returned), 'in_process', trim_scale(s.in_process)) order by s.sequence), '[]'), coalesce(bool_or((x.outlook).can_run), false),
+      coalesce(jsonb_agg(private.why_json((x.outlook).why) || jsonb_build_object('sequence', s.sequence) order by s.sequence)
+        filter (where not (x.outlook).can_run and ((x.outlook).why).hint <> 'production.previous_step'), '[]')
+    into v_row.steps, v_row.can_run, v_row.why
+    from public.production_order_steps s
+    left join lateral (select private.outlook(p_order, s) as outlook where s.status <> 'COMPLETED' and p_order.status not in ('CLOSED', 'CANCELLED')) x on true
+   where s.order_id = p_order.id;
+  v_row.why := v_row.why || private.why_not(p_order);
   v_row.root := (select o.code from public.replenishments r join public.production_orders o on o.id = r.root_id where r.order_id = p_order.id);
   v_row.replenishments := (select coalesce(jsonb_agg(jsonb_build_object('code', o.code, 'status', o.status, 'quantity', trim_scale(o.quantity),
     'sku', o.product_sku) order by o.id), '[]') from public.replenishments r join public.production_orders o on o.id = r.order_id where r.root_id = p_order.id);
   return v_row;
 end $$;
-
-create function private.has_work(p_step public.production_order_steps)
-returns boolean language plpgsql stable set search_path = '' as $$
-begin
-  return p_step.waiting > 0 or private.can_start(p_step) > 0;
-end $$;
-comment on function private.has_work is 'Pieces wait at the step, or may start there.';
 
 create function private.board_keys(p_order public.production_orders, p_sort text)
 returns jsonb language plpgsql immutable set search_path = '' as $$
@@ -251,7 +292,7 @@ begin
        and (p_filter.search is null or position(lower(p_filter.search) in lower(concat_ws(' ', o.code, o.product_sku, o.external_id,
          (select i.title from public.inventory_items i where i.sku = o.product_sku)))) > 0)
        and (p_filter.can_run is null or p_filter.can_run = exists (
-         select from public.production_order_steps s where s.order_id = o.id and s.status <> 'COMPLETED' and private.has_work(s)));
+         select from public.production_order_steps s where s.order_id = o.id and s.status <> 'COMPLETED' and (private.outlook(o, s)).can_run));
 end $$;
 
 create function public.get_production_board(

@@ -43,6 +43,7 @@ begin
   end if;
   if v_step.status <> 'COMPLETED' then
     perform private.refuse_open_step(v_order, v_step);
+    perform private.authorize('production.plan', v_order.store, v_order.site) where v_step.started = 0 and private.root_of(v_order.id) = v_order.id;
     perform private.check_reason(p_reason);
     v_missing := private.still_missing(v_order);
     perform private.end_step(v_command, trim(p_reason));
@@ -56,7 +57,7 @@ comment on function public.complete_step is
 $$The step is done. It is by itself once all that can come to it has come and is good or lost; p_good reports the rest as good first. The first step may
 end before all was started (p_reason): no more of it is made, what is there for it is free again, and of a replenishment what its root still needs is asked
 of a person (notices). Undone like a report. Paused, the step has to go on before pieces are reported.
-Permission: production.run at its site and in its store.
+Permission: production.run at its site and in its store; to end an order that somebody asked for before any of it was started, production.plan.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
 work_centre.disabled, work_centre.full, production.step_paused, production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
 request.reused (422).

@@ -144,14 +144,15 @@ begin
     from public.production_order_steps s where s.order_id = p_order.id;
   return case
     when v_progress.close_reason is not null then 'CLOSED'
-    when v_flow.entered = 0 then 'OPEN_NOT_STARTED'
+    when v_flow.entered = 0 and not v_flow.is_all_in then 'OPEN_NOT_STARTED'
     when v_flow.entered > v_flow.good + v_flow.lost then 'IN_PROGRESS'
     when v_flow.good + v_progress.replenished >= p_order.quantity then 'CLOSED'
     when v_flow.is_all_in then 'OPEN_PARTIAL'
     else 'IN_PROGRESS' end;
 end $$;
 comment on function private.routed_status is
-$$The state of a released order, from its steps: nothing started; on its way; all pieces are through and some are missing (OPEN_PARTIAL); the LAST step, and
+$$The state of a released order, from its steps: nothing started; on its way; all pieces are through and some are missing (OPEN_PARTIAL, also where it was
+ended before anything was started); the LAST step, and
 what replenishments made in place of lost pieces, gave what was planned (CLOSED), or a person closed it.$$;
 
 create function private.derive_steps(p_order public.production_orders, p_actor uuid, p_work_centre text)

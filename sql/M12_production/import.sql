@@ -112,21 +112,26 @@ returns private.erp_row[] language plpgsql stable set search_path = '' as $$
 begin
   return array(
     select row(r.n, r.external_id, coalesce(r.version, f.version + case when f.payload_hash = r.hash then 0 else 1 end, 1), r.code, coalesce(r.sku, o.product_sku),
-        case when r.quantity < s.started and not j.result in ('unchanged', 'ignored') then s.started else coalesce(r.quantity, o.quantity) end,
+        case when r.quantity < u.least and not j.result in ('unchanged', 'ignored') then u.least else coalesce(r.quantity, o.quantity) end,
         case when 'due_date' = any (r.given) then r.due_date else o.due_date end, coalesce(r.priority, o.priority, 'normal'), r.site, r.store,
         coalesce(o.type, r.type, 'PRODUCTION'), coalesce(r.notes, o.notes), r.is_cancelled, r.given, r.hash, r.errors,
         r.notices || case j.result when 'ignored' then private.erp_problem('version', 'import.older',
             format('Version %s came after version %s.', r.version, f.version))
           when 'cancel_requested' then private.erp_problem('cancelled', 'import.started', 'It was started already: a person decides.')
           when 'review' then private.erp_problem(j.field, 'import.review', j.why) else '[]' end
-          || case when r.quantity < s.started and j.result = 'updated'
-            then private.erp_problem('quantity', 'import.clamped', format('%s are started already: the order is for that many.', trim_scale(s.started))) else '[]' end,
+          || case when r.quantity < u.least and j.result = 'updated' then private.erp_problem('quantity', 'import.clamped', format(
+            case when o.is_routed then '%s are started already: the order is for that many.' else '%s left already: the order is for that many.' end,
+            trim_scale(u.least))) else '[]' end,
         j.result, r.order_id)::private.erp_row
       from unnest(p_rows) r
       left join public.production_orders o on o.id = r.order_id
       left join public.production_order_refs f on f.order_id = o.id and f.system = p_system
       left join public.production_order_steps s on s.order_id = o.id and s.is_first
-     cross join lateral (select * from private.judge_erp_row(p_system, r, o, f, s.started) x) j
+     cross join lateral (select coalesce(s.started, (   -- not routed: what was shipped in part
+         select ceil(max(l.consumed / n.quantity) * 1000) / 1000 from public.order_part_allocations l
+           join public.production_order_lines n on n.order_id = l.production_order_id and n.line = l.line
+          where l.production_order_id = o.id and l.consumed > 0)) as least) u
+     cross join lateral (select * from private.judge_erp_row(p_system, r, o, f, u.least) x) j
      order by r.n);
 end $$;
 comment on function private.judge_erp_rows is 'What becomes of each row, and the values its order will have. The orders are locked.';
@@ -164,7 +169,8 @@ begin
     field := case when p_order.status in ('CLOSED', 'CANCELLED') then 'status' when p_order.source = 'replenishment' then 'code' else 'product_sku' end;
     why := case when p_order.status in ('CLOSED', 'CANCELLED') then format('The order %s is %s here.', p_order.code, lower(p_order.status))
       when p_order.source = 'replenishment' then 'What an order lost is made again as often as it is needed, not as often as the other system says.'
-      else format('%s is released as %s: another product is another order.', p_order.code, p_order.product_sku) end;
+      when p_order.is_routed then format('%s is released as %s: another product is another order.', p_order.code, p_order.product_sku)
+      else format('Parts of %s left as %s: another product is another order.', p_order.code, p_order.product_sku) end;
   end if;
 end $$;
 comment on function private.judge_erp_row is

@@ -141,6 +141,48 @@ comment on function private.lock_families is
 $$Many orders at once, each with its root and what is made again for it. Locks: all of them by id; a root is older than its replenishments, so that is the order of
 lock_family too.$$;
 
+create function private.write_erp_rows(p_system text, p_actor uuid, inout rows private.erp_row[], out ids bigint[])
+returns record language plpgsql set search_path = '' as $$
+declare
+  v_half constant integer := cardinality(rows) / 2;
+  v_message text;
+  v_hint text;
+  v_first record;
+  v_rest record;
+begin
+  begin
+    ids := private.insert_erp_orders(p_system, rows, p_actor) || private.update_erp_orders(p_system, rows);
+    perform private.write_erp_refs(p_system, rows);
+    perform private.write_lines_of_production(array(select o.id from public.production_orders o where o.id = any (ids) and o.status <> 'CANCELLED'));
+    return;
+  exception when others then
+    if sqlstate !~ '^(22|23|PT4)' then   -- the machine, not the row
+      raise;
+    end if;
+    get stacked diagnostics v_message = message_text, v_hint = pg_exception_hint;
+  end;
+  if v_half = 0 then
+    ids := null;
+    rows := array[private.refused_erp_row(rows[1], v_hint, v_message)];
+    return;
+  end if;
+  select * into v_first from private.write_erp_rows(p_system, p_actor, rows[:v_half]);
+  select * into v_rest from private.write_erp_rows(p_system, p_actor, rows[v_half + 1:]);
+  ids := v_first.ids || v_rest.ids;
+  rows := v_first.rows || v_rest.rows;
+end $$;
+comment on function private.write_erp_rows is
+$$Writes judged rows as one set. Where the database refuses it, each half by itself, down to the row that is at fault: its error is its report, and the others are
+written. Answers the rows and the ids of the orders that changed. The orders and their items are locked by the caller.$$;
+
+create function private.refused_erp_row(p_row private.erp_row, p_hint text, p_message text)
+returns private.erp_row language plpgsql immutable set search_path = '' as $$
+begin
+  p_row.result := 'error';
+  p_row.errors := p_row.errors || private.erp_problem('external_id', coalesce(nullif(p_hint, ''), 'import.refused'), p_message);
+  return p_row;
+end $$;
+
 create function private.apply_erp_rows(p_system text, p_rows jsonb, p_actor uuid)
 returns private.erp_row[] language plpgsql set search_path = '' as $$
 declare
@@ -152,9 +194,7 @@ begin
   v_skus := private.erp_skus(array(select r from unnest(v_rows) r where r.result is null));
   perform private.lock_stock(v_skus);
   v_rows := private.judge_erp_rows(p_system, v_rows);
-  v_ids := private.insert_erp_orders(p_system, v_rows, p_actor) || private.update_erp_orders(p_system, v_rows);
-  perform private.write_erp_refs(p_system, v_rows);
-  perform private.write_lines_of_production(array(select o.id from public.production_orders o where o.id = any (v_ids) and o.status <> 'CANCELLED'));
+  select w.rows, w.ids into v_rows, v_ids from private.write_erp_rows(p_system, p_actor, v_rows) w;
   perform private.allocate(v_skus, jsonb_build_object('event', 'production.imported', 'ref', p_system)) where v_ids is not null;
   perform private.emit_imports(p_system, v_rows, p_actor);
   return v_rows;

@@ -21,8 +21,9 @@ declare
   v_id bigint;
   v_lots bigint[] := array(select i.lot_id from unnest(p_inputs) i union select o.lot_id from unnest(p_outputs) o order by 1);
 begin
-  insert into public.trace_activities (kind, order_id, sequence, count_id, txn_id, note, actor_id, reverses, is_reversal)
-  values (p_activity.kind, p_activity.order_id, p_activity.sequence, p_activity.count_id, p_activity.txn_id, p_activity.note,
+  insert into public.trace_activities (kind, site, order_id, sequence, count_id, txn_id, note, actor_id, reverses, is_reversal)
+  values (p_activity.kind, (select min(l.site) from public.lots l where l.id = any (v_lots)), p_activity.order_id, p_activity.sequence,
+    p_activity.count_id, p_activity.txn_id, p_activity.note,
     nullif(p_activity.actor_id, '00000000-0000-0000-0000-000000000000'), p_activity.reverses, coalesce(p_activity.is_reversal, false))
   returning id into v_id;
   insert into public.trace_inputs (activity_id, lot_id, quantity, good) select v_id, i.lot_id, i.quantity, coalesce(i.good, 0) from unnest(p_inputs) i;

@@ -39,6 +39,7 @@ create table public.trace_activities (
   kind text not null constraint trace_activities_kind_check
     check (kind in ('receive', 'start', 'finish', 'scrap', 'return', 'consume', 'rework', 'split', 'merge')),
   at timestamptz not null default clock_timestamp(),
+  site text,
   order_id bigint,
   sequence integer,
   count_id bigint,
@@ -48,6 +49,7 @@ create table public.trace_activities (
   reverses bigint,
   is_reversal boolean not null default false,
   constraint trace_activities_pkey primary key (id),
+  constraint trace_activities_site_fkey foreign key (site) references public.sites (code) on delete restrict,
   constraint trace_activities_order_id_fkey foreign key (order_id) references public.production_orders (id) on delete restrict,
   constraint trace_activities_count_id_fkey foreign key (count_id) references public.piece_counts (id) on delete restrict,
   constraint trace_activities_txn_id_fkey foreign key (txn_id) references public.inventory_txn (id) on delete restrict,
@@ -56,6 +58,7 @@ create table public.trace_activities (
   constraint trace_activities_step_check check (sequence is null or order_id is not null)
 );
 create unique index trace_activities_reverses_key on public.trace_activities (reverses) where reverses is not null;
+create index trace_activities_site_idx on public.trace_activities (site) where site is not null;
 create index trace_activities_order_id_idx on public.trace_activities (order_id) where order_id is not null;
 create index trace_activities_count_id_idx on public.trace_activities (count_id) where count_id is not null;
 create index trace_activities_txn_id_idx on public.trace_activities (txn_id) where txn_id is not null;
@@ -63,6 +66,7 @@ comment on table public.trace_activities is
 $$What was done with lots, append-only. receive: came in; start, finish: pieces of an order entered its first step, left its last one good; scrap,
 return: lost; consume: went into a lot of another order; rework: pieces of a lot were taken in hand again, and none was used up; split, merge: moved from lot
 to lot. What went into what is also in trace_edges, for tracing.$$;
+comment on column public.trace_activities.site is 'Where its lots lay.';
 comment on column public.trace_activities.sequence is 'Step of the order.';
 comment on column public.trace_activities.count_id is 'The count of pieces that caused it.';
 comment on column public.trace_activities.txn_id is 'The movement that took it from the shelf, or put it there.';

@@ -1,10 +1,26 @@
 -- Release: the routing is copied, and every step gets as many complete sets of its materials as are promised to the order. They leave stock then,
 -- so that nobody takes them from a running order.
 
+create function private.refuse_part_shipped(p_order public.production_orders)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_used record;
+begin
+  select l.sku, l.consumed into v_used from public.order_part_allocations l where l.production_order_id = p_order.id and l.consumed > 0 order by l.line limit 1;
+  if found then
+    perform private.fail(409, 'production.part_shipped', format('%s was shipped in part already: %s of %s left. Ship the rest the same way, or make a new order of it.',
+      p_order.code, trim_scale(v_used.consumed), v_used.sku), jsonb_build_object('code', p_order.code, 'sku', v_used.sku, 'consumed', trim_scale(v_used.consumed)));
+  end if;
+end $$;
+comment on function private.refuse_part_shipped is
+  'Its steps would take the parts of all its pieces, also of those that left. Errors: production.part_shipped (409). The order is locked.';
+
 create function private.copy_routing(p_order public.production_orders, p_routing_id bigint, p_actor uuid)
 returns public.production_orders language plpgsql set search_path = '' as $$
 begin
   perform private.refuse_made_without_steps(p_order);
+  perform 1 from public.work_centres w   -- they go on doing the same kind of work until the order names them
+    where w.code in (select r.work_centre from public.routing_steps r where r.routing_id = p_routing_id) order by w.code for share;
   insert into public.production_order_progress (order_id, routing_id, released_by)
   values (p_order.id, p_routing_id, nullif(p_actor, '00000000-0000-0000-0000-000000000000'));
   insert into public.production_order_steps (order_id, sequence, step, work_centre, is_first, is_last, needs_complete_sets, materials, setup_min, run_min,
@@ -18,13 +34,17 @@ begin
         (select min(s.sequence) from steps s where s.needs_complete_sets), (select min(s.sequence) from steps s)) as goes_in_at
       from public.production_order_lines l where l.order_id = p_order.id and l.sku <> p_order.product_sku
   )
-  select p_order.id, s.sequence, s.step, s.work_centre, s.is_first, s.is_last, s.needs_complete_sets,
+  select p_order.id, s.sequence, s.step,
+      (select w.code from public.work_centres w where w.code = s.work_centre and w.step = s.step and w.site = p_order.site), s.is_first, s.is_last, s.needs_complete_sets,
       (select coalesce(jsonb_agg(jsonb_build_object('line', l.line, 'sku', l.sku, 'quantity', trim_scale(l.quantity)) order by l.sku), '[]')
         from lines l where l.goes_in_at = s.sequence), s.setup_min, s.run_min, s.instructions, p_order.quantity
     from steps s order by s.sequence;
   update public.production_orders o set is_routed = true where o.id = p_order.id returning o.* into p_order;
   return p_order;
 end $$;
+comment on function private.copy_routing is
+$$The routing as it is now. A work centre that stands at another site than the order, or does another kind of work by now, is left out: any of the step at the
+site of the order will do. Locks: the work centres it names, shared.$$;
 
 create function private.set_quantity(p_material jsonb, p_before numeric, p_after numeric)
 returns numeric language plpgsql immutable set search_path = '' as $$

@@ -59,12 +59,13 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.work_centres, v_answer);
   end if;
-  select w.* into v_old from public.work_centres w where w.code = p_code for update;   -- as it is while nobody switches it
+  select w.* into v_old from public.work_centres w where w.code = p_code for update;   -- as it is while nobody switches it; a release that names it goes first
   perform private.check_centre(v_old, v_site, p_site, p_step);
   if v_old.is_enabled and v_old.is_active and not p_is_active then
     perform private.fail(409, 'work_centre.in_use', format('%s is in use. Ask for it to be disabled first; once somebody else agrees, take it out of use.', v_old.title),
       jsonb_build_object('work_centre', v_old.code));
   end if;
+  perform private.refuse_named_centre(p_code, p_step);
   if v_old.code is null then
     insert into public.work_centres as w (code, title, step, type, site, line, capacity, is_active)
     values (p_code, coalesce(p_title, p_code), p_step, coalesce(p_type, 'OTHER'), v_site, p_line, nullif(p_capacity, 0), coalesce(p_is_active, true))
@@ -90,7 +91,7 @@ $$Add or change a machine or bench (null: as it is). p_step: the kind of work it
 PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table, so many steps of orders run there at once; 0: no limit. It is enabled and disabled by
 an approval, never here; only a disabled one is taken out of use (p_is_active false).
 Permission: production.setup at its site.
-Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site (409), work_centre.in_use (409), request.reused (422); constraints by name.
+Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site, work_centre.in_use, work_centre.named (409), request.reused (422); constraints by name.
 Idempotency: by p_request_id; the same again changes nothing.
 Locks: the work centre.$$;
 
@@ -106,6 +107,25 @@ begin
     perform private.fail(404, 'process_step.unknown', 'There is no process step ' || coalesce(p_step, '') || '.', jsonb_build_object('step', p_step));
   end if;
 end $$;
+
+create function private.refuse_named_centre(p_centre text, p_step text)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_by text[] := array(
+    select 'the routing of ' || r.sku from public.routing_steps s join public.routings r on r.id = s.routing_id and r.is_active
+     where s.work_centre = p_centre and s.step <> p_step
+    union
+    select 'order ' || o.code from public.production_order_steps s join public.production_orders o on o.id = s.order_id
+     where s.work_centre = p_centre and s.step <> p_step and s.status <> 'COMPLETED' and o.status not in ('CLOSED', 'CANCELLED')
+     order by 1);
+begin
+  if v_by <> '{}' then
+    perform private.fail(409, 'work_centre.named', format('%s is named for another kind of work by %s. Change that first.', p_centre,
+      array_to_string(v_by[:5], ', ') || case when cardinality(v_by) > 5 then ', …' else '' end), jsonb_build_object('work_centre', p_centre, 'named_by', v_by[:50]));
+  end if;
+end $$;
+comment on function private.refuse_named_centre is
+  'Who named it would wait for ever. Errors: work_centre.named (409). The work centre is locked.';
 
 create function private.step_title(p_step text)
 returns text language plpgsql stable set search_path = '' as $$

@@ -35,7 +35,7 @@ returns table (subject text, what text, kept numeric, expected numeric) language
       from public.production_orders o join public.production_order_progress p on p.order_id = o.id
       join public.production_order_steps s on s.order_id = o.id group by o.id, p.order_id
   ), states as (
-    select f.*, case when f.status = 'CANCELLED' then 'CANCELLED' when f.close_reason is not null then 'CLOSED' when f.entered = 0 then 'OPEN_NOT_STARTED'
+    select f.*, case when f.status = 'CANCELLED' then 'CANCELLED' when f.close_reason is not null then 'CLOSED' when f.entered = 0 and not f.is_ended then 'OPEN_NOT_STARTED'
         when f.entered <> f.good + f.gone then 'IN_PROGRESS' when f.good + f.replenished >= f.quantity then 'CLOSED'
         when f.is_ended or f.entered >= f.quantity then 'OPEN_PARTIAL' else 'IN_PROGRESS' end as follows from flow f
   )

@@ -86,7 +86,7 @@ create table public.routing_steps (
 create index routing_steps_step_idx on public.routing_steps (step);
 create index routing_steps_work_centre_idx on public.routing_steps (work_centre) where work_centre is not null;
 comment on table public.routing_steps is 'The steps of a routing, in the order of their sequence.';
-comment on column public.routing_steps.work_centre is 'Null: any work centre of the step.';
+comment on column public.routing_steps.work_centre is 'Null: any work centre of the step. Orders of another site than its own are made at any of theirs.';
 comment on column public.routing_steps.setup_min is 'Minutes once per order.';
 comment on column public.routing_steps.run_min is 'Minutes per piece.';
 comment on column public.routing_steps.materials is
@@ -161,6 +161,7 @@ create table public.production_order_steps (
   constraint production_order_steps_completed_check check ((status = 'COMPLETED') = (completed_at is not null))
 ) with (fillfactor = 70);
 create index production_order_steps_step_idx on public.production_order_steps (step, order_id) where status <> 'COMPLETED';
+create index production_order_steps_running_idx on public.production_order_steps (step, order_id) where status = 'IN_PROGRESS';
 create index production_order_steps_step_fkey_idx on public.production_order_steps (step);
 create index production_order_steps_work_centre_idx on public.production_order_steps (work_centre) where work_centre is not null;
 comment on table public.production_order_steps is

@@ -29,7 +29,7 @@ comment on function private.authorize_labels is
   'The right to labels of things that belong to a site: [{subject}]. Tickets: by their store. M10_units and M12_production replace it.';
 
 drop function
-  private.active_rules, private.after_test, private.answer_pack, private.begin_assembly, private.begin_box,
+  private.active_rules, private.after_test, private.answer_pack, private.authorize_lots, private.begin_assembly, private.begin_box,
   private.begin_genealogy, private.begin_unit, private.blocker, private.book_unit, private.piece_of_order, private.blockers_under, private.boxes_of,
   private.breaches, private.check_batch, private.check_component, private.check_kits, private.check_recall,
   private.check_shippable, private.check_step, private.check_test, private.check_unit_reason, private.claim,

@@ -41,6 +41,13 @@ begin
 end $$;
 comment on function private.piece_of_order is 'Where the piece of this unit lies in stock already; null: it comes into stock with the unit. M12_production replaces it.';
 
+create or replace function private.authorize_lots(p_ids bigint[], p_permission text)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+end $$;
+comment on function private.authorize_lots is
+  'The right to these lots, where they belong to somebody. M12_production replaces it: lots of orders, at their sites and in their stores. Errors: auth.other_site (403), …';
+
 create or replace function private.lock_production(p_order_id bigint)
 returns public.production_orders language plpgsql set search_path = '' as $$
 declare
@@ -60,7 +67,8 @@ drop view
 
 drop function
   private.activity_to_undo, private.answer_step_scan, private.apply_approval, private.apply_erp_rows,
-  private.ask_for_rest, private.ask_to_replenish, private.authorize_lot, private.begin_family, private.begin_floor, private.beyond_caps,
+  private.ask_for_rest, private.ask_to_replenish, private.begin_family, private.begin_floor, private.beyond_caps,
+  private.place_problem, private.ended_short, private.step_centre, private.write_erp_rows, private.refused_erp_row, private.refuse_part_shipped, private.refuse_named_centre,
   private.board_keys, private.board_orders, private.board_row, private.book_activity, private.book_pieces,
   private.book_product, private.can_start, private.centre_problem, private.check_approval, private.check_centre,
   private.check_decision, private.check_erp_scope, private.check_scan, private.check_pieces, private.check_quality,
@@ -73,7 +81,7 @@ drop function
   private.asked_for, private.in_lots, private.undo_id, private.undo_window, private.whole_sets,
   private.erp_problem, private.erp_report, private.erp_skus, private.find_erp_rows, private.finish_approval,
   private.finish_floor, private.finish_movement, private.floor_problem, private.floor_refusal, private.generation_after,
-  private.give_back_sets, private.gs1_lot, private.gs1_material, private.gs1_readings, private.gtin14, private.has_work,
+  private.give_back_sets, private.gs1_lot, private.gs1_material, private.gs1_readings, private.gtin14,
   private.history_json, private.import_production, private.input_problem, private.insert_erp_orders, private.is_date,
   private.job_json, private.jobs_of, private.judge_erp_row, private.judge_erp_rows, private.label_behind, private.last_count,
   private.link_lots, private.lock_families, private.lock_family, private.lock_lots, private.lock_order_stock, private.lock_own_lot,

@@ -1499,6 +1499,13 @@ comment on function private.hold_lots is 'Lots go on hold, in the order of their
 
 -- Lots -------------------------------------------------------------------------------------------------------------
 
+create function private.authorize_lots(p_ids bigint[], p_permission text)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+end $$;
+comment on function private.authorize_lots is
+  'The right to these lots, where they belong to somebody. M12_production replaces it: lots of orders, at their sites and in their stores. Errors: auth.other_site (403), …';
+
 create type public.lot_change as (changed boolean, lot public.lots);
 comment on type public.lot_change is 'Answer of a command about a lot: did it change anything, the lot now.';
 
@@ -1582,6 +1589,7 @@ begin
     v_lot := v_before;
     if (coalesce(p_kind, v_lot.kind), coalesce(p_supplier, v_lot.supplier), coalesce(p_notes, v_lot.notes), coalesce(p_site, v_lot.site))
        is distinct from (v_lot.kind, v_lot.supplier, v_lot.notes, v_lot.site) then
+      perform private.authorize_lots(array[v_lot.id], 'inventory.move');
       update public.lots l
          set kind = coalesce(p_kind, l.kind), supplier = coalesce(p_supplier, l.supplier), notes = coalesce(p_notes, l.notes), site = coalesce(p_site, l.site)
        where l.id = v_before.id returning l.* into v_lot;
@@ -1593,7 +1601,7 @@ end $$;
 comment on function public.upsert_lot is
 $$A lot of an item: added, or changed (null: as it is). p_kind RAW (bought), WIP or FINISHED (made here). Its code is unique among the lots of its
 item, whatever the case, and never changes. p_site: where it lies, and where it was taken to when it is said anew; else the only site of the caller.
-Permission: inventory.move, at the site where the lot lies and at p_site.
+Permission: inventory.move, at the site where the lot lies and at p_site; to change a lot of an order, at its site and in its store.
 Errors: item.unknown (404), request.reused (422); constraints by name (lots_code_check …).
 Idempotency: by p_request_id; the same values again change nothing.
 Locks: the lot.$$;
@@ -1619,6 +1627,7 @@ begin
   end if;
   perform private.check_unit_reason(p_reason);
   v_before := private.find_lot(p_sku, p_code);
+  perform private.authorize_lots(array[v_before.id], 'units.hold');
   if p_onward then
     perform private.authorize('units.recall');
     perform public.hold_all(private.trace_of_lot(v_before), p_reason);
@@ -1632,7 +1641,7 @@ end $$;
 comment on function public.hold_lot is
 $$Nothing of the lot may be used from now on, and no unit that has some of it may be packed. p_onward: what it went into is held too,
 every lot and every unit that is not scrapped, as hold_all does. p_sku where several items have a lot of that code.
-Permission: units.hold at the site of the lot; with p_onward units.recall too, at the sites of the units and lots.
+Permission: units.hold at the site of the lot, and of a lot of an order at its site and in its store; with p_onward units.recall too, at the sites of the units and lots.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a lot on hold stays as it is.
 Locks: with p_onward those of hold_all; the lot.$$;
@@ -1651,6 +1660,7 @@ begin
   end if;
   perform private.check_unit_reason(p_reason);
   v_before := private.find_lot(p_sku, p_code);
+  perform private.authorize_lots(array[v_before.id], 'units.hold');
   if p_onward then
     perform private.authorize('units.recall');
     perform public.release_all(r.id, p_reason) from private.recalls r
@@ -1668,7 +1678,7 @@ end $$;
 comment on function public.release_lot is
 $$The lot may be used again. p_onward: so may what it went into and is on hold because of it, as release_all does; without it that stays so. A lot
 that another recall wants held too stays on hold for that one.
-Permission: units.hold at the site of the lot; with p_onward units.recall too, at the sites of the units and lots.
+Permission: units.hold at the site of the lot, and of a lot of an order at its site and in its store; with p_onward units.recall too, at the sites of the units and lots.
 Errors: lot.unknown (404), lot.ambiguous (409), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a lot that is free stays as it is.
 Locks: with p_onward those of release_all; the lot.$$;
@@ -4039,7 +4049,7 @@ begin
   v_sns := private.recall_units(v_nodes);
   v_lots := array(select l.id from unnest(v_nodes) r (id) join public.trace_nodes n on n.id = r.id and n.kind = 'lot'
     join public.lots l on l.sku = n.sku and lower(l.code) = lower(n.key));
-  perform private.authorize('units.recall', null, s.site) from (select distinct l.site from public.lots l where l.id = any (v_lots)) s;
+  perform private.authorize_lots(v_lots, 'units.recall');
   v_result.recall_id := private.open_recall(p_trace, p_reason, v_actor);
   v_detail := jsonb_build_object('recall', p_trace, 'recall_id', v_result.recall_id);
   perform 1 from public.units u where u.sn = any (v_sns) order by u.sn for update;
@@ -4060,7 +4070,7 @@ $$Everything that a trace forward reaches goes on hold in one step: every unit t
 p_trace {kind, key, sku, first, last, since, until, with_removed} as the arguments of trace_forward. It is traced anew under a lock: what was built
 since somebody looked is held too, and nothing is built meanwhile. What was on hold before is wanted by this recall too from now on, and does not
 become free before both are over. The same trace again adds to the recall that is open; release_all ends it.
-Permission: units.recall, at the sites of all its units.
+Permission: units.recall, at the sites of all its units, and of the orders of all its lots.
 Errors: trace.unknown (404), trace.ambiguous (409), trace.query (422), item.unknown (404), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; what is on hold already stays so.
 Locks: the genealogy, alone; the recall; the units by serial, the lots by id, then the items in stock and the order lines they are promised to.$$;
@@ -4101,6 +4111,7 @@ begin
     perform private.fail(404, 'recall.unknown', 'There is no such recall.', jsonb_build_object('recall_id', p_recall_id));
   end if;
   perform private.check_recall(array(select c.key from private.recall_claims c where c.recall_id = p_recall_id and c.kind = 'unit'));
+  perform private.authorize_lots(array(select c.key::bigint from private.recall_claims c where c.recall_id = p_recall_id and c.kind = 'lot'), 'units.recall');
   v_result := row(v_recall.released_at is null, null, p_recall_id, 0, 0, 0, 0);
   if v_result.changed then
     v_detail := jsonb_build_object('recall', v_recall.trace, 'recall_id', p_recall_id);
@@ -4126,7 +4137,7 @@ comment on function public.release_all is
 $$Takes one hold_all back: everything that is on hold because of it is what it was before, units in any status and lots, and pieces in stock are free
 again. What was on hold before it stays so, for its own reason; what another open recall wants held stays on hold for that one. What somebody
 released by hand, and then held for something else, is not touched.
-Permission: units.recall, at the sites of all its units.
+Permission: units.recall, at the sites of all its units, and of the orders of all its lots.
 Errors: recall.unknown (404), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; a recall that is over stays so: changed = false.
 Locks: the recall; the units by serial, the lots by id, then the items in stock and the order lines they go to.$$;

@@ -92,7 +92,7 @@ create table public.routing_steps (
 create index routing_steps_step_idx on public.routing_steps (step);
 create index routing_steps_work_centre_idx on public.routing_steps (work_centre) where work_centre is not null;
 comment on table public.routing_steps is 'The steps of a routing, in the order of their sequence.';
-comment on column public.routing_steps.work_centre is 'Null: any work centre of the step.';
+comment on column public.routing_steps.work_centre is 'Null: any work centre of the step. Orders of another site than its own are made at any of theirs.';
 comment on column public.routing_steps.setup_min is 'Minutes once per order.';
 comment on column public.routing_steps.run_min is 'Minutes per piece.';
 comment on column public.routing_steps.materials is
@@ -167,6 +167,7 @@ create table public.production_order_steps (
   constraint production_order_steps_completed_check check ((status = 'COMPLETED') = (completed_at is not null))
 ) with (fillfactor = 70);
 create index production_order_steps_step_idx on public.production_order_steps (step, order_id) where status <> 'COMPLETED';
+create index production_order_steps_running_idx on public.production_order_steps (step, order_id) where status = 'IN_PROGRESS';
 create index production_order_steps_step_fkey_idx on public.production_order_steps (step);
 create index production_order_steps_work_centre_idx on public.production_order_steps (work_centre) where work_centre is not null;
 comment on table public.production_order_steps is
@@ -518,6 +519,7 @@ create table public.trace_activities (
   kind text not null constraint trace_activities_kind_check
     check (kind in ('receive', 'start', 'finish', 'scrap', 'return', 'consume', 'rework', 'split', 'merge')),
   at timestamptz not null default clock_timestamp(),
+  site text,
   order_id bigint,
   sequence integer,
   count_id bigint,
@@ -527,6 +529,7 @@ create table public.trace_activities (
   reverses bigint,
   is_reversal boolean not null default false,
   constraint trace_activities_pkey primary key (id),
+  constraint trace_activities_site_fkey foreign key (site) references public.sites (code) on delete restrict,
   constraint trace_activities_order_id_fkey foreign key (order_id) references public.production_orders (id) on delete restrict,
   constraint trace_activities_count_id_fkey foreign key (count_id) references public.piece_counts (id) on delete restrict,
   constraint trace_activities_txn_id_fkey foreign key (txn_id) references public.inventory_txn (id) on delete restrict,
@@ -535,6 +538,7 @@ create table public.trace_activities (
   constraint trace_activities_step_check check (sequence is null or order_id is not null)
 );
 create unique index trace_activities_reverses_key on public.trace_activities (reverses) where reverses is not null;
+create index trace_activities_site_idx on public.trace_activities (site) where site is not null;
 create index trace_activities_order_id_idx on public.trace_activities (order_id) where order_id is not null;
 create index trace_activities_count_id_idx on public.trace_activities (count_id) where count_id is not null;
 create index trace_activities_txn_id_idx on public.trace_activities (txn_id) where txn_id is not null;
@@ -542,6 +546,7 @@ comment on table public.trace_activities is
 $$What was done with lots, append-only. receive: came in; start, finish: pieces of an order entered its first step, left its last one good; scrap,
 return: lost; consume: went into a lot of another order; rework: pieces of a lot were taken in hand again, and none was used up; split, merge: moved from lot
 to lot. What went into what is also in trace_edges, for tracing.$$;
+comment on column public.trace_activities.site is 'Where its lots lay.';
 comment on column public.trace_activities.sequence is 'Step of the order.';
 comment on column public.trace_activities.count_id is 'The count of pieces that caused it.';
 comment on column public.trace_activities.txn_id is 'The movement that took it from the shelf, or put it there.';
@@ -625,8 +630,9 @@ declare
   v_id bigint;
   v_lots bigint[] := array(select i.lot_id from unnest(p_inputs) i union select o.lot_id from unnest(p_outputs) o order by 1);
 begin
-  insert into public.trace_activities (kind, order_id, sequence, count_id, txn_id, note, actor_id, reverses, is_reversal)
-  values (p_activity.kind, p_activity.order_id, p_activity.sequence, p_activity.count_id, p_activity.txn_id, p_activity.note,
+  insert into public.trace_activities (kind, site, order_id, sequence, count_id, txn_id, note, actor_id, reverses, is_reversal)
+  values (p_activity.kind, (select min(l.site) from public.lots l where l.id = any (v_lots)), p_activity.order_id, p_activity.sequence,
+    p_activity.count_id, p_activity.txn_id, p_activity.note,
     nullif(p_activity.actor_id, '00000000-0000-0000-0000-000000000000'), p_activity.reverses, coalesce(p_activity.is_reversal, false))
   returning id into v_id;
   insert into public.trace_inputs (activity_id, lot_id, quantity, good) select v_id, i.lot_id, i.quantity, coalesce(i.good, 0) from unnest(p_inputs) i;
@@ -964,12 +970,13 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.work_centres, v_answer);
   end if;
-  select w.* into v_old from public.work_centres w where w.code = p_code for update;   -- as it is while nobody switches it
+  select w.* into v_old from public.work_centres w where w.code = p_code for update;   -- as it is while nobody switches it; a release that names it goes first
   perform private.check_centre(v_old, v_site, p_site, p_step);
   if v_old.is_enabled and v_old.is_active and not p_is_active then
     perform private.fail(409, 'work_centre.in_use', format('%s is in use. Ask for it to be disabled first; once somebody else agrees, take it out of use.', v_old.title),
       jsonb_build_object('work_centre', v_old.code));
   end if;
+  perform private.refuse_named_centre(p_code, p_step);
   if v_old.code is null then
     insert into public.work_centres as w (code, title, step, type, site, line, capacity, is_active)
     values (p_code, coalesce(p_title, p_code), p_step, coalesce(p_type, 'OTHER'), v_site, p_line, nullif(p_capacity, 0), coalesce(p_is_active, true))
@@ -995,7 +1002,7 @@ $$Add or change a machine or bench (null: as it is). p_step: the kind of work it
 PACKAGING, PRESS, CALIBRATOR, BRUSH or OTHER; p_capacity: positions of its table, so many steps of orders run there at once; 0: no limit. It is enabled and disabled by
 an approval, never here; only a disabled one is taken out of use (p_is_active false).
 Permission: production.setup at its site.
-Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site (409), work_centre.in_use (409), request.reused (422); constraints by name.
+Errors: site.unknown (404), process_step.unknown (404), work_centre.other_site, work_centre.in_use, work_centre.named (409), request.reused (422); constraints by name.
 Idempotency: by p_request_id; the same again changes nothing.
 Locks: the work centre.$$;
 
@@ -1011,6 +1018,25 @@ begin
     perform private.fail(404, 'process_step.unknown', 'There is no process step ' || coalesce(p_step, '') || '.', jsonb_build_object('step', p_step));
   end if;
 end $$;
+
+create function private.refuse_named_centre(p_centre text, p_step text)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_by text[] := array(
+    select 'the routing of ' || r.sku from public.routing_steps s join public.routings r on r.id = s.routing_id and r.is_active
+     where s.work_centre = p_centre and s.step <> p_step
+    union
+    select 'order ' || o.code from public.production_order_steps s join public.production_orders o on o.id = s.order_id
+     where s.work_centre = p_centre and s.step <> p_step and s.status <> 'COMPLETED' and o.status not in ('CLOSED', 'CANCELLED')
+     order by 1);
+begin
+  if v_by <> '{}' then
+    perform private.fail(409, 'work_centre.named', format('%s is named for another kind of work by %s. Change that first.', p_centre,
+      array_to_string(v_by[:5], ', ') || case when cardinality(v_by) > 5 then ', …' else '' end), jsonb_build_object('work_centre', p_centre, 'named_by', v_by[:50]));
+  end if;
+end $$;
+comment on function private.refuse_named_centre is
+  'Who named it would wait for ever. Errors: work_centre.named (409). The work centre is locked.';
 
 create function private.step_title(p_step text)
 returns text language plpgsql stable set search_path = '' as $$
@@ -1589,14 +1615,15 @@ begin
     from public.production_order_steps s where s.order_id = p_order.id;
   return case
     when v_progress.close_reason is not null then 'CLOSED'
-    when v_flow.entered = 0 then 'OPEN_NOT_STARTED'
+    when v_flow.entered = 0 and not v_flow.is_all_in then 'OPEN_NOT_STARTED'
     when v_flow.entered > v_flow.good + v_flow.lost then 'IN_PROGRESS'
     when v_flow.good + v_progress.replenished >= p_order.quantity then 'CLOSED'
     when v_flow.is_all_in then 'OPEN_PARTIAL'
     else 'IN_PROGRESS' end;
 end $$;
 comment on function private.routed_status is
-$$The state of a released order, from its steps: nothing started; on its way; all pieces are through and some are missing (OPEN_PARTIAL); the LAST step, and
+$$The state of a released order, from its steps: nothing started; on its way; all pieces are through and some are missing (OPEN_PARTIAL, also where it was
+ended before anything was started); the LAST step, and
 what replenishments made in place of lost pieces, gave what was planned (CLOSED), or a person closed it.$$;
 
 create function private.derive_steps(p_order public.production_orders, p_actor uuid, p_work_centre text)
@@ -2009,10 +2036,26 @@ Errors: work_centre.disabled (409) when that one is, or all of them are, out of 
 -- Release: the routing is copied, and every step gets as many complete sets of its materials as are promised to the order. They leave stock then,
 -- so that nobody takes them from a running order.
 
+create function private.refuse_part_shipped(p_order public.production_orders)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_used record;
+begin
+  select l.sku, l.consumed into v_used from public.order_part_allocations l where l.production_order_id = p_order.id and l.consumed > 0 order by l.line limit 1;
+  if found then
+    perform private.fail(409, 'production.part_shipped', format('%s was shipped in part already: %s of %s left. Ship the rest the same way, or make a new order of it.',
+      p_order.code, trim_scale(v_used.consumed), v_used.sku), jsonb_build_object('code', p_order.code, 'sku', v_used.sku, 'consumed', trim_scale(v_used.consumed)));
+  end if;
+end $$;
+comment on function private.refuse_part_shipped is
+  'Its steps would take the parts of all its pieces, also of those that left. Errors: production.part_shipped (409). The order is locked.';
+
 create function private.copy_routing(p_order public.production_orders, p_routing_id bigint, p_actor uuid)
 returns public.production_orders language plpgsql set search_path = '' as $$
 begin
   perform private.refuse_made_without_steps(p_order);
+  perform 1 from public.work_centres w   -- they go on doing the same kind of work until the order names them
+    where w.code in (select r.work_centre from public.routing_steps r where r.routing_id = p_routing_id) order by w.code for share;
   insert into public.production_order_progress (order_id, routing_id, released_by)
   values (p_order.id, p_routing_id, nullif(p_actor, '00000000-0000-0000-0000-000000000000'));
   insert into public.production_order_steps (order_id, sequence, step, work_centre, is_first, is_last, needs_complete_sets, materials, setup_min, run_min,
@@ -2026,13 +2069,17 @@ begin
         (select min(s.sequence) from steps s where s.needs_complete_sets), (select min(s.sequence) from steps s)) as goes_in_at
       from public.production_order_lines l where l.order_id = p_order.id and l.sku <> p_order.product_sku
   )
-  select p_order.id, s.sequence, s.step, s.work_centre, s.is_first, s.is_last, s.needs_complete_sets,
+  select p_order.id, s.sequence, s.step,
+      (select w.code from public.work_centres w where w.code = s.work_centre and w.step = s.step and w.site = p_order.site), s.is_first, s.is_last, s.needs_complete_sets,
       (select coalesce(jsonb_agg(jsonb_build_object('line', l.line, 'sku', l.sku, 'quantity', trim_scale(l.quantity)) order by l.sku), '[]')
         from lines l where l.goes_in_at = s.sequence), s.setup_min, s.run_min, s.instructions, p_order.quantity
     from steps s order by s.sequence;
   update public.production_orders o set is_routed = true where o.id = p_order.id returning o.* into p_order;
   return p_order;
 end $$;
+comment on function private.copy_routing is
+$$The routing as it is now. A work centre that stands at another site than the order, or does another kind of work by now, is left out: any of the step at the
+site of the order will do. Locks: the work centres it names, shared.$$;
 
 create function private.set_quantity(p_material jsonb, p_before numeric, p_after numeric)
 returns numeric language plpgsql immutable set search_path = '' as $$
@@ -3084,21 +3131,26 @@ returns private.erp_row[] language plpgsql stable set search_path = '' as $$
 begin
   return array(
     select row(r.n, r.external_id, coalesce(r.version, f.version + case when f.payload_hash = r.hash then 0 else 1 end, 1), r.code, coalesce(r.sku, o.product_sku),
-        case when r.quantity < s.started and not j.result in ('unchanged', 'ignored') then s.started else coalesce(r.quantity, o.quantity) end,
+        case when r.quantity < u.least and not j.result in ('unchanged', 'ignored') then u.least else coalesce(r.quantity, o.quantity) end,
         case when 'due_date' = any (r.given) then r.due_date else o.due_date end, coalesce(r.priority, o.priority, 'normal'), r.site, r.store,
         coalesce(o.type, r.type, 'PRODUCTION'), coalesce(r.notes, o.notes), r.is_cancelled, r.given, r.hash, r.errors,
         r.notices || case j.result when 'ignored' then private.erp_problem('version', 'import.older',
             format('Version %s came after version %s.', r.version, f.version))
           when 'cancel_requested' then private.erp_problem('cancelled', 'import.started', 'It was started already: a person decides.')
           when 'review' then private.erp_problem(j.field, 'import.review', j.why) else '[]' end
-          || case when r.quantity < s.started and j.result = 'updated'
-            then private.erp_problem('quantity', 'import.clamped', format('%s are started already: the order is for that many.', trim_scale(s.started))) else '[]' end,
+          || case when r.quantity < u.least and j.result = 'updated' then private.erp_problem('quantity', 'import.clamped', format(
+            case when o.is_routed then '%s are started already: the order is for that many.' else '%s left already: the order is for that many.' end,
+            trim_scale(u.least))) else '[]' end,
         j.result, r.order_id)::private.erp_row
       from unnest(p_rows) r
       left join public.production_orders o on o.id = r.order_id
       left join public.production_order_refs f on f.order_id = o.id and f.system = p_system
       left join public.production_order_steps s on s.order_id = o.id and s.is_first
-     cross join lateral (select * from private.judge_erp_row(p_system, r, o, f, s.started) x) j
+     cross join lateral (select coalesce(s.started, (   -- not routed: what was shipped in part
+         select ceil(max(l.consumed / n.quantity) * 1000) / 1000 from public.order_part_allocations l
+           join public.production_order_lines n on n.order_id = l.production_order_id and n.line = l.line
+          where l.production_order_id = o.id and l.consumed > 0)) as least) u
+     cross join lateral (select * from private.judge_erp_row(p_system, r, o, f, u.least) x) j
      order by r.n);
 end $$;
 comment on function private.judge_erp_rows is 'What becomes of each row, and the values its order will have. The orders are locked.';
@@ -3136,7 +3188,8 @@ begin
     field := case when p_order.status in ('CLOSED', 'CANCELLED') then 'status' when p_order.source = 'replenishment' then 'code' else 'product_sku' end;
     why := case when p_order.status in ('CLOSED', 'CANCELLED') then format('The order %s is %s here.', p_order.code, lower(p_order.status))
       when p_order.source = 'replenishment' then 'What an order lost is made again as often as it is needed, not as often as the other system says.'
-      else format('%s is released as %s: another product is another order.', p_order.code, p_order.product_sku) end;
+      when p_order.is_routed then format('%s is released as %s: another product is another order.', p_order.code, p_order.product_sku)
+      else format('Parts of %s left as %s: another product is another order.', p_order.code, p_order.product_sku) end;
   end if;
 end $$;
 comment on function private.judge_erp_row is
@@ -3288,6 +3341,48 @@ comment on function private.lock_families is
 $$Many orders at once, each with its root and what is made again for it. Locks: all of them by id; a root is older than its replenishments, so that is the order of
 lock_family too.$$;
 
+create function private.write_erp_rows(p_system text, p_actor uuid, inout rows private.erp_row[], out ids bigint[])
+returns record language plpgsql set search_path = '' as $$
+declare
+  v_half constant integer := cardinality(rows) / 2;
+  v_message text;
+  v_hint text;
+  v_first record;
+  v_rest record;
+begin
+  begin
+    ids := private.insert_erp_orders(p_system, rows, p_actor) || private.update_erp_orders(p_system, rows);
+    perform private.write_erp_refs(p_system, rows);
+    perform private.write_lines_of_production(array(select o.id from public.production_orders o where o.id = any (ids) and o.status <> 'CANCELLED'));
+    return;
+  exception when others then
+    if sqlstate !~ '^(22|23|PT4)' then   -- the machine, not the row
+      raise;
+    end if;
+    get stacked diagnostics v_message = message_text, v_hint = pg_exception_hint;
+  end;
+  if v_half = 0 then
+    ids := null;
+    rows := array[private.refused_erp_row(rows[1], v_hint, v_message)];
+    return;
+  end if;
+  select * into v_first from private.write_erp_rows(p_system, p_actor, rows[:v_half]);
+  select * into v_rest from private.write_erp_rows(p_system, p_actor, rows[v_half + 1:]);
+  ids := v_first.ids || v_rest.ids;
+  rows := v_first.rows || v_rest.rows;
+end $$;
+comment on function private.write_erp_rows is
+$$Writes judged rows as one set. Where the database refuses it, each half by itself, down to the row that is at fault: its error is its report, and the others are
+written. Answers the rows and the ids of the orders that changed. The orders and their items are locked by the caller.$$;
+
+create function private.refused_erp_row(p_row private.erp_row, p_hint text, p_message text)
+returns private.erp_row language plpgsql immutable set search_path = '' as $$
+begin
+  p_row.result := 'error';
+  p_row.errors := p_row.errors || private.erp_problem('external_id', coalesce(nullif(p_hint, ''), 'import.refused'), p_message);
+  return p_row;
+end $$;
+
 create function private.apply_erp_rows(p_system text, p_rows jsonb, p_actor uuid)
 returns private.erp_row[] language plpgsql set search_path = '' as $$
 declare
@@ -3299,9 +3394,7 @@ begin
   v_skus := private.erp_skus(array(select r from unnest(v_rows) r where r.result is null));
   perform private.lock_stock(v_skus);
   v_rows := private.judge_erp_rows(p_system, v_rows);
-  v_ids := private.insert_erp_orders(p_system, v_rows, p_actor) || private.update_erp_orders(p_system, v_rows);
-  perform private.write_erp_refs(p_system, v_rows);
-  perform private.write_lines_of_production(array(select o.id from public.production_orders o where o.id = any (v_ids) and o.status <> 'CANCELLED'));
+  select w.rows, w.ids into v_rows, v_ids from private.write_erp_rows(p_system, p_actor, v_rows) w;
   perform private.allocate(v_skus, jsonb_build_object('event', 'production.imported', 'ref', p_system)) where v_ids is not null;
   perform private.emit_imports(p_system, v_rows, p_actor);
   return v_rows;
@@ -3341,6 +3434,7 @@ begin
     perform private.fail(409, 'production.no_routing', format('Nobody has said how %s is made. Add a routing first.', coalesce(v_order.product_sku, p_code)),
       jsonb_build_object('code', p_code, 'sku', v_order.product_sku));
   elsif v_is_new then
+    perform private.refuse_part_shipped(v_order);
     v_order := private.copy_routing(v_order, v_routing, v_actor);
   end if;
   v_released := private.release_steps(v_order, v_actor);
@@ -3356,7 +3450,8 @@ $$The order goes to the floor: its routing is copied, and every step gets the co
 released; the rest waits, and progress.waits_for says for what. Called again when parts came, it releases more; stations do so by themselves.
 Where complete sets are needed, what is missing is replenished if it is made here, else a discrepancy (notices).
 Permission: production.plan at its site and in its store.
-Errors: production.unknown (404), production.closed (409), production.no_routing (409), production.units_in_stock (409), stock.short (409), request.reused (422).
+Errors: production.unknown (404), production.closed (409), production.no_routing (409), production.part_shipped (409), production.units_in_stock (409),
+stock.short (409), request.reused (422).
 Idempotency: by p_request_id; when nothing more can be released it answers changed = false.
 Locks: the root, its open replenishments and the order, by id; then all items of the order, by SKU.$$;
 
@@ -3671,11 +3766,12 @@ $$;
 
 create function public.record_count(
   p_code text, p_work_centre text, p_delta numeric default null, p_counter numeric default null, p_pieces_per_cycle numeric default 1,
-  p_source text default 'counter', p_sequence integer default null, p_read_at timestamptz default null, p_request_id uuid default null)
+  p_source text default 'counter', p_sequence integer default null, p_read_at timestamptz default null, p_lot text default null,
+  p_request_id uuid default null)
 returns public.routed_change language plpgsql security definer set search_path = '' as $$
 declare
   v_command private.floor_command := private.begin_floor('production.count', p_code, p_work_centre, p_sequence, p_request_id, 'record_count',
-    jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence, p_read_at));
+    jsonb_build_array(p_code, p_work_centre, p_delta, p_counter, p_pieces_per_cycle, p_source, p_sequence, p_read_at, p_lot));
   v_read private.counter_reading := row(p_delta, null, null)::private.counter_reading;
   v_report private.production_report;
 begin
@@ -3689,7 +3785,7 @@ begin
       jsonb_build_object('field', 'p_counter', 'delta', p_delta, 'counter', p_counter, 'pieces_per_cycle', p_pieces_per_cycle));
   end if;
   perform private.check_counter_name(p_source);
-  v_command.lot_id := private.lock_own_lot(v_command.order_row, null, v_command.actor);
+  v_command.lot_id := private.lock_own_lot(v_command.order_row, p_lot, v_command.actor);
   if p_counter is not null then
     v_read := private.read_counter(p_work_centre, p_source, p_counter, p_read_at);
   end if;
@@ -3705,9 +3801,11 @@ $$A counter went on: by p_delta cycles, or it stands at p_counter now. Each cycl
 (work centre and p_source), and one that stands lower than before, counts nothing and is where the next one counts from (notice production.counter_base).
 A refused reading is not taken as read: the next one counts its pieces too. p_read_at: when it was read; one that is older than the last one that was
 booked comes too late and changes nothing (notice production.counter_late). p_source: a name of the counter, none of person, start, pause, quality, end, undo.
+p_lot: a lot of the order, else its own.
 Permission: production.count at its site and in its store.
 Errors: those of private.begin_floor; production.counter, production.counter_name (422), work_centre.full, production.previous_step,
-production.parts_missing, production.step_completed, production.more_than_input (409), lot.removed (409), lot.on_hold (423), stock.short (409), request.reused (422).
+production.parts_missing, production.step_completed, production.more_than_input (409), lot.unknown (404), lot.other_order, lot.removed (409),
+lot.on_hold (423), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; the same reading of a running counter again answers changed = false.
 Locks: the root, its open replenishments and the order; the work centre, shared; the lot; the counter; the positions of the work centre; the items of the
 order.$$;
@@ -3761,6 +3859,7 @@ begin
   end if;
   if v_step.status <> 'COMPLETED' then
     perform private.refuse_open_step(v_order, v_step);
+    perform private.authorize('production.plan', v_order.store, v_order.site) where v_step.started = 0 and private.root_of(v_order.id) = v_order.id;
     perform private.check_reason(p_reason);
     v_missing := private.still_missing(v_order);
     perform private.end_step(v_command, trim(p_reason));
@@ -3774,7 +3873,7 @@ comment on function public.complete_step is
 $$The step is done. It is by itself once all that can come to it has come and is good or lost; p_good reports the rest as good first. The first step may
 end before all was started (p_reason): no more of it is made, what is there for it is free again, and of a replenishment what its root still needs is asked
 of a person (notices). Undone like a report. Paused, the step has to go on before pieces are reported.
-Permission: production.run at its site and in its store.
+Permission: production.run at its site and in its store; to end an order that somebody asked for before any of it was started, production.plan.
 Errors: production.unknown (404), production.closed, production.not_released (409), production.no_step (404), production.which_step (422),
 work_centre.disabled, work_centre.full, production.step_paused, production.in_process, production.step_open (409), stock.reason_required (422), production.nothing (422), those of report_production for p_good,
 request.reused (422).
@@ -4152,7 +4251,7 @@ returns table (subject text, what text, kept numeric, expected numeric) language
       from public.production_orders o join public.production_order_progress p on p.order_id = o.id
       join public.production_order_steps s on s.order_id = o.id group by o.id, p.order_id
   ), states as (
-    select f.*, case when f.status = 'CANCELLED' then 'CANCELLED' when f.close_reason is not null then 'CLOSED' when f.entered = 0 then 'OPEN_NOT_STARTED'
+    select f.*, case when f.status = 'CANCELLED' then 'CANCELLED' when f.close_reason is not null then 'CLOSED' when f.entered = 0 and not f.is_ended then 'OPEN_NOT_STARTED'
         when f.entered <> f.good + f.gone then 'IN_PROGRESS' when f.good + f.replenished >= f.quantity then 'CLOSED'
         when f.is_ended or f.entered >= f.quantity then 'OPEN_PARTIAL' else 'IN_PROGRESS' end as follows from flow f
   )
@@ -4956,6 +5055,18 @@ grant execute on function public.get_routings to authenticated, service_role;
 
 create type private.step_outlook as (can_start numeric, can_run boolean, why private.problem);
 
+create function private.step_centre(p_order public.production_orders, p_step public.production_order_steps)
+returns public.work_centres language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select w from public.work_centres w
+     where w.step = p_step.step and w.site = p_order.site and (p_step.work_centre is null or private.may_use_centre(p_step, w.code))
+     order by w.is_enabled and w.is_active desc, case when w.capacity is not null then (private.position_problem(w, p_step)).status is null else true end desc,
+       w.is_active desc, w.code limit 1);
+end $$;
+comment on function private.step_centre is
+  'Of the work centres of its site that a step may use: the first one that can take it, else the one whose reason is told; a null row when there is none.';
+
 create function private.outlook(p_order public.production_orders, p_step public.production_order_steps, p_centre public.work_centres default null)
 returns private.step_outlook language plpgsql stable set search_path = '' as $$
 declare
@@ -4972,24 +5083,46 @@ begin
   if (v_outlook.why).status is null then
     v_outlook.why := private.centre_problem(p_order, p_centre, p_centre.code);
   end if;
-  if (v_outlook.why).status is null and private.needs_position(p_step, v_outlook.can_start) then
-    v_outlook.why := private.position_problem(p_centre, p_step);
-  end if;
-  if (v_outlook.why).status is null and p_step.in_process = 0 and v_outlook.can_start = 0 then
+  if (v_outlook.why).status is not null then
+    null;
+  elsif p_step.in_process = 0 and v_outlook.can_start = 0 then
     v_outlook.why := private.input_problem(p_order, p_step);
     if (v_outlook.why).hint = 'production.parts_missing' then
       v_outlook.why := private.parts_problem(p_order, p_step, v_missing);
     end if;
-  elsif (v_outlook.why).status is null and p_step.waiting = 0 and v_outlook.can_start = 0 then
+  elsif p_step.waiting = 0 and v_outlook.can_start = 0 then
     v_outlook.why := private.floor_refusal(409, 'production.only_rework', format('What is at %s of %s is in rework or held.',
       private.step_title(p_step.step), p_order.code),
       jsonb_build_object('rework_open', trim_scale(p_step.rework_open), 'held_open', trim_scale(p_step.held_open)));
+  else
+    v_outlook.why := private.place_problem(p_order, p_step, p_centre, v_outlook.can_start);
   end if;
   v_outlook.can_run := (v_outlook.why).status is null;
   return v_outlook;
 end $$;
 comment on function private.outlook is
-  'How many pieces may start at a step, counting the sets that could be released now, and why nothing can be done there (a null status: something can).';
+$$How many pieces may start at a step, counting the sets that could be released now, and why nothing can be done there (a null status: something can): the one
+answer for stations and planners. p_centre null: at the best work centre of the site that it may use.$$;
+
+create function private.place_problem(p_order public.production_orders, p_step public.production_order_steps, p_centre public.work_centres, p_can_start numeric)
+returns private.problem language plpgsql stable set search_path = '' as $$
+declare
+  v_problem private.problem;
+begin
+  if p_centre.code is null then
+    p_centre := private.step_centre(p_order, p_step);
+    if p_centre.code is null then
+      return private.floor_refusal(409, 'work_centre.none', format('Nothing at %s does %s. Add a work centre there.', p_order.site, private.step_title(p_step.step)),
+        jsonb_build_object('site', p_order.site, 'step', p_step.step, 'sequence', p_step.sequence));
+    end if;
+    v_problem := private.centre_problem(p_order, p_centre, p_centre.code);
+  end if;
+  if v_problem.status is null and private.needs_position(p_step, p_can_start) then
+    v_problem := private.position_problem(p_centre, p_step);
+  end if;
+  return v_problem;
+end $$;
+comment on function private.place_problem is 'There are pieces for the step: why they can be worked on at no work centre, or not at the one that is named.';
 
 create function private.why_json(p_problem private.problem)
 returns jsonb language sql immutable set search_path = '' as $$
@@ -5020,11 +5153,10 @@ returns setof public.work_centre_row language plpgsql stable security definer se
 begin
   perform private.authorize('production.read', null, p_site);
   return query
-    select w, p.title, f.full_name, private.pending_of(w.code), (select count(*) from private.running_at(w)),
-        case when w.is_enabled then x.can_run else 0 end, x.in_process
+    select w, p.title, f.full_name, private.pending_of(w.code), (select count(*) from private.running_at(w)), x.can_run, x.in_process
       from public.work_centres w join public.process_steps p on p.code = w.step left join public.staff_shared f on f.user_id = w.disabled_by
      cross join lateral (
-       select count(*) filter (where private.has_work(s)) as can_run, coalesce(sum(s.in_process), 0) as in_process
+       select count(*) filter (where (private.outlook(o, s, w)).can_run) as can_run, coalesce(sum(s.in_process), 0) as in_process
          from public.production_order_steps s join public.production_orders o on o.id = s.order_id
         where s.step = w.step and s.status <> 'COMPLETED' and o.site = w.site and o.status not in ('CLOSED', 'CANCELLED')
           and private.may_use_centre(s, w.code)) x
@@ -5147,11 +5279,22 @@ begin
     return jsonb_build_array(private.why_json(v_problem)) || case when v_missing is null then '[]' else jsonb_build_array(jsonb_build_object(
       'code', 'production.parts_missing', 'message', 'Parts are missing.', 'details', jsonb_build_object('missing', v_missing))) end;
   end if;
-  return (select coalesce(jsonb_agg(private.why_json(x.why) || jsonb_build_object('sequence', s.sequence) order by s.sequence), '[]')
-    from public.production_order_steps s cross join lateral private.outlook(p_order, s) x
-   where s.order_id = p_order.id and s.status <> 'COMPLETED' and not x.can_run and (x.why).hint <> 'production.previous_step');
+  return case when exists (select from public.production_order_steps s where s.order_id = p_order.id and s.status <> 'COMPLETED') then '[]'
+    else jsonb_build_array(private.why_json(private.ended_short(p_order))) end;
 end $$;
-comment on function private.why_not is 'What holds an order up: no routing, not released, parts missing …; waiting for the step before is no reason of its own.';
+comment on function private.why_not is 'What holds a whole order up: no routing, not released, ended before all of it was made. What holds up a step: private.outlook.';
+
+create function private.ended_short(p_order public.production_orders)
+returns private.problem language plpgsql stable set search_path = '' as $$
+declare
+  v_good numeric := (select p.executed_good + p.replenished from public.production_order_progress p where p.order_id = p_order.id);
+  v_again text[] := array(select o.code from public.replenishments r join public.production_orders o on o.id = r.order_id
+    where r.root_id = p_order.id and r.sku = p_order.product_sku and o.status not in ('CLOSED', 'CANCELLED') order by o.id);
+begin
+  return private.floor_refusal(409, 'production.ended', format('All steps are done and %s of %s are good. %s', trim_scale(v_good), trim_scale(p_order.quantity),
+    case when v_again = '{}' then 'Close it, or take its end back.' else array_to_string(v_again, ', ') || ' makes the rest.' end),
+    jsonb_build_object('good', trim_scale(v_good), 'quantity', trim_scale(p_order.quantity), 'replenishments', v_again));
+end $$;
 
 create function private.board_row(p_order public.production_orders)
 returns public.production_board_row language plpgsql stable set search_path = '' as $$
@@ -5164,22 +5307,19 @@ begin
   v_row.progress := (select p from public.production_order_progress p where p.order_id = p_order.id);
   select coalesce(jsonb_agg(jsonb_build_object('sequence', s.sequence, 'step', s.step, 'status', s.status, 'planned', trim_scale(s.planned),
       'released', trim_scale(s.released), 'started', trim_scale(s.started), 'good', trim_scale(s.good), 'scrap', trim_scale(s.scrap),
-      'returned', trim_scale(s.returned), 'in_process', trim_scale(s.in_process)) order by s.sequence), '[]'), coalesce(bool_or(private.has_work(s)), false)
-    into v_row.steps, v_row.can_run from public.production_order_steps s where s.order_id = p_order.id;
-  v_row.can_run := v_row.can_run and p_order.status not in ('CLOSED', 'CANCELLED');
-  v_row.why := private.why_not(p_order);
+      'returned', trim_scale(s.returned), 'in_process', trim_scale(s.in_process)) order by s.sequence), '[]'), coalesce(bool_or((x.outlook).can_run), false),
+      coalesce(jsonb_agg(private.why_json((x.outlook).why) || jsonb_build_object('sequence', s.sequence) order by s.sequence)
+        filter (where not (x.outlook).can_run and ((x.outlook).why).hint <> 'production.previous_step'), '[]')
+    into v_row.steps, v_row.can_run, v_row.why
+    from public.production_order_steps s
+    left join lateral (select private.outlook(p_order, s) as outlook where s.status <> 'COMPLETED' and p_order.status not in ('CLOSED', 'CANCELLED')) x on true
+   where s.order_id = p_order.id;
+  v_row.why := v_row.why || private.why_not(p_order);
   v_row.root := (select o.code from public.replenishments r join public.production_orders o on o.id = r.root_id where r.order_id = p_order.id);
   v_row.replenishments := (select coalesce(jsonb_agg(jsonb_build_object('code', o.code, 'status', o.status, 'quantity', trim_scale(o.quantity),
     'sku', o.product_sku) order by o.id), '[]') from public.replenishments r join public.production_orders o on o.id = r.order_id where r.root_id = p_order.id);
   return v_row;
 end $$;
-
-create function private.has_work(p_step public.production_order_steps)
-returns boolean language plpgsql stable set search_path = '' as $$
-begin
-  return p_step.waiting > 0 or private.can_start(p_step) > 0;
-end $$;
-comment on function private.has_work is 'Pieces wait at the step, or may start there.';
 
 create function private.board_keys(p_order public.production_orders, p_sort text)
 returns jsonb language plpgsql immutable set search_path = '' as $$
@@ -5205,7 +5345,7 @@ begin
        and (p_filter.search is null or position(lower(p_filter.search) in lower(concat_ws(' ', o.code, o.product_sku, o.external_id,
          (select i.title from public.inventory_items i where i.sku = o.product_sku)))) > 0)
        and (p_filter.can_run is null or p_filter.can_run = exists (
-         select from public.production_order_steps s where s.order_id = o.id and s.status <> 'COMPLETED' and private.has_work(s)));
+         select from public.production_order_steps s where s.order_id = o.id and s.status <> 'COMPLETED' and (private.outlook(o, s)).can_run));
 end $$;
 
 create function public.get_production_board(
@@ -5367,14 +5507,17 @@ comment on function private.share_orders is
 $$Before the lots: what is written about a lot of an order names the order, and so waits for whoever has it; and who has it waits for its lots. Locks: the
 orders of these lots, by id, shared.$$;
 
-create function private.authorize_lot(p_lot public.lots)
+create or replace function private.authorize_lots(p_ids bigint[], p_permission text)
 returns void language plpgsql stable set search_path = '' as $$
 begin
-  perform private.authorize('production.lots', null, p_lot.site);
-  perform private.authorize('production.lots', o.store, o.site)
-     from public.production_lots p join public.production_orders o on o.id = p.order_id where p.lot_id = p_lot.id;
+  perform private.authorize(p_permission, null, x.site) from (select distinct l.site from public.lots l where l.id = any (p_ids)) x;
+  perform private.authorize(p_permission, x.store, x.site)
+     from (select distinct o.store, o.site from public.production_lots p join public.production_orders o on o.id = p.order_id
+       where p.lot_id = any (p_ids)) x;
 end $$;
-comment on function private.authorize_lot is 'A lot is moved by those who work where it lies; a lot of an order at the site and in the store of that.';
+comment on function private.authorize_lots is
+$$Lots are moved, held and changed by those who work where they lie; lots of orders at the sites and in the stores of those.
+Errors: auth.other_site, auth.other_store (403).$$;
 
 create function private.finish_movement(
   p_actor uuid, p_request_id uuid, p_activity_id bigint, p_lot_ids bigint[], p_event text, p_payload jsonb, p_site text default null)
@@ -5481,7 +5624,7 @@ begin
   perform private.check_quantity('p_quantity', p_quantity);
   perform private.check_length('p_reason', p_reason, 500);
   v_lot := private.find_lot(p_sku, p_code);
-  perform private.authorize_lot(v_lot);
+  perform private.authorize_lots(array[v_lot.id], 'production.lots');
   perform private.begin_genealogy();
   perform private.share_orders(array[v_lot.id]);
   perform private.lock_lots(array[v_lot.id]);
@@ -5555,22 +5698,19 @@ declare
   v_into public.lots;
   v_parts private.lot_part[];
   v_activity public.trace_activities;
-  v_one public.lots;
 begin
   if v_answer is not null then
     return jsonb_populate_record(null::public.lot_movement, v_answer);
   end if;
   perform private.check_length('p_reason', p_reason, 500);
   v_lots := private.lots_to_merge(p_codes, p_sku);
-  foreach v_one in array v_lots loop
-    perform private.authorize_lot(v_one);
-  end loop;
+  perform private.authorize_lots(array(select l.id from unnest(v_lots) l), 'production.lots');
   perform private.begin_genealogy();
   insert into public.lots (sku, code, kind, site, created_by)
   select v_lots[1].sku, trim(p_into), min(l.kind), min(l.site), nullif(v_actor, '00000000-0000-0000-0000-000000000000') from unnest(v_lots) l
   on conflict (sku, lower(code)) do nothing;
   select l.* into v_into from public.lots l where l.sku = v_lots[1].sku and lower(l.code) = lower(trim(p_into));
-  perform private.authorize_lot(v_into);
+  perform private.authorize_lots(array[v_into.id], 'production.lots');
   perform private.share_orders(array(select l.id from unnest(v_lots) l) || v_into.id);
   perform private.refuse_lot_elsewhere(l, v_into.site) from unnest(v_lots) l;
   perform private.lock_lots(array(select l.id from unnest(v_lots) l union select v_into.id));
@@ -5641,7 +5781,7 @@ begin
   perform private.begin_genealogy();
   v_order := private.order_taking_material(v_order, p_order, p_sequence, private.may('production.late_material'));
   v_lot := private.material_lot(v_order, p_sequence, p_sku, p_code);
-  perform private.authorize_lot(v_lot);
+  perform private.authorize_lots(array[v_lot.id], 'production.lots');
   v_into := private.lot_of_order(v_order, p_into_lot, v_actor);
   perform private.lock_lots(array[v_lot.id, v_into.id]);
   v_balance := (select p from public.production_lots p where p.lot_id = v_lot.id);
@@ -5676,8 +5816,8 @@ comment on function public.consume_lot is
 $$So much of a lot goes into a production order: into its own lot, or p_into_lot of the same order. p_sequence: at this step, whose materials it has to
 fit. A lot of the order itself is reworked: nothing of it is used up. p_location: take it from the shelf there, for what the release of the order did not take; without it stock is not touched.
 What was forgotten can still be said of an order that is closed, never of one that is cancelled: its event says is_late.
-Permission: production.lots at the order's site and in its store, production.late_material when it is closed; where the lot is of another order, at that one's;
-inventory.move too when it is taken from the shelf.
+Permission: production.lots at the order's site and in its store, production.late_material when it is closed; inventory.move when it is taken from the shelf;
+where the lot is of another order, at that one's site and in its store.
 Errors: production.unknown (404), production.closed (409), production.no_step (404), production.wrong_material (409), lot.unknown (404), lot.ambiguous (409), lot.other_site (409), lot.on_hold (423), lot.removed (409), lot.used_up (409), lot.short (409), lot.other_order (409), lot.in_process (409), trace.circle (409), stock.quantity (422), location.unknown (404), location.inactive (409), item.not_stocked (422), stock.short (409), request.reused (422).
 Idempotency: by p_request_id; without it each call uses more.
 Locks: the genealogy (shared), the order, the lots by id, then the item.$$;
@@ -5775,7 +5915,7 @@ begin
     perform private.fail(422, 'lot.how', 'Say what becomes of it: scrap, or return to the supplier.', jsonb_build_object('field', 'p_how', 'actual', p_how));
   end if;
   v_lot := private.find_lot(p_sku, p_code);
-  perform private.authorize_lot(v_lot);
+  perform private.authorize_lots(array[v_lot.id], 'production.lots');
   perform 1 from public.lots l where l.id = v_lot.id for share;   -- on hold or not: this is how a bad lot ends
   insert into public.production_lots (lot_id) values (v_lot.id) on conflict on constraint production_lots_pkey do nothing;
   select p.* into v_balance from public.production_lots p where p.lot_id = v_lot.id for update;
@@ -5785,6 +5925,7 @@ begin
   end if;
   perform private.counted_lot(v_lot);
   v_activity.kind := p_how;
+  v_activity.order_id := v_balance.order_id;
   v_activity.note := p_reason;
   v_activity.actor_id := v_actor;
   return private.finish_movement(v_actor, p_request_id, private.book_activity(v_activity,
@@ -5819,7 +5960,7 @@ begin
   v_inputs := array(select row(i.lot_id, i.quantity, i.good)::private.lot_part from public.trace_inputs i where i.activity_id = v_done.id order by 1);
   v_outputs := array(select row(o.lot_id, o.quantity, o.good)::private.lot_part from public.trace_outputs o where o.activity_id = v_done.id order by 1);
   v_ids := array(select i.lot_id from unnest(v_inputs) i union all select o.lot_id from unnest(v_outputs) o);
-  perform private.authorize_lot(l) from public.lots l where l.id = any (v_ids);
+  perform private.authorize_lots(v_ids, 'production.lots');
   perform private.authorize('inventory.move', null, l.site)
     from public.inventory_txn t join public.locations l on l.code = t.location where t.id = v_done.txn_id;
   perform private.share_orders(v_ids, v_done.order_id);
@@ -5885,7 +6026,7 @@ begin
     return jsonb_populate_record(null::public.lot_movement, v_answer);
   end if;
   v_lot := private.find_lot(p_sku, p_code);
-  perform private.authorize_lot(v_lot);
+  perform private.authorize_lots(array[v_lot.id], 'production.lots');
   if p_is_removed then
     perform private.check_unit_reason(p_reason);
   end if;
@@ -6945,15 +7086,18 @@ alter table public.trace_inputs enable row level security;
 alter table public.trace_outputs enable row level security;
 alter table public.item_gtins enable row level security;
 
+-- What was made of a lot, and of how much, is for those who see the lot and the order it belongs to.
 create policy select_site on public.production_lots for select to authenticated
-  using (exists (select from public.lots l where l.id = lot_id));   -- whoever sees the lot
-create policy select_site on public.trace_inputs for select to authenticated
-  using (exists (select from public.lots l where l.id = lot_id));
-create policy select_site on public.trace_outputs for select to authenticated
-  using (exists (select from public.lots l where l.id = lot_id));
+  using (exists (select from public.lots l where l.id = lot_id) and (order_id is null or exists (select from public.production_orders o where o.id = order_id)));
 create policy select_site on public.trace_activities for select to authenticated
-  using (exists (select from public.trace_inputs i where i.activity_id = trace_activities.id)
-    or exists (select from public.trace_outputs o where o.activity_id = trace_activities.id));
+  using ((select private.may('units.read')) and (site is null or (select private.readable_sites('units.read')) @> array[site])
+    and (order_id is null or exists (select from public.production_orders o where o.id = order_id)));
+create policy select_site on public.trace_inputs for select to authenticated
+  using (exists (select from public.production_lots p where p.lot_id = trace_inputs.lot_id)
+    and exists (select from public.trace_activities a where a.id = activity_id));
+create policy select_site on public.trace_outputs for select to authenticated
+  using (exists (select from public.production_lots p where p.lot_id = trace_outputs.lot_id)
+    and exists (select from public.trace_activities a where a.id = activity_id));
 create policy select_active on public.item_gtins for select to authenticated using ((select private.may('inventory.read')));
 
 grant select on public.production_lots, public.trace_activities, public.trace_inputs, public.trace_outputs, public.item_gtins to authenticated;

@@ -336,7 +336,7 @@ def test_a_subscription_goes_on_after_a_repair_that_it_may_not_see(
     with people["admin"].stream(
         "POST", "/graphql", json=body, headers={"accept": "text/event-stream"}, timeout=60
     ) as answer:
-        told = (event["data"]["repairChanges"] for event in _events(answer))
+        told = (event["data"]["repairChanges"] for event in events(answer))
         first = report(people, f"{line}-2")["id"]
         assert next(told)["id"] == first, "it listens"
         with stack.connect() as db:

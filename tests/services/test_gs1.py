@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from services.api.gs1 import parse
 
 GTIN = "09506000134352"
+# The page of a work centre knows GS1 codes by the same rule: web/…/production/station/gs1.test.ts.
+CODES = json.loads((Path(__file__).parents[1] / "fixtures" / "gs1_codes.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -43,6 +48,13 @@ def test_codes_become_application_identifiers(code: str, ais: dict[str, str]) ->
 )  # fmt: skip
 def test_codes_of_our_own_are_left_alone(code: str) -> None:
     assert parse(code) is None
+
+
+@pytest.mark.parametrize("kind", ["gs1", "ours"])
+def test_pages_and_gatekeeper_know_the_same_codes(kind: str) -> None:
+    assert {code: parse(code) is not None for code in CODES[kind]} == dict.fromkeys(
+        CODES[kind], kind == "gs1"
+    )
 
 
 def test_day_00_is_the_end_of_the_month() -> None:

@@ -138,11 +138,11 @@ class Repair:
     downtime_h: float | None
     version: int
 
-    @field("When the work began.")
+    @field("When work on it began.")
     def start_datetime(self) -> datetime | None:
         return self.started_at
 
-    @field("When the work was done.")
+    @field("When work on it ended, for the last time.")
     def end_datetime(self) -> datetime | None:
         return self.repaired_at
 
@@ -158,14 +158,6 @@ class Repair:
     @field("Every report of it, in its own words.")
     async def reported(self, info: Info[Any, Any]) -> list[RepairReport]:
         return [from_row(RepairReport, row) for row in await self._part(info, "reported")]
-
-    @field("When work on it began.")
-    def start_datetime(self) -> datetime | None:
-        return self.started_at
-
-    @field("When work on it ended, for the last time.")
-    def end_datetime(self) -> datetime | None:
-        return self.repaired_at
 
     @field("Parts it took from stock.")
     async def parts(self, info: Info[Any, Any]) -> list[RepairPart]:

@@ -40,7 +40,7 @@ class Step:
         return self.in_process - self.rework - self.held
 
 
-@dataclass
+@dataclass(eq=False)  # two alike are two
 class Record:
     """Pieces in rework or held, until somebody has decided about all of them."""
 
@@ -89,7 +89,7 @@ class Order:
         on_the_way = first.started - last.good - self.lost
         if self.is_closed:
             return "CLOSED"
-        if first.started == 0:
+        if first.started == 0 and not first.is_ended:
             return "OPEN_NOT_STARTED"
         if on_the_way:
             return "IN_PROGRESS"

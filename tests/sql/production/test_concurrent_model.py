@@ -29,8 +29,8 @@ from tests.support.databases import Clone
 from tests.support.production import CENTRES, make_plant, order, selfcheck, set_setting
 from tests.support.rpc import Refused, call
 
-FLOORS = int(os.environ.get("TAKT_MODEL_SEQUENCES", "5"))
-BUNDLES = 10
+FLOORS = int(os.environ.get("TAKT_MODEL_SEQUENCES", "15"))
+BUNDLES = 12
 STATIONS = 4
 RAW = "LEGS-1"  # a lot of bought legs
 # Somebody was faster, or what a random walk asks for is not there.
@@ -234,8 +234,10 @@ class Stations(RuleBasedStateMachine):
                 for c, a in zip(bundle, answers, strict=True)
             ]
         )
-        for answer in answers:
-            assert not isinstance(answer, Refused) or answer.code in REFUSED, answer
+        for (kind, *_), answer in zip(bundle, answers, strict=True):
+            # Who does not plan ends no order that nobody has begun.
+            known = REFUSED | {"auth.forbidden"} if kind == "complete" else REFUSED
+            assert not isinstance(answer, Refused) or answer.code in known, answer
         accepted = [
             (answer["event_id"], command, said)
             for command, (_, _, said), answer in zip(bundle, calls, answers, strict=True)
@@ -331,5 +333,5 @@ def test_stations_at_once_are_as_the_oracle_says(db: psycopg.Connection, clone: 
         except Exception:
             if station.failures:
                 error, log = station.failures[0]
-                raise AssertionError(f"{error}\nafter {log[-4:]}") from error
+                raise AssertionError(f"{error}\nafter {log}") from error
             raise

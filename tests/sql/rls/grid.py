@@ -47,6 +47,13 @@ _SEES_ORDER = (
 _OWN_ORDER = {"flourlane_operator": _SEES_ORDER}
 
 UNITS: Readers = STOCK | {"fixture": ALL}
+# What was made of lots: with the order; a device reads no orders.
+_LOTS = {"flourlane_operator": f"order_id is null or {_SEES_ORDER}", "fixture": "order_id is null"}
+_LOT_PARTS = {
+    who: f"lot_id in (select lot_id from public.production_lots where {sees})"
+    f" and activity_id in (select id from public.trace_activities where {sees})"
+    for who, sees in _LOTS.items()
+}
 
 PRINTING: Readers = ON_THE_FLOOR | {"print_agent": ALL}
 # Of printers and jobs a print agent sees its own; people see the labels of their stores.
@@ -194,10 +201,10 @@ READERS: dict[str, Readers] = {
     | {"flourlane_operator": _SEES_ORDER.replace("order_id", "root_id")},
     "public.execution_events": EVENTS,
     # M12 lots
-    "public.production_lots": UNITS,
-    "public.trace_activities": UNITS,
-    "public.trace_inputs": UNITS,
-    "public.trace_outputs": UNITS,
+    "public.production_lots": UNITS | _LOTS,
+    "public.trace_activities": UNITS | _LOTS,
+    "public.trace_inputs": UNITS | _LOT_PARTS,
+    "public.trace_outputs": UNITS | _LOT_PARTS,
     "public.item_gtins": STOCK,
     "private.lot_effects": NOBODY,
     # M13

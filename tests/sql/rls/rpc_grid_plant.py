@@ -7,7 +7,7 @@ PLANT: dict[str, tuple[str, ...]] = {
     "activate_routing": ("production.setup",),
     "change_priority": ("production.plan",),
     "close_order": ("production.plan",),
-    "complete_step": ("production.run",),
+    "complete_step": ("production.run", "production.plan"),
     "get_production_board": ("production.read",),
     "get_production_order": ("production.read",),
     "get_routings": ("production.read",),

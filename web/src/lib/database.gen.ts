@@ -9336,6 +9336,7 @@ export type Database = {
           p_code: string;
           p_counter?: number;
           p_delta?: number;
+          p_lot?: string;
           p_pieces_per_cycle?: number;
           p_read_at?: string;
           p_request_id?: string;

@@ -104,7 +104,7 @@ export function actionsOf(station: Pick<Station, "centre" | "lot" | "run">) {
         count<RoutedChange>(
           on,
           "record_count",
-          { ...at(on), p_counter: counter, p_pieces_per_cycle: perCycle, p_source: "counter" },
+          { ...at(on), p_counter: counter, p_pieces_per_cycle: perCycle, p_source: "counter", p_lot: lot },
           (data) => ({
             tone: data.changed ? "ok" : "ask",
             title: data.changed ? t`The counter stands at ${formatNumber(counter)}.` : t`Nothing was counted.`,

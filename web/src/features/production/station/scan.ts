@@ -4,6 +4,7 @@ import { rows, toRpcError } from "@/lib/rpc";
 import { db } from "@/lib/supabase";
 import type { ScanResult } from "@/lib/types";
 import { centresQuery } from "../queries";
+import { isGs1 } from "./gs1";
 
 /** What a scanned code names at a work centre. */
 export type Found =
@@ -36,8 +37,6 @@ function meantBy(lot: LotRow, on: OnBench): Found {
   const isOrder = made !== undefined && (!on || made === on.code || lot.sku === on.product_sku);
   return isOrder ? { kind: "order", code: made, lot: lot.code } : { kind: "material", sku: lot.sku, lot: lot.code };
 }
-
-const isGs1 = (code: string) => /^\](C1|d2|Q3|e0|J1)|^\(01\)\d{14}/.test(code) || code.includes("\u001d");
 
 /** GS1 codes are read by the gatekeeper and understood by the database. Throws RpcError. */
 async function gs1(code: string, on: OnBench): Promise<Found> {
