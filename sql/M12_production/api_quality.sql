@@ -88,12 +88,12 @@ items of the order, by SKU.$$;
 
 create function public.save_quality_reason(
   p_code text, p_title text default null, p_parent text default null, p_step text default null, p_disposition text default null,
-  p_position integer default null, p_is_active boolean default null, p_request_id uuid default null)
+  p_position integer default null, p_is_active boolean default null, p_is_startup boolean default null, p_request_id uuid default null)
 returns public.quality_reasons language plpgsql security definer set search_path = '' as $$
 declare
   v_actor uuid := private.authorize('production.setup');
   v_answer jsonb := private.replay(v_actor, p_request_id, 'save_quality_reason', jsonb_build_array(p_code, p_title, p_parent, p_step, p_disposition,
-    p_position, p_is_active));
+    p_position, p_is_active, p_is_startup));
   v_code text := upper(trim(p_code));
   v_old public.quality_reasons;
   v_reason public.quality_reasons;
@@ -106,13 +106,16 @@ begin
     perform private.fail(422, 'quality.too_deep', 'Two taps: a family, and reasons under it.', jsonb_build_object('field', 'p_parent', 'actual', p_parent));
   end if;
   select r.* into v_old from public.quality_reasons r where r.code = v_code for update;
-  insert into public.quality_reasons as r (code, parent, step, title, disposition, position, is_active)
-  values (v_code, upper(p_parent), p_step, coalesce(p_title, v_old.title, v_code), p_disposition, coalesce(p_position, 0), coalesce(p_is_active, true))
+  insert into public.quality_reasons as r (code, parent, step, title, disposition, is_startup, position, is_active)
+  values (v_code, upper(p_parent), p_step, coalesce(p_title, v_old.title, v_code), p_disposition, coalesce(p_is_startup, false), coalesce(p_position, 0),
+    coalesce(p_is_active, true))
   on conflict on constraint quality_reasons_pkey do update
     set title = excluded.title, parent = coalesce(excluded.parent, r.parent), step = coalesce(excluded.step, r.step),
-        disposition = coalesce(excluded.disposition, r.disposition), position = coalesce(p_position, r.position), is_active = coalesce(p_is_active, r.is_active)
-    where (r.title, r.parent, r.step, r.disposition, r.position, r.is_active) is distinct from (excluded.title, coalesce(excluded.parent, r.parent),
-      coalesce(excluded.step, r.step), coalesce(excluded.disposition, r.disposition), coalesce(p_position, r.position), coalesce(p_is_active, r.is_active))
+        disposition = coalesce(excluded.disposition, r.disposition), is_startup = coalesce(p_is_startup, r.is_startup),
+        position = coalesce(p_position, r.position), is_active = coalesce(p_is_active, r.is_active)
+    where (r.title, r.parent, r.step, r.disposition, r.is_startup, r.position, r.is_active) is distinct from (excluded.title, coalesce(excluded.parent, r.parent),
+      coalesce(excluded.step, r.step), coalesce(excluded.disposition, r.disposition), coalesce(p_is_startup, r.is_startup),
+      coalesce(p_position, r.position), coalesce(p_is_active, r.is_active))
   returning r.* into v_reason;
   if v_reason.code is null then
     v_reason := v_old;
@@ -125,7 +128,7 @@ begin
 end $$;
 comment on function public.save_quality_reason is
 $$Add or change a reason (null: as it is). Without p_parent it is a family, else a reason of that family: two taps. p_step: only there.
-p_disposition: what the station proposes. A reason that is not active stays in what was recorded.
+p_disposition: what the station proposes. p_is_startup: such pieces are start-up losses. A reason that is not active stays in what was recorded.
 Permission: production.setup.
 Errors: quality.too_deep (422), request.reused (422); constraints by name.
 Idempotency: by p_request_id; the same again changes nothing.

@@ -17,4 +17,6 @@ insert into public.quality_reasons (code, parent, title, disposition, position) 
   ('BROKEN', 'HANDLING', 'Broken', 'scrap', 41), ('DROPPED', 'HANDLING', 'Dropped', 'hold', 42), ('MISASSEMBLED', 'HANDLING', 'Put together wrongly', 'rework', 43),
   ('TOOL', 'MACHINE', 'Tool worn or broken', 'scrap', 51), ('SETUP', 'MACHINE', 'Setting-up piece', 'scrap', 52), ('UNCLASSIFIED', 'OTHER', 'Not classified', 'hold', 91);
 
+update public.quality_reasons set is_startup = true where code = 'SETUP';
+
 insert into private.scheduled_jobs (name, function_name, every) values ('drop needless replenishments', 'drop_needless_replenishments', '1 minute');

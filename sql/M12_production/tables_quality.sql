@@ -7,6 +7,7 @@ create table public.quality_reasons (
   title text not null constraint quality_reasons_title_check check (length(title) between 1 and 80),
   disposition text constraint quality_reasons_disposition_check
     check (disposition in ('rework', 'repair', 'use_as_is', 'scrap', 'return', 'hold')),
+  is_startup boolean not null default false,
   position integer not null default 0,
   is_active boolean not null default true,
   version integer not null default 1,
@@ -21,6 +22,7 @@ create index quality_reasons_parent_idx on public.quality_reasons (parent) where
 create index quality_reasons_step_idx on public.quality_reasons (step) where step is not null;
 comment on table public.quality_reasons is 'Why a piece is not good: families, and under them the reasons. A station shows a family, then its reasons: two taps.';
 comment on column public.quality_reasons.step is 'Only at this process step; null at every one.';
+comment on column public.quality_reasons.is_startup is 'Such pieces come of setting up and starting: of the six big losses they are start-up, not defects.';
 comment on column public.quality_reasons.disposition is 'What usually becomes of such pieces: the station proposes it.';
 create trigger _100_stamp before update on public.quality_reasons for each row execute function private.tg__stamp();
 

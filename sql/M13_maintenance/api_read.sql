@@ -61,9 +61,10 @@ begin
   perform private.authorize('maintenance.read', null, p_site);
   v_after := private.keys_of(p_cursor, 1) ->> 0;
   v_found := array(
-    select m.code from public.machines m join public.machine_status s on s.machine = m.code
+    select m.code from public.machines m
      where m.site = any (v_sites) and (m.is_active or p_with_inactive) and (p_line is null or m.line = p_line)
-       and (p_work_centre is null or m.work_centre = p_work_centre) and (p_status is null or s.status = p_status)
+       and (p_work_centre is null or m.work_centre = p_work_centre)
+       and (p_status is null or exists (select from public.machine_status s where s.machine = m.code and s.status = p_status))
        and (p_search is null or position(lower(p_search) in lower(concat_ws(' ', m.code, m.name, m.asset_number, m.serial_number, m.manufacturer, m.model, m.type))) > 0)
      order by m.code);
   if p_with_total then

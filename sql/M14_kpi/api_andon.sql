@@ -72,6 +72,20 @@ comment on function private.andon_call is
 $$Who is called to a machine that stands, and since when: nobody while it runs, in planned stops, outside of shifts, once somebody answered, and once it is
 known why, unless the reason needs a repair that nobody has acknowledged.$$;
 
+create function private.standing_since(p_machine text, p_now timestamptz)
+returns timestamptz language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
+declare
+  v_now private.machine_now := private.machine_now(p_machine, p_now);
+begin
+  return case when v_now.state not in ('running', 'setup') and ((v_now.stop).id is not null or not exists (
+    select from public.planned_stops p where p.machine = p_machine and p.is_active and p.during @> p_now))
+    then coalesce(v_now.since, (select min(e.at) from public.machine_state_events e where e.machine = p_machine)) end;
+end $$;
+comment on function private.standing_since is
+$$Since when a machine stands, as the wall says: because a stop is open, or because it said or is silent. Null: it runs, it is in a planned stop, or nobody
+ever heard of it.$$;
+grant execute on function private.standing_since to authenticated;
+
 create function public.get_andon(p_site text default null, p_line text default null, p_machine text default null)
 returns setof public.andon_row language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
 declare

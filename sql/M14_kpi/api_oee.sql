@@ -60,7 +60,7 @@ end $$;
 
 create type public.oee_row as (
   key text, machines bigint, starts_at timestamptz, ends_at timestamptz, as_of timestamptz, inputs public.kpi_inputs, ratios public.kpi_ratios);
-comment on type public.oee_row is 'Figures with what they are made of. key: the machine, line, item, shift, hour or day; empty for all together.';
+comment on type public.oee_row is 'Figures with what they are made of. key: the site, machine, line, item, shift, hour or day; empty for all together.';
 
 create function private.kept_or_live(p_machine text, p_shift_id bigint, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
 returns public.kpi_inputs language plpgsql stable set search_path = '' as $$
@@ -184,6 +184,23 @@ begin
      order by t.starts_at, t.key;
 end $$;
 
+create function private.oee_by_site(
+  p_machine text, p_line text, p_work_centre text, p_site text, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
+returns setof public.oee_row language plpgsql stable set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+  v_site text;
+  v_range tstzrange;
+begin
+  for v_site in select si.code from public.sites si where (p_site is null or si.code = p_site) and private.works_at(v_who, si.code) order by si.code loop
+    v_range := private.ask_range(p_machine, v_site, p_from, p_to);
+    return query
+      select v_site, r.machines, r.starts_at, r.ends_at, r.as_of, r.inputs, r.ratios
+        from private.oee_rows(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range), 'total', p_as_of) r;
+  end loop;
+end $$;
+comment on function private.oee_by_site is 'One row for each site where the caller works; without a time asked for, each of its own day.';
+
 create function public.get_oee(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_by text default 'total', p_line text default null,
   p_work_centre text default null, p_site text default null, p_as_of timestamptz default null)
@@ -195,8 +212,11 @@ begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
   perform private.authorize('kpi.read', null, v_site);
-  if p_by is null or p_by not in ('total', 'machine', 'line', 'item', 'shift', 'hour', 'day') then
-    perform private.fail(422, 'kpi.by', 'Ask by total, machine, line, item, shift, hour or day.', jsonb_build_object('field', 'p_by', 'actual', p_by));
+  if p_by is null or p_by not in ('total', 'site', 'machine', 'line', 'item', 'shift', 'hour', 'day') then
+    perform private.fail(422, 'kpi.by', 'Ask by total, site, machine, line, item, shift, hour or day.', jsonb_build_object('field', 'p_by', 'actual', p_by));
+  elsif p_by = 'site' then
+    return query select * from private.oee_by_site(p_machine, p_line, p_work_centre, v_site, p_from, p_to, least(coalesce(p_as_of, now()), now()));
+    return;
   end if;
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
   if p_by = 'hour' and upper(v_range) > lower(v_range) + interval '8 days' then
@@ -208,8 +228,8 @@ begin
 end $$;
 comment on function public.get_oee is
 $$OEE and its relatives with everything they are made of, of a machine, line, work centre or site; from p_from to p_to, else of the shift that is on,
-else of today. p_by total, machine, line, item, shift, hour, day. By item: time belongs to the item that comes out next, pieces to their own; - is no item. p_as_of: as
-far as things were over at that instant (now).
+else of today. p_by total, site (each where the caller works), machine, line, item, shift, hour, day. By item: time belongs to the item that comes out
+next, pieces to their own; - is no item. p_as_of: as far as things were over at that instant (now).
 Permission: kpi.read at the site.
 Errors: kpi.by (422), kpi.range (422), machine.unknown (404), work_centre.unknown (404), auth.other_site (403).
 Idempotency: a read.
@@ -217,8 +237,21 @@ Locks: none.$$;
 
 create type public.loss_row as (kind text, time_class text, reason text, title text, policy text, big_loss text, seconds numeric, share numeric, cumulative numeric, stops bigint);
 comment on type public.loss_row is
-$$One bar of the loss Pareto. share and cumulative: of all losses but excluded time. kind speed: the remainder of run time, negative when the ideal cycle is
-too long; kind quality: ideal seconds of pieces that were not good.$$;
+$$One bar of the loss Pareto. share and cumulative: of all losses but excluded time. big_loss: breakdown, setup, minor_stop, speed, defects, startup (the six),
+unclassified, none. kind speed: the remainder of run time, negative when the ideal cycle is too long; kind scrap, rework, startup: ideal seconds of pieces
+that were not good, startup those of them whose reason is of a start-up.$$;
+
+create function private.quality_losses(p_machine text, p_from timestamptz, p_to timestamptz, p_planned tstzmultirange)
+returns table (kind text, seconds numeric) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select u.kind, sum(u.pieces * e.ideal_s)
+      from public.count_events e
+     cross join lateral (values (case when e.is_startup then 'startup' else 'scrap' end, e.scrap), (case when e.is_startup then 'startup' else 'rework' end, e.rework))
+        as u (kind, pieces)
+     where e.machine = p_machine and e.at >= p_from and e.at < p_to and (e.scrap <> 0 or e.rework <> 0) and p_planned @> e.at group by 1;
+end $$;
+comment on function private.quality_losses is 'Ideal seconds of pieces that were not good: together ideal_s - ideal_good_s of kpi_window.';
 
 create function public.get_losses(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_line text default null, p_work_centre text default null,
@@ -236,24 +269,27 @@ begin
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
   select * into v_total from private.oee_rows(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range), 'total', v_as_of);
   return query
-    with bars as (
-      select l.kind, l.time_class, l.reason, l.policy, sum(l.seconds) as seconds, sum(l.stops)::bigint as stops
+    with laid as materialized (
+      select s.machine, s.from_at, least(s.to_at, v_as_of) as to_at, array(select p from private.kpi_pieces(s.machine, s.from_at, s.to_at, v_as_of) p) as pieces
         from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s
-       cross join lateral private.kpi_losses(array(select p from private.kpi_pieces(s.machine, s.from_at, s.to_at, v_as_of) p)) l group by 1, 2, 3, 4
+    ), bars as (
+      select l.kind, l.time_class, l.reason, l.policy, sum(l.seconds) as seconds, sum(l.stops)::bigint as stops
+        from laid s cross join lateral private.kpi_losses(s.pieces) l group by 1, 2, 3, 4
       union all select 'speed', null, null, 'loss_performance', (v_total.ratios).speed_loss_s, 0 where (v_total.ratios).speed_loss_s <> 0
-      union all select 'quality', null, null, 'loss_quality', (v_total.inputs).ideal_s - (v_total.inputs).ideal_good_s, 0
-        where (v_total.inputs).ideal_s > (v_total.inputs).ideal_good_s
+      union all select q.kind, null, null, 'loss_quality', sum(q.seconds), 0
+        from laid s cross join lateral private.quality_losses(s.machine, s.from_at, s.to_at, private.planned_of(s.pieces)) q group by 1 having sum(q.seconds) <> 0
     ), weighed as (
       select b.*, case when b.policy <> 'excluded' and b.kind <> 'pending' then b.seconds else 0 end as lost from bars b
     )
-    select w.kind, w.time_class, w.reason, coalesce(r.title, c.title, case w.kind when 'speed' then 'Reduced speed' when 'quality' then 'Defects and rework' end),
-        w.policy, case w.kind when 'speed' then 'speed' when 'quality' then 'quality' else c.big_loss end, w.seconds,
+    select w.kind, w.time_class, w.reason, coalesce(r.title, c.title,
+          case w.kind when 'speed' then 'Reduced speed' when 'scrap' then 'Scrap' when 'rework' then 'Rework' when 'startup' then 'Start-up rejects' end),
+        w.policy, case w.kind when 'speed' then 'speed' when 'scrap' then 'defects' when 'rework' then 'defects' when 'startup' then 'startup' else c.big_loss end, w.seconds,
         private.ratio(w.lost, sum(w.lost) over ()), private.ratio(sum(w.lost) over (order by w.lost desc, w.kind, w.time_class, w.reason), sum(w.lost) over ()), w.stops
       from weighed w left join public.stop_reasons r on r.code = w.reason left join public.time_classes c on c.code = w.time_class
      order by w.lost desc, w.kind, w.time_class, w.reason;
 end $$;
 comment on function public.get_losses is
-$$What time was lost to, the largest first: stops by reason, micro-stops, set-up, what has no reason yet, speed, quality; and what is no loss because
+$$What time was lost to, the largest first: stops by reason, micro-stops, set-up, what has no reason yet, speed, scrap, rework, start-up; and what is no loss because
 it is excluded. Together with good × ideal they are the planned time, to the microsecond.
 Permission: kpi.read at the site.
 Errors: kpi.range (422), machine.unknown (404), work_centre.unknown (404), auth.other_site (403).

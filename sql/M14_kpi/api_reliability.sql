@@ -1,8 +1,7 @@
 -- How often it breaks, and how long until it runs again ----------------------------------------------------------------
 
 create type private.failure as (
-  machine text, occurred_at timestamptz, restored_at timestamptz, down_s numeric, reported_at timestamptz, acknowledged_at timestamptz,
-  started_at timestamptz, repair_id bigint, stop_id bigint);
+  machine text, occurred_at timestamptz, restored_at timestamptz, down_s numeric, during tstzmultirange, repair_id bigint, stop_id bigint);
 
 create type private.failing as (repair_id bigint, stop_id bigint, during tstzrange);
 
@@ -42,20 +41,21 @@ begin
     ), failed as (
       select coalesce(d.first_at, r.occurred_at) as occurred_at, case when d.first_at is not null then d.last_at
             when r.closed_at <= p_as_of and r.runs_again is not false then r.closed_at end as restored_at,
-          d.during, r.reported_at, r.acknowledged_at, r.started_at, r.id as repair_id, d.stop_id
+          d.during, r.id as repair_id, d.stop_id
         from down d full join (select x.* from public.repairs x where x.machine = p_machine and x.is_failure) r on r.id = d.repair_id
     )
     select p_machine, f.occurred_at, f.restored_at, case when f.restored_at is null then null
           when f.during is null then private.seconds(f.occurred_at, f.restored_at)
           else (select sum(private.seconds(lower(u.r), upper(u.r))) from unnest(f.during) as u (r)) end,
-        f.reported_at, f.acknowledged_at, f.started_at, f.repair_id, f.stop_id
+        coalesce(f.during, tstzmultirange(tstzrange(f.occurred_at, greatest(coalesce(f.restored_at, 'infinity'), f.occurred_at)))), f.repair_id, f.stop_id
       from failed f
      where f.occurred_at < p_to and f.occurred_at <= p_as_of and (f.occurred_at >= p_from or f.restored_at >= p_from or f.restored_at is null);
 end $$;
 comment on function private.failures is
 $$Failures that began or were open in [p_from, p_to): one per repair, however many stops it has and however often it was reopened, and one per stretch of
 failing stops that no repair knows of. occurred_at: when it stood first, else since when it was reported; restored_at: when production could go on, the
-end of the last stop, without a stop the closing of the repair; down_s: its stops, each second once, and not the time between them.$$;
+end of the last stop, without a stop the closing of the repair; during: its stops, without one all of it; down_s: of them each second once, and not the
+time between them.$$;
 
 create function private.time_in_status(p_repair_id bigint, p_status text, p_as_of timestamptz)
 returns numeric language plpgsql stable set search_path = '' as $$
@@ -88,7 +88,7 @@ begin
 end $$;
 
 create type private.failure_sum as (
-  key text, failures bigint, restored bigint, open bigint, down_s numeric, mtta_s numeric, response_s numeric, wrench_s numeric, waiting_s numeric);
+  key text, failures bigint, restored bigint, open bigint, down_s numeric, corrective_s numeric, wrench_s numeric, waiting_s numeric);
 
 create function private.failure_sums(p_scopes private.scope[], p_by text, p_to timestamptz, p_as_of timestamptz)
 returns setof private.failure_sum language plpgsql stable set search_path = '' as $$
@@ -104,17 +104,35 @@ begin
           coalesce(f.restored_at >= c.from_at and f.restored_at < c.to_at, false) as is_restored,
           coalesce(c.to_at = p_to and f.occurred_at < p_to and coalesce(f.restored_at >= p_to, true), false) as is_open
         from scopes c left join failed f on f.machine = c.machine
+    ), clipped as (
+      select c.key, sum(private.seconds(lower(r.during), upper(r.during))) as seconds from scopes c
+       cross join lateral unnest((select range_agg(f.during) * tstzmultirange(tstzrange(c.from_at, least(c.to_at, p_as_of))) from failed f
+          where f.machine = c.machine)) as r (during)
+       where c.from_at < p_as_of group by 1
     )
     select t.key, count(*) filter (where t.is_new), count(*) filter (where t.is_restored), count(*) filter (where t.is_open),
-        coalesce(sum(t.down_s) filter (where t.is_restored), 0), avg(private.seconds(t.reported_at, t.acknowledged_at)) filter (where t.is_restored),
-        avg(private.seconds(t.reported_at, t.started_at)) filter (where t.is_restored),
+        coalesce(sum(t.down_s) filter (where t.is_restored), 0), coalesce((select k.seconds from clipped k where k.key = t.key), 0),
         avg(private.time_in_status(t.repair_id, 'in_repair', p_as_of)) filter (where t.is_restored and t.repair_id is not null),
         avg(private.time_in_status(t.repair_id, 'waiting', p_as_of)) filter (where t.is_restored and t.repair_id is not null)
       from told t group by t.key;
 end $$;
 comment on function private.failure_sums is
 $$Failures that began, that were restored, and that were open at the end of the time asked for, by where the machine stood at that instant. Open before +
-began = restored + open after.$$;
+began = restored + open after. down_s: whole failures that were restored; corrective_s: what of all of them lies in the time asked for, overlaps once.$$;
+
+create function private.responses(p_scopes private.scope[], p_by text, p_as_of timestamptz)
+returns table (key text, mtta_s numeric, response_s numeric) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select private.key_of(p_by, c),
+        avg(private.seconds(r.reported_at, r.acknowledged_at))
+          filter (where r.acknowledged_at >= c.from_at and r.acknowledged_at < c.to_at and r.acknowledged_at <= p_as_of),
+        avg(private.seconds(r.reported_at, r.started_at)) filter (where r.started_at >= c.from_at and r.started_at < c.to_at and r.started_at <= p_as_of)
+      from unnest(p_scopes) c join public.repairs r on r.machine = c.machine and r.type = 'unscheduled' group by 1;
+end $$;
+comment on function private.responses is
+$$How long people took to acknowledge and to begin, of every unscheduled repair that was acknowledged or begun in the time asked for: also of one that is
+still open, and of one beside which the machine runs.$$;
 
 create function private.ran_seconds(p_scopes private.scope[], p_by text, p_as_of timestamptz)
 returns table (key text, seconds numeric) language plpgsql stable set search_path = '' as $$
@@ -142,9 +160,9 @@ create type public.mttr_row as (
   corrective_s numeric, preventive_s numeric, corrective_ratio numeric);
 comment on type public.mttr_row is
 $$title: of the machine or line. restored: failures after which production went on in the time asked for; mttr_s: how long they kept the machine down, its
-stops added up, their mean, null without any. mtta_s: reported until acknowledged, response_s: reported until work began, wrench_s: work itself,
-waiting_s: for parts, people or a vendor; means of the repairs among them. open: still down at the end. corrective_s: all restoration times;
-preventive_s: planned maintenance in the time, overlaps once; corrective_ratio of both.$$;
+stops added up, their mean, null without any. mtta_s: reported until acknowledged, response_s: reported until work began, of all unscheduled repairs that
+were acknowledged or begun in the time; wrench_s: work itself, waiting_s: for parts, people or a vendor, means of the repairs among the restored. open:
+still down at the end. corrective_s: what of all failures lies in the time; preventive_s: planned maintenance in it, overlaps once; corrective_ratio of both.$$;
 
 create function public.get_mttr(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_by text default 'total', p_line text default null,
@@ -163,9 +181,10 @@ begin
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
   v_scopes := array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s);
   return query
-    select f.key, private.title_of(p_by, f.key), f.failures, f.restored, f.open, private.ratio(f.down_s, f.restored), f.mtta_s, f.response_s, f.wrench_s,
-        f.waiting_s, f.down_s, coalesce(p.seconds, 0), private.ratio(f.down_s, f.down_s + coalesce(p.seconds, 0))
+    select f.key, private.title_of(p_by, f.key), f.failures, f.restored, f.open, private.ratio(f.down_s, f.restored), t.mtta_s, t.response_s, f.wrench_s,
+        f.waiting_s, f.corrective_s, coalesce(p.seconds, 0), private.ratio(f.corrective_s, f.corrective_s + coalesce(p.seconds, 0))
       from private.failure_sums(v_scopes, p_by, upper(v_range), v_as_of) f
+      left join private.responses(v_scopes, p_by, v_as_of) t on t.key = f.key
       left join private.maintained_seconds(v_scopes, p_by, v_as_of) p on p.key = f.key order by f.key;
 end $$;
 comment on function public.get_mttr is

@@ -2,11 +2,12 @@
 
 create type public.shift_hour as (
   starts_at timestamptz, ends_at timestamptz, planned_s numeric, run_s numeric, target numeric, good numeric, scrap numeric, rework numeric,
-  target_so_far numeric, good_so_far numeric, unscheduled_pieces numeric, main_loss text, main_loss_s numeric, machine text, name text, work_centre text,
+  target_so_far numeric, good_so_far numeric, due_by_now numeric, unscheduled_pieces numeric, main_loss text, main_loss_title text, main_loss_s numeric, machine text, name text, work_centre text,
   work_centre_title text, shift text, shift_title text, shift_date date);
 comment on type public.shift_hour is
-$$An hour of a shift: what could be made in its planned time at the ideal cycle times the target of the plant (null without an ideal cycle), what was made,
-both added up since the shift began, and what the hour was lost to most.$$;
+$$An hour of a shift: what could be made in its planned time at the ideal cycle of that time times the target of the plant (null without an ideal cycle),
+what was made, both added up since the shift began; due_by_now: of target_so_far, what is due at this moment; main_loss: the reason or class of time that
+the hour was lost to most.$$;
 
 create function private.shift_asked(p_machine text, p_shift_date date, p_shift text)
 returns public.shift_instances language plpgsql stable set search_path = '' as $$
@@ -24,29 +25,62 @@ begin
 end $$;
 comment on function private.shift_asked is 'The shift named, else the one that is on or was last. Errors: calendar.no_shift (404).';
 
+create function private.ideal_then(p_machine text, p_item text, p_stretch tstzrange, p_until timestamptz)
+returns numeric language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
+begin
+  return coalesce(
+    (select c.ideal_s from public.count_minute c where c.machine = p_machine and coalesce(c.sku, '') = p_item and c.ideal_s is not null
+        and c.last_at >= lower(p_stretch) and c.minute < p_until order by c.minute desc limit 1),
+    (select c.ideal_s from public.count_minute c where c.machine = p_machine and coalesce(c.sku, '') = p_item and c.ideal_s is not null
+        and c.minute >= p_until and c.minute < upper(p_stretch) order by c.minute limit 1),
+    (select c.ideal_s from public.count_minute c where p_until <= now() and c.machine = p_machine and coalesce(c.sku, '') = p_item and c.ideal_s is not null
+        and c.minute < p_until order by c.minute desc limit 1),
+    private.ideal_of(p_machine, nullif(p_item, '')));
+end $$;
+comment on function private.ideal_then is
+$$Seconds per piece at best when an item was made, up to an instant: as it was written onto its last count until then, else onto its next one in that
+stretch; of time that is over else as on the last count before; else as it is now.$$;
+
+create function private.shift_plan(p_machine text, p_during tstzrange, p_zone text)
+returns table (from_at timestamptz, to_at timestamptz, planned_s numeric, pieces numeric, due numeric) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    with stretches as materialized (select s.item, s.during from private.item_stretches(p_machine, lower(p_during), upper(p_during), now()) s),
+    parts as materialized (
+      select b.from_at, b.to_at, x.ideal_s, private.planned_seconds(p_machine, x.from_at, x.to_at) as planned_s,
+          case when x.from_at < now() then private.planned_seconds(p_machine, x.from_at, least(x.to_at, now())) else 0 end as over_s
+        from private.buckets('hour', row(p_machine, null, null, lower(p_during), upper(p_during))::private.scope, p_zone) b
+       cross join lateral (
+         select q.from_at, q.to_at, private.ideal_then(p_machine, q.item, q.during, q.to_at) as ideal_s
+           from (select s.item, s.during, greatest(b.from_at, lower(s.during)) as from_at, least(b.to_at, upper(s.during)) as to_at from stretches s) q
+          where q.from_at < q.to_at offset 0) x
+    )
+    select p.from_at, p.to_at, sum(p.planned_s), case when bool_and(p.ideal_s is not null or p.planned_s = 0) then coalesce(sum(p.planned_s / p.ideal_s), 0) end,
+        case when bool_and(p.ideal_s is not null or p.planned_s = 0) then coalesce(sum(p.over_s / p.ideal_s), 0) end
+      from parts p group by 1, 2;
+end $$;
+comment on function private.shift_plan is
+$$Hour by hour: planned time, the pieces that its items could make in it at best, and how many of them by now. Null: nobody has said how long one takes.
+Which item it is says item_stretches, so a change of product or of ideal cycle does not plan hours anew that are over.$$;
+
 create function public.get_shift_board(p_machine text, p_shift_date date default null, p_shift text default null)
 returns setof public.shift_hour language plpgsql stable security definer set search_path = '' as $$
 declare
   v_machine public.machines := (select m from public.machines m where m.code = p_machine);
   v_shift public.shift_instances;
-  v_ideal numeric;
+  v_share numeric;
 begin
   perform private.authorize('kpi.read', null, v_machine.site);
   perform private.find_machine(p_machine);
   v_shift := private.shift_asked(p_machine, p_shift_date, p_shift);
-  v_ideal := coalesce((select c.ideal_s from public.count_minute c where c.machine = p_machine and c.ideal_s is not null and c.minute < upper(v_shift.during)
-    order by c.minute desc limit 1), private.ideal_of(p_machine, null));
+  v_share := private.setting('kpi.target_percent', null, v_machine.site)::numeric / 100;
   return query
-    select h.from_at, h.to_at, p.planned_s, (h.done).run_s, p.target, (h.done).good, (h.done).scrap, (h.done).rework, sum(p.target) over w, sum((h.done).good) over w,
-        (h.done).unscheduled_pieces, l.title, l.seconds, p_machine, v_machine.name, v_shift.work_centre, c.title, v_shift.shift, v_shift.title, v_shift.shift_date
-      from (select b.from_at, b.to_at, private.kpi_window(p_machine, b.from_at, b.to_at, now()) as done,
-              private.planned_seconds(p_machine, b.from_at, b.to_at) as planned_s
-              from private.buckets('hour', row(p_machine, null, null, lower(v_shift.during), upper(v_shift.during))::private.scope,
-                (select si.time_zone from public.sites si where si.code = v_machine.site)) b offset 0) h
-     cross join lateral (select h.planned_s as planned_s,
-        trunc(h.planned_s / v_ideal * private.setting('kpi.target_percent', null, v_machine.site)::numeric / 100, 1) as target) p
+    select h.from_at, h.to_at, h.planned_s, (h.done).run_s, h.target, (h.done).good, (h.done).scrap, (h.done).rework, sum(h.target) over w, sum((h.done).good) over w,
+        sum(h.owed) over w, (h.done).unscheduled_pieces, l.code, l.title, l.seconds, p_machine, v_machine.name, v_shift.work_centre, c.title, v_shift.shift, v_shift.title, v_shift.shift_date
+      from (select b.*, private.kpi_window(p_machine, b.from_at, b.to_at, now()) as done, trunc(b.pieces * v_share, 1) as target, trunc(b.due * v_share, 1) as owed
+              from private.shift_plan(p_machine, v_shift.during, (select si.time_zone from public.sites si where si.code = v_machine.site)) b offset 0) h
       left join lateral (
-        select coalesce(r.title, c.title) as title, x.seconds from private.kpi_losses(array(select p from private.kpi_pieces(p_machine, h.from_at, h.to_at, now()) p)) x
+        select coalesce(x.reason, x.time_class) as code, coalesce(r.title, c.title) as title, x.seconds from private.kpi_losses(array(select p from private.kpi_pieces(p_machine, h.from_at, h.to_at, now()) p)) x
           left join public.stop_reasons r on r.code = x.reason left join public.time_classes c on c.code = x.time_class
          where x.policy in ('loss_availability', 'loss_performance') order by x.seconds desc, x.kind limit 1) l on true
       left join public.work_centres c on c.code = v_shift.work_centre

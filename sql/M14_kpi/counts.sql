@@ -81,20 +81,22 @@ create function private.spread_over(p_machine text, p_from timestamptz, p_to tim
 returns table (n bigint, at timestamptz, before numeric, after numeric) language plpgsql stable set search_path = '' as $$
 begin
   return query
-    with worked as (
-      select date_trunc('hour', p.starts_at) as hour, p.shift_id, min(p.starts_at) as at, sum(extract(epoch from p.ends_at - p.starts_at)) as s
-        from private.kpi_pieces(p_machine, p_from, p_to, p_to) p where p.kind in ('run', 'micro', 'pending') group by 1, 2
+    with pieces as (
+      select p.*, case when p.kind in ('run', 'micro', 'pending') then 1 when p.kind = 'unscheduled' or p.policy = 'excluded' then 4
+          when p.time_class = 'no_data' then 2 else 3 end as rank
+        from private.kpi_pieces(p_machine, p_from, p_to, p_to) p
     ), hours as (
-      select w.at, w.s from worked w
-      union all
-      select p_from, 1 where not exists (select from worked)   -- nothing says that it ran: it is not laid over anything
+      select h.hour, p.shift_id, min(greatest(p.starts_at, h.hour)) as at, sum(private.seconds(greatest(p.starts_at, h.hour), least(p.ends_at, h.hour + interval '1 hour'))) as s
+        from pieces p cross join lateral generate_series(date_trunc('hour', p.starts_at), p.ends_at - interval '1 microsecond', interval '1 hour') as h (hour)
+       where p.rank = (select min(b.rank) from pieces b) group by 1, 2
     ), shares as (
       select row_number() over (order by s.at) as n, s.at, sum(s.s) over (order by s.at) / sum(s.s) over () as upto from hours s
     )
     select s.n, s.at, lag(s.upto, 1, 0) over (order by s.n) * p_quantity, s.upto * p_quantity from shares s;
 end $$;
 comment on function private.spread_over is
-  'One booking for a long time, as hours in which the machine ran: what share of the quantity was made before and up to the end of each.';
+$$One booking for a long time, as hours in which the machine ran: what share of the quantity was made before and up to the end of each. Where nothing says
+that it ran: planned time of which nobody knows anything, else all planned time; without any, all hours, and it shows as unscheduled.$$;
 
 create function private.whole_share(p_quantity numeric, p_before numeric, p_after numeric)
 returns numeric language plpgsql immutable set search_path = '' as $$
@@ -154,31 +156,33 @@ declare
   v_added integer;
 begin
   with wanted as (
-    select c.machine, c.key, c.at, c.sku, c.order_id, c.good, c.scrap, c.rework, c.reason, null::text as reverses, null::timestamptz as since, null::numeric as ideal_s
+    select c.machine, c.key, c.at, c.sku, c.order_id, c.good, c.scrap, c.rework, c.reason, null::text as reverses, null::timestamptz as since, null::numeric as ideal_s,
+        null::boolean as is_startup
       from unnest(p_counts) c where c.reverses is null and c.since is null
     union all
     select c.machine, c.key || '#' || s.n, s.at, c.sku, c.order_id, private.whole_share(c.good, s.before, s.after),
-        private.whole_share(c.scrap, s.before, s.after), private.whole_share(c.rework, s.before, s.after), c.reason, null, c.since, null
+        private.whole_share(c.scrap, s.before, s.after), private.whole_share(c.rework, s.before, s.after), c.reason, null, c.since, null, null
       from unnest(p_counts) c cross join lateral private.spread_over(c.machine, c.since, c.at, 1) s
      where c.reverses is null and c.since is not null and not exists (select from public.count_events e where e.machine = c.machine and e.key = c.key || '#1')
     union all
     select c.machine, c.key || substr(e.key, length(c.reverses) + 1), e.at, e.sku, e.order_id, -e.good, -e.scrap, -e.rework, coalesce(c.reason, e.reason),
-        e.key, e.spread_from, e.ideal_s
+        e.key, e.spread_from, e.ideal_s, e.is_startup
       from unnest(p_counts) c join public.count_events e on e.machine = c.machine and (e.key = c.reverses
         or e.spread_from is not null and e.key ~ '#[0-9]+$' and left(e.key, length(c.reverses) + 1) = c.reverses || '#') where c.reverses is not null
   ), ideals as (
     select d.machine, d.sku, private.ideal_of(d.machine, d.sku) as ideal_s from (select distinct w.machine, w.sku from wanted w) d
   )
-  insert into public.count_events (machine, key, at, sku, order_id, good, scrap, rework, ideal_s, reason, reverses, spread_from, actor_id)
+  insert into public.count_events (machine, key, at, sku, order_id, good, scrap, rework, ideal_s, reason, reverses, spread_from, is_startup, actor_id)
   select w.machine, w.key, w.at, w.sku, w.order_id, w.good, w.scrap, w.rework, case when w.reverses is null then i.ideal_s else w.ideal_s end, w.reason,
-         w.reverses, w.since, nullif(p_actor, '00000000-0000-0000-0000-000000000000')
+         w.reverses, w.since, coalesce(w.is_startup, (select q.is_startup from public.quality_reasons q where q.code = w.reason), false),
+         nullif(p_actor, '00000000-0000-0000-0000-000000000000')
     from wanted w join ideals i on i.machine = w.machine and i.sku is not distinct from w.sku order by w.machine, w.key
   on conflict do nothing;
   get diagnostics v_added = row_count;
   return v_added;
 end $$;
 comment on function private.insert_counts is
-$$Inserts counts once: by key, and a reversal once by what it reverses. A booking with a beginning becomes one row per hour that the machine ran in it.
+$$Inserts counts once: by key, and a reversal once by what it reverses. A booking with a beginning becomes one row per hour of it, as spread_over says.
 Answers how many rows are new.$$;
 
 create function private.add_counts(p_counts private.count_row[], p_actor uuid)

@@ -70,6 +70,7 @@ create table public.count_events (
   reason text,
   reverses text,
   spread_from timestamptz,
+  is_startup boolean not null default false,
   actor_id uuid,
   recorded_at timestamptz not null default now(),
   constraint count_events_pkey primary key (machine, key),
@@ -83,12 +84,14 @@ create index count_events_at_idx on public.count_events (machine, at);
 create index count_events_sku_idx on public.count_events (sku) where sku is not null;
 create index count_events_order_id_idx on public.count_events (order_id) where order_id is not null;
 create index count_events_reason_idx on public.count_events (reason) where reason is not null;
+create index count_events_lost_idx on public.count_events (machine, at) where scrap <> 0 or rework <> 0;
 create unique index count_events_reverses_key on public.count_events (machine, reverses) where reverses is not null;
 comment on table public.count_events is
 $$Pieces that came out of a machine, append-only; the key makes a repeat harmless. Each piece is counted once: good at the first go, scrap, or rework.
 A correction is a row that reverses another one, at the time of that one.$$;
 comment on column public.count_events.ideal_s is 'Seconds per piece at best, as it was when it was booked; null: nobody has said.';
-comment on column public.count_events.spread_from is 'One booking for a long time, laid over the hours in which the machine ran: since when.';
+comment on column public.count_events.is_startup is 'Its reason was that of a start-up, as it was when it was booked.';
+comment on column public.count_events.spread_from is 'One booking for a long time, laid over its hours: since when.';
 
 create table public.count_minute (
   id bigint generated always as identity,

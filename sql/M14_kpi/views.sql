@@ -9,16 +9,16 @@ $$The register of downtimes: stops that a person or a repair opened, or that som
 
 create or replace view public.machine_status with (security_invoker = true) as
 select m.code as machine, m.site, m.line,
-       case when r.broken_since is not null then 'broken' when r.maintained_since is not null then 'maintenance' when s.id is not null then 'stopped'
+       case when r.broken_since is not null then 'broken' when r.maintained_since is not null then 'maintenance' when s.since is not null then 'stopped'
          else 'operational' end as status,
-       coalesce(r.broken_since, r.maintained_since, lower(s.during)) as since, coalesce(r.open_repairs, 0)::integer as open_repairs
+       coalesce(r.broken_since, r.maintained_since, s.since) as since, coalesce(r.open_repairs, 0)::integer as open_repairs
   from public.machines m
-  left join public.stops s on s.machine = m.code and upper_inf(s.during)
+  left join lateral (select private.standing_since(m.code, now()) as since offset 0) s on true
   left join (
     select x.machine, count(*) as open_repairs,
            min(x.occurred_at) filter (where x.is_down and x.type = 'unscheduled' and x.status <> 'verified') as broken_since,
            min(x.started_at) filter (where x.is_down and x.type = 'scheduled' and x.status in ('in_repair', 'waiting', 'repaired')) as maintained_since
       from public.repairs x where x.is_open group by x.machine) r on r.machine = m.code;
 comment on view public.machine_status is
-$$operational, broken (an unscheduled repair keeps it down until it is verified), maintenance (scheduled work on it has begun) or stopped (somebody says so,
-and no repair), and since when.$$;
+$$operational, broken (an unscheduled repair keeps it down until it is verified), maintenance (scheduled work on it has begun) or stopped (it stands
+without a repair, because somebody or the machine itself says so or it is silent, as on the wall), and since when.$$;

@@ -14,6 +14,7 @@ with cfg as (
   ('F02', 'public.get_report_form(text)', 'the QR code of a machine needs no account: begin_report refuses every other token'),
   ('F02', 'public.report_problem(text,text,text,boolean,text,text,uuid)', 'the same; so many an hour per machine and per address'),
   ('F02', 'private.may_attach(text)', 'for the policy on storage.objects: true only for a path that report_problem made within the hour'),
+  ('F05', 'private.standing_since(text,timestamp with time zone)', 'for the view machine_status: of the machines that row level security shows the caller'),
   ('F09', 'private.create_store_view(text)', 'DDL cannot take parameters; the name is quoted with %I, the value with %L, and stores.code has a check'),
   ('F09', 'private.ensure_event_partitions(timestamp with time zone)', 'DDL cannot take parameters; names come from a date, quoted with %I'),
   ('F09', 'private.tick(timestamp with time zone)', 'runs functions of schema private by name (%I) from a table no API role can write'),

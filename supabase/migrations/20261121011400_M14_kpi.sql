@@ -242,6 +242,7 @@ create table public.count_events (
   reason text,
   reverses text,
   spread_from timestamptz,
+  is_startup boolean not null default false,
   actor_id uuid,
   recorded_at timestamptz not null default now(),
   constraint count_events_pkey primary key (machine, key),
@@ -255,12 +256,14 @@ create index count_events_at_idx on public.count_events (machine, at);
 create index count_events_sku_idx on public.count_events (sku) where sku is not null;
 create index count_events_order_id_idx on public.count_events (order_id) where order_id is not null;
 create index count_events_reason_idx on public.count_events (reason) where reason is not null;
+create index count_events_lost_idx on public.count_events (machine, at) where scrap <> 0 or rework <> 0;
 create unique index count_events_reverses_key on public.count_events (machine, reverses) where reverses is not null;
 comment on table public.count_events is
 $$Pieces that came out of a machine, append-only; the key makes a repeat harmless. Each piece is counted once: good at the first go, scrap, or rework.
 A correction is a row that reverses another one, at the time of that one.$$;
 comment on column public.count_events.ideal_s is 'Seconds per piece at best, as it was when it was booked; null: nobody has said.';
-comment on column public.count_events.spread_from is 'One booking for a long time, laid over the hours in which the machine ran: since when.';
+comment on column public.count_events.is_startup is 'Its reason was that of a start-up, as it was when it was booked.';
+comment on column public.count_events.spread_from is 'One booking for a long time, laid over its hours: since when.';
 
 create table public.count_minute (
   id bigint generated always as identity,
@@ -1223,20 +1226,22 @@ create function private.spread_over(p_machine text, p_from timestamptz, p_to tim
 returns table (n bigint, at timestamptz, before numeric, after numeric) language plpgsql stable set search_path = '' as $$
 begin
   return query
-    with worked as (
-      select date_trunc('hour', p.starts_at) as hour, p.shift_id, min(p.starts_at) as at, sum(extract(epoch from p.ends_at - p.starts_at)) as s
-        from private.kpi_pieces(p_machine, p_from, p_to, p_to) p where p.kind in ('run', 'micro', 'pending') group by 1, 2
+    with pieces as (
+      select p.*, case when p.kind in ('run', 'micro', 'pending') then 1 when p.kind = 'unscheduled' or p.policy = 'excluded' then 4
+          when p.time_class = 'no_data' then 2 else 3 end as rank
+        from private.kpi_pieces(p_machine, p_from, p_to, p_to) p
     ), hours as (
-      select w.at, w.s from worked w
-      union all
-      select p_from, 1 where not exists (select from worked)   -- nothing says that it ran: it is not laid over anything
+      select h.hour, p.shift_id, min(greatest(p.starts_at, h.hour)) as at, sum(private.seconds(greatest(p.starts_at, h.hour), least(p.ends_at, h.hour + interval '1 hour'))) as s
+        from pieces p cross join lateral generate_series(date_trunc('hour', p.starts_at), p.ends_at - interval '1 microsecond', interval '1 hour') as h (hour)
+       where p.rank = (select min(b.rank) from pieces b) group by 1, 2
     ), shares as (
       select row_number() over (order by s.at) as n, s.at, sum(s.s) over (order by s.at) / sum(s.s) over () as upto from hours s
     )
     select s.n, s.at, lag(s.upto, 1, 0) over (order by s.n) * p_quantity, s.upto * p_quantity from shares s;
 end $$;
 comment on function private.spread_over is
-  'One booking for a long time, as hours in which the machine ran: what share of the quantity was made before and up to the end of each.';
+$$One booking for a long time, as hours in which the machine ran: what share of the quantity was made before and up to the end of each. Where nothing says
+that it ran: planned time of which nobody knows anything, else all planned time; without any, all hours, and it shows as unscheduled.$$;
 
 create function private.whole_share(p_quantity numeric, p_before numeric, p_after numeric)
 returns numeric language plpgsql immutable set search_path = '' as $$
@@ -1296,31 +1301,33 @@ declare
   v_added integer;
 begin
   with wanted as (
-    select c.machine, c.key, c.at, c.sku, c.order_id, c.good, c.scrap, c.rework, c.reason, null::text as reverses, null::timestamptz as since, null::numeric as ideal_s
+    select c.machine, c.key, c.at, c.sku, c.order_id, c.good, c.scrap, c.rework, c.reason, null::text as reverses, null::timestamptz as since, null::numeric as ideal_s,
+        null::boolean as is_startup
       from unnest(p_counts) c where c.reverses is null and c.since is null
     union all
     select c.machine, c.key || '#' || s.n, s.at, c.sku, c.order_id, private.whole_share(c.good, s.before, s.after),
-        private.whole_share(c.scrap, s.before, s.after), private.whole_share(c.rework, s.before, s.after), c.reason, null, c.since, null
+        private.whole_share(c.scrap, s.before, s.after), private.whole_share(c.rework, s.before, s.after), c.reason, null, c.since, null, null
       from unnest(p_counts) c cross join lateral private.spread_over(c.machine, c.since, c.at, 1) s
      where c.reverses is null and c.since is not null and not exists (select from public.count_events e where e.machine = c.machine and e.key = c.key || '#1')
     union all
     select c.machine, c.key || substr(e.key, length(c.reverses) + 1), e.at, e.sku, e.order_id, -e.good, -e.scrap, -e.rework, coalesce(c.reason, e.reason),
-        e.key, e.spread_from, e.ideal_s
+        e.key, e.spread_from, e.ideal_s, e.is_startup
       from unnest(p_counts) c join public.count_events e on e.machine = c.machine and (e.key = c.reverses
         or e.spread_from is not null and e.key ~ '#[0-9]+$' and left(e.key, length(c.reverses) + 1) = c.reverses || '#') where c.reverses is not null
   ), ideals as (
     select d.machine, d.sku, private.ideal_of(d.machine, d.sku) as ideal_s from (select distinct w.machine, w.sku from wanted w) d
   )
-  insert into public.count_events (machine, key, at, sku, order_id, good, scrap, rework, ideal_s, reason, reverses, spread_from, actor_id)
+  insert into public.count_events (machine, key, at, sku, order_id, good, scrap, rework, ideal_s, reason, reverses, spread_from, is_startup, actor_id)
   select w.machine, w.key, w.at, w.sku, w.order_id, w.good, w.scrap, w.rework, case when w.reverses is null then i.ideal_s else w.ideal_s end, w.reason,
-         w.reverses, w.since, nullif(p_actor, '00000000-0000-0000-0000-000000000000')
+         w.reverses, w.since, coalesce(w.is_startup, (select q.is_startup from public.quality_reasons q where q.code = w.reason), false),
+         nullif(p_actor, '00000000-0000-0000-0000-000000000000')
     from wanted w join ideals i on i.machine = w.machine and i.sku is not distinct from w.sku order by w.machine, w.key
   on conflict do nothing;
   get diagnostics v_added = row_count;
   return v_added;
 end $$;
 comment on function private.insert_counts is
-$$Inserts counts once: by key, and a reversal once by what it reverses. A booking with a beginning becomes one row per hour that the machine ran in it.
+$$Inserts counts once: by key, and a reversal once by what it reverses. A booking with a beginning becomes one row per hour of it, as spread_over says.
 Answers how many rows are new.$$;
 
 create function private.add_counts(p_counts private.count_row[], p_actor uuid)
@@ -2373,7 +2380,7 @@ end $$;
 
 create type public.oee_row as (
   key text, machines bigint, starts_at timestamptz, ends_at timestamptz, as_of timestamptz, inputs public.kpi_inputs, ratios public.kpi_ratios);
-comment on type public.oee_row is 'Figures with what they are made of. key: the machine, line, item, shift, hour or day; empty for all together.';
+comment on type public.oee_row is 'Figures with what they are made of. key: the site, machine, line, item, shift, hour or day; empty for all together.';
 
 create function private.kept_or_live(p_machine text, p_shift_id bigint, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
 returns public.kpi_inputs language plpgsql stable set search_path = '' as $$
@@ -2497,6 +2504,23 @@ begin
      order by t.starts_at, t.key;
 end $$;
 
+create function private.oee_by_site(
+  p_machine text, p_line text, p_work_centre text, p_site text, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
+returns setof public.oee_row language plpgsql stable set search_path = '' as $$
+declare
+  v_who private.identity := private.identify();
+  v_site text;
+  v_range tstzrange;
+begin
+  for v_site in select si.code from public.sites si where (p_site is null or si.code = p_site) and private.works_at(v_who, si.code) order by si.code loop
+    v_range := private.ask_range(p_machine, v_site, p_from, p_to);
+    return query
+      select v_site, r.machines, r.starts_at, r.ends_at, r.as_of, r.inputs, r.ratios
+        from private.oee_rows(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range), 'total', p_as_of) r;
+  end loop;
+end $$;
+comment on function private.oee_by_site is 'One row for each site where the caller works; without a time asked for, each of its own day.';
+
 create function public.get_oee(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_by text default 'total', p_line text default null,
   p_work_centre text default null, p_site text default null, p_as_of timestamptz default null)
@@ -2508,8 +2532,11 @@ begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
   perform private.authorize('kpi.read', null, v_site);
-  if p_by is null or p_by not in ('total', 'machine', 'line', 'item', 'shift', 'hour', 'day') then
-    perform private.fail(422, 'kpi.by', 'Ask by total, machine, line, item, shift, hour or day.', jsonb_build_object('field', 'p_by', 'actual', p_by));
+  if p_by is null or p_by not in ('total', 'site', 'machine', 'line', 'item', 'shift', 'hour', 'day') then
+    perform private.fail(422, 'kpi.by', 'Ask by total, site, machine, line, item, shift, hour or day.', jsonb_build_object('field', 'p_by', 'actual', p_by));
+  elsif p_by = 'site' then
+    return query select * from private.oee_by_site(p_machine, p_line, p_work_centre, v_site, p_from, p_to, least(coalesce(p_as_of, now()), now()));
+    return;
   end if;
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
   if p_by = 'hour' and upper(v_range) > lower(v_range) + interval '8 days' then
@@ -2521,8 +2548,8 @@ begin
 end $$;
 comment on function public.get_oee is
 $$OEE and its relatives with everything they are made of, of a machine, line, work centre or site; from p_from to p_to, else of the shift that is on,
-else of today. p_by total, machine, line, item, shift, hour, day. By item: time belongs to the item that comes out next, pieces to their own; - is no item. p_as_of: as
-far as things were over at that instant (now).
+else of today. p_by total, site (each where the caller works), machine, line, item, shift, hour, day. By item: time belongs to the item that comes out
+next, pieces to their own; - is no item. p_as_of: as far as things were over at that instant (now).
 Permission: kpi.read at the site.
 Errors: kpi.by (422), kpi.range (422), machine.unknown (404), work_centre.unknown (404), auth.other_site (403).
 Idempotency: a read.
@@ -2530,8 +2557,21 @@ Locks: none.$$;
 
 create type public.loss_row as (kind text, time_class text, reason text, title text, policy text, big_loss text, seconds numeric, share numeric, cumulative numeric, stops bigint);
 comment on type public.loss_row is
-$$One bar of the loss Pareto. share and cumulative: of all losses but excluded time. kind speed: the remainder of run time, negative when the ideal cycle is
-too long; kind quality: ideal seconds of pieces that were not good.$$;
+$$One bar of the loss Pareto. share and cumulative: of all losses but excluded time. big_loss: breakdown, setup, minor_stop, speed, defects, startup (the six),
+unclassified, none. kind speed: the remainder of run time, negative when the ideal cycle is too long; kind scrap, rework, startup: ideal seconds of pieces
+that were not good, startup those of them whose reason is of a start-up.$$;
+
+create function private.quality_losses(p_machine text, p_from timestamptz, p_to timestamptz, p_planned tstzmultirange)
+returns table (kind text, seconds numeric) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select u.kind, sum(u.pieces * e.ideal_s)
+      from public.count_events e
+     cross join lateral (values (case when e.is_startup then 'startup' else 'scrap' end, e.scrap), (case when e.is_startup then 'startup' else 'rework' end, e.rework))
+        as u (kind, pieces)
+     where e.machine = p_machine and e.at >= p_from and e.at < p_to and (e.scrap <> 0 or e.rework <> 0) and p_planned @> e.at group by 1;
+end $$;
+comment on function private.quality_losses is 'Ideal seconds of pieces that were not good: together ideal_s - ideal_good_s of kpi_window.';
 
 create function public.get_losses(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_line text default null, p_work_centre text default null,
@@ -2549,24 +2589,27 @@ begin
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
   select * into v_total from private.oee_rows(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range), 'total', v_as_of);
   return query
-    with bars as (
-      select l.kind, l.time_class, l.reason, l.policy, sum(l.seconds) as seconds, sum(l.stops)::bigint as stops
+    with laid as materialized (
+      select s.machine, s.from_at, least(s.to_at, v_as_of) as to_at, array(select p from private.kpi_pieces(s.machine, s.from_at, s.to_at, v_as_of) p) as pieces
         from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s
-       cross join lateral private.kpi_losses(array(select p from private.kpi_pieces(s.machine, s.from_at, s.to_at, v_as_of) p)) l group by 1, 2, 3, 4
+    ), bars as (
+      select l.kind, l.time_class, l.reason, l.policy, sum(l.seconds) as seconds, sum(l.stops)::bigint as stops
+        from laid s cross join lateral private.kpi_losses(s.pieces) l group by 1, 2, 3, 4
       union all select 'speed', null, null, 'loss_performance', (v_total.ratios).speed_loss_s, 0 where (v_total.ratios).speed_loss_s <> 0
-      union all select 'quality', null, null, 'loss_quality', (v_total.inputs).ideal_s - (v_total.inputs).ideal_good_s, 0
-        where (v_total.inputs).ideal_s > (v_total.inputs).ideal_good_s
+      union all select q.kind, null, null, 'loss_quality', sum(q.seconds), 0
+        from laid s cross join lateral private.quality_losses(s.machine, s.from_at, s.to_at, private.planned_of(s.pieces)) q group by 1 having sum(q.seconds) <> 0
     ), weighed as (
       select b.*, case when b.policy <> 'excluded' and b.kind <> 'pending' then b.seconds else 0 end as lost from bars b
     )
-    select w.kind, w.time_class, w.reason, coalesce(r.title, c.title, case w.kind when 'speed' then 'Reduced speed' when 'quality' then 'Defects and rework' end),
-        w.policy, case w.kind when 'speed' then 'speed' when 'quality' then 'quality' else c.big_loss end, w.seconds,
+    select w.kind, w.time_class, w.reason, coalesce(r.title, c.title,
+          case w.kind when 'speed' then 'Reduced speed' when 'scrap' then 'Scrap' when 'rework' then 'Rework' when 'startup' then 'Start-up rejects' end),
+        w.policy, case w.kind when 'speed' then 'speed' when 'scrap' then 'defects' when 'rework' then 'defects' when 'startup' then 'startup' else c.big_loss end, w.seconds,
         private.ratio(w.lost, sum(w.lost) over ()), private.ratio(sum(w.lost) over (order by w.lost desc, w.kind, w.time_class, w.reason), sum(w.lost) over ()), w.stops
       from weighed w left join public.stop_reasons r on r.code = w.reason left join public.time_classes c on c.code = w.time_class
      order by w.lost desc, w.kind, w.time_class, w.reason;
 end $$;
 comment on function public.get_losses is
-$$What time was lost to, the largest first: stops by reason, micro-stops, set-up, what has no reason yet, speed, quality; and what is no loss because
+$$What time was lost to, the largest first: stops by reason, micro-stops, set-up, what has no reason yet, speed, scrap, rework, start-up; and what is no loss because
 it is excluded. Together with good × ideal they are the planned time, to the microsecond.
 Permission: kpi.read at the site.
 Errors: kpi.range (422), machine.unknown (404), work_centre.unknown (404), auth.other_site (403).
@@ -2752,6 +2795,20 @@ end $$;
 comment on function private.andon_call is
 $$Who is called to a machine that stands, and since when: nobody while it runs, in planned stops, outside of shifts, once somebody answered, and once it is
 known why, unless the reason needs a repair that nobody has acknowledged.$$;
+
+create function private.standing_since(p_machine text, p_now timestamptz)
+returns timestamptz language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
+declare
+  v_now private.machine_now := private.machine_now(p_machine, p_now);
+begin
+  return case when v_now.state not in ('running', 'setup') and ((v_now.stop).id is not null or not exists (
+    select from public.planned_stops p where p.machine = p_machine and p.is_active and p.during @> p_now))
+    then coalesce(v_now.since, (select min(e.at) from public.machine_state_events e where e.machine = p_machine)) end;
+end $$;
+comment on function private.standing_since is
+$$Since when a machine stands, as the wall says: because a stop is open, or because it said or is silent. Null: it runs, it is in a planned stop, or nobody
+ever heard of it.$$;
+grant execute on function private.standing_since to authenticated;
 
 create function public.get_andon(p_site text default null, p_line text default null, p_machine text default null)
 returns setof public.andon_row language plpgsql stable security definer set search_path = '' set plan_cache_mode = force_generic_plan as $$
@@ -2980,11 +3037,12 @@ grant execute on function public.get_machine_timeline, public.get_stops to authe
 
 create type public.shift_hour as (
   starts_at timestamptz, ends_at timestamptz, planned_s numeric, run_s numeric, target numeric, good numeric, scrap numeric, rework numeric,
-  target_so_far numeric, good_so_far numeric, unscheduled_pieces numeric, main_loss text, main_loss_s numeric, machine text, name text, work_centre text,
+  target_so_far numeric, good_so_far numeric, due_by_now numeric, unscheduled_pieces numeric, main_loss text, main_loss_title text, main_loss_s numeric, machine text, name text, work_centre text,
   work_centre_title text, shift text, shift_title text, shift_date date);
 comment on type public.shift_hour is
-$$An hour of a shift: what could be made in its planned time at the ideal cycle times the target of the plant (null without an ideal cycle), what was made,
-both added up since the shift began, and what the hour was lost to most.$$;
+$$An hour of a shift: what could be made in its planned time at the ideal cycle of that time times the target of the plant (null without an ideal cycle),
+what was made, both added up since the shift began; due_by_now: of target_so_far, what is due at this moment; main_loss: the reason or class of time that
+the hour was lost to most.$$;
 
 create function private.shift_asked(p_machine text, p_shift_date date, p_shift text)
 returns public.shift_instances language plpgsql stable set search_path = '' as $$
@@ -3002,29 +3060,62 @@ begin
 end $$;
 comment on function private.shift_asked is 'The shift named, else the one that is on or was last. Errors: calendar.no_shift (404).';
 
+create function private.ideal_then(p_machine text, p_item text, p_stretch tstzrange, p_until timestamptz)
+returns numeric language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
+begin
+  return coalesce(
+    (select c.ideal_s from public.count_minute c where c.machine = p_machine and coalesce(c.sku, '') = p_item and c.ideal_s is not null
+        and c.last_at >= lower(p_stretch) and c.minute < p_until order by c.minute desc limit 1),
+    (select c.ideal_s from public.count_minute c where c.machine = p_machine and coalesce(c.sku, '') = p_item and c.ideal_s is not null
+        and c.minute >= p_until and c.minute < upper(p_stretch) order by c.minute limit 1),
+    (select c.ideal_s from public.count_minute c where p_until <= now() and c.machine = p_machine and coalesce(c.sku, '') = p_item and c.ideal_s is not null
+        and c.minute < p_until order by c.minute desc limit 1),
+    private.ideal_of(p_machine, nullif(p_item, '')));
+end $$;
+comment on function private.ideal_then is
+$$Seconds per piece at best when an item was made, up to an instant: as it was written onto its last count until then, else onto its next one in that
+stretch; of time that is over else as on the last count before; else as it is now.$$;
+
+create function private.shift_plan(p_machine text, p_during tstzrange, p_zone text)
+returns table (from_at timestamptz, to_at timestamptz, planned_s numeric, pieces numeric, due numeric) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    with stretches as materialized (select s.item, s.during from private.item_stretches(p_machine, lower(p_during), upper(p_during), now()) s),
+    parts as materialized (
+      select b.from_at, b.to_at, x.ideal_s, private.planned_seconds(p_machine, x.from_at, x.to_at) as planned_s,
+          case when x.from_at < now() then private.planned_seconds(p_machine, x.from_at, least(x.to_at, now())) else 0 end as over_s
+        from private.buckets('hour', row(p_machine, null, null, lower(p_during), upper(p_during))::private.scope, p_zone) b
+       cross join lateral (
+         select q.from_at, q.to_at, private.ideal_then(p_machine, q.item, q.during, q.to_at) as ideal_s
+           from (select s.item, s.during, greatest(b.from_at, lower(s.during)) as from_at, least(b.to_at, upper(s.during)) as to_at from stretches s) q
+          where q.from_at < q.to_at offset 0) x
+    )
+    select p.from_at, p.to_at, sum(p.planned_s), case when bool_and(p.ideal_s is not null or p.planned_s = 0) then coalesce(sum(p.planned_s / p.ideal_s), 0) end,
+        case when bool_and(p.ideal_s is not null or p.planned_s = 0) then coalesce(sum(p.over_s / p.ideal_s), 0) end
+      from parts p group by 1, 2;
+end $$;
+comment on function private.shift_plan is
+$$Hour by hour: planned time, the pieces that its items could make in it at best, and how many of them by now. Null: nobody has said how long one takes.
+Which item it is says item_stretches, so a change of product or of ideal cycle does not plan hours anew that are over.$$;
+
 create function public.get_shift_board(p_machine text, p_shift_date date default null, p_shift text default null)
 returns setof public.shift_hour language plpgsql stable security definer set search_path = '' as $$
 declare
   v_machine public.machines := (select m from public.machines m where m.code = p_machine);
   v_shift public.shift_instances;
-  v_ideal numeric;
+  v_share numeric;
 begin
   perform private.authorize('kpi.read', null, v_machine.site);
   perform private.find_machine(p_machine);
   v_shift := private.shift_asked(p_machine, p_shift_date, p_shift);
-  v_ideal := coalesce((select c.ideal_s from public.count_minute c where c.machine = p_machine and c.ideal_s is not null and c.minute < upper(v_shift.during)
-    order by c.minute desc limit 1), private.ideal_of(p_machine, null));
+  v_share := private.setting('kpi.target_percent', null, v_machine.site)::numeric / 100;
   return query
-    select h.from_at, h.to_at, p.planned_s, (h.done).run_s, p.target, (h.done).good, (h.done).scrap, (h.done).rework, sum(p.target) over w, sum((h.done).good) over w,
-        (h.done).unscheduled_pieces, l.title, l.seconds, p_machine, v_machine.name, v_shift.work_centre, c.title, v_shift.shift, v_shift.title, v_shift.shift_date
-      from (select b.from_at, b.to_at, private.kpi_window(p_machine, b.from_at, b.to_at, now()) as done,
-              private.planned_seconds(p_machine, b.from_at, b.to_at) as planned_s
-              from private.buckets('hour', row(p_machine, null, null, lower(v_shift.during), upper(v_shift.during))::private.scope,
-                (select si.time_zone from public.sites si where si.code = v_machine.site)) b offset 0) h
-     cross join lateral (select h.planned_s as planned_s,
-        trunc(h.planned_s / v_ideal * private.setting('kpi.target_percent', null, v_machine.site)::numeric / 100, 1) as target) p
+    select h.from_at, h.to_at, h.planned_s, (h.done).run_s, h.target, (h.done).good, (h.done).scrap, (h.done).rework, sum(h.target) over w, sum((h.done).good) over w,
+        sum(h.owed) over w, (h.done).unscheduled_pieces, l.code, l.title, l.seconds, p_machine, v_machine.name, v_shift.work_centre, c.title, v_shift.shift, v_shift.title, v_shift.shift_date
+      from (select b.*, private.kpi_window(p_machine, b.from_at, b.to_at, now()) as done, trunc(b.pieces * v_share, 1) as target, trunc(b.due * v_share, 1) as owed
+              from private.shift_plan(p_machine, v_shift.during, (select si.time_zone from public.sites si where si.code = v_machine.site)) b offset 0) h
       left join lateral (
-        select coalesce(r.title, c.title) as title, x.seconds from private.kpi_losses(array(select p from private.kpi_pieces(p_machine, h.from_at, h.to_at, now()) p)) x
+        select coalesce(x.reason, x.time_class) as code, coalesce(r.title, c.title) as title, x.seconds from private.kpi_losses(array(select p from private.kpi_pieces(p_machine, h.from_at, h.to_at, now()) p)) x
           left join public.stop_reasons r on r.code = x.reason left join public.time_classes c on c.code = x.time_class
          where x.policy in ('loss_availability', 'loss_performance') order by x.seconds desc, x.kind limit 1) l on true
       left join public.work_centres c on c.code = v_shift.work_centre
@@ -3240,8 +3331,7 @@ grant execute on function public.get_quality_breakdown to authenticated, service
 -- How often it breaks, and how long until it runs again ----------------------------------------------------------------
 
 create type private.failure as (
-  machine text, occurred_at timestamptz, restored_at timestamptz, down_s numeric, reported_at timestamptz, acknowledged_at timestamptz,
-  started_at timestamptz, repair_id bigint, stop_id bigint);
+  machine text, occurred_at timestamptz, restored_at timestamptz, down_s numeric, during tstzmultirange, repair_id bigint, stop_id bigint);
 
 create type private.failing as (repair_id bigint, stop_id bigint, during tstzrange);
 
@@ -3281,20 +3371,21 @@ begin
     ), failed as (
       select coalesce(d.first_at, r.occurred_at) as occurred_at, case when d.first_at is not null then d.last_at
             when r.closed_at <= p_as_of and r.runs_again is not false then r.closed_at end as restored_at,
-          d.during, r.reported_at, r.acknowledged_at, r.started_at, r.id as repair_id, d.stop_id
+          d.during, r.id as repair_id, d.stop_id
         from down d full join (select x.* from public.repairs x where x.machine = p_machine and x.is_failure) r on r.id = d.repair_id
     )
     select p_machine, f.occurred_at, f.restored_at, case when f.restored_at is null then null
           when f.during is null then private.seconds(f.occurred_at, f.restored_at)
           else (select sum(private.seconds(lower(u.r), upper(u.r))) from unnest(f.during) as u (r)) end,
-        f.reported_at, f.acknowledged_at, f.started_at, f.repair_id, f.stop_id
+        coalesce(f.during, tstzmultirange(tstzrange(f.occurred_at, greatest(coalesce(f.restored_at, 'infinity'), f.occurred_at)))), f.repair_id, f.stop_id
       from failed f
      where f.occurred_at < p_to and f.occurred_at <= p_as_of and (f.occurred_at >= p_from or f.restored_at >= p_from or f.restored_at is null);
 end $$;
 comment on function private.failures is
 $$Failures that began or were open in [p_from, p_to): one per repair, however many stops it has and however often it was reopened, and one per stretch of
 failing stops that no repair knows of. occurred_at: when it stood first, else since when it was reported; restored_at: when production could go on, the
-end of the last stop, without a stop the closing of the repair; down_s: its stops, each second once, and not the time between them.$$;
+end of the last stop, without a stop the closing of the repair; during: its stops, without one all of it; down_s: of them each second once, and not the
+time between them.$$;
 
 create function private.time_in_status(p_repair_id bigint, p_status text, p_as_of timestamptz)
 returns numeric language plpgsql stable set search_path = '' as $$
@@ -3327,7 +3418,7 @@ begin
 end $$;
 
 create type private.failure_sum as (
-  key text, failures bigint, restored bigint, open bigint, down_s numeric, mtta_s numeric, response_s numeric, wrench_s numeric, waiting_s numeric);
+  key text, failures bigint, restored bigint, open bigint, down_s numeric, corrective_s numeric, wrench_s numeric, waiting_s numeric);
 
 create function private.failure_sums(p_scopes private.scope[], p_by text, p_to timestamptz, p_as_of timestamptz)
 returns setof private.failure_sum language plpgsql stable set search_path = '' as $$
@@ -3343,17 +3434,35 @@ begin
           coalesce(f.restored_at >= c.from_at and f.restored_at < c.to_at, false) as is_restored,
           coalesce(c.to_at = p_to and f.occurred_at < p_to and coalesce(f.restored_at >= p_to, true), false) as is_open
         from scopes c left join failed f on f.machine = c.machine
+    ), clipped as (
+      select c.key, sum(private.seconds(lower(r.during), upper(r.during))) as seconds from scopes c
+       cross join lateral unnest((select range_agg(f.during) * tstzmultirange(tstzrange(c.from_at, least(c.to_at, p_as_of))) from failed f
+          where f.machine = c.machine)) as r (during)
+       where c.from_at < p_as_of group by 1
     )
     select t.key, count(*) filter (where t.is_new), count(*) filter (where t.is_restored), count(*) filter (where t.is_open),
-        coalesce(sum(t.down_s) filter (where t.is_restored), 0), avg(private.seconds(t.reported_at, t.acknowledged_at)) filter (where t.is_restored),
-        avg(private.seconds(t.reported_at, t.started_at)) filter (where t.is_restored),
+        coalesce(sum(t.down_s) filter (where t.is_restored), 0), coalesce((select k.seconds from clipped k where k.key = t.key), 0),
         avg(private.time_in_status(t.repair_id, 'in_repair', p_as_of)) filter (where t.is_restored and t.repair_id is not null),
         avg(private.time_in_status(t.repair_id, 'waiting', p_as_of)) filter (where t.is_restored and t.repair_id is not null)
       from told t group by t.key;
 end $$;
 comment on function private.failure_sums is
 $$Failures that began, that were restored, and that were open at the end of the time asked for, by where the machine stood at that instant. Open before +
-began = restored + open after.$$;
+began = restored + open after. down_s: whole failures that were restored; corrective_s: what of all of them lies in the time asked for, overlaps once.$$;
+
+create function private.responses(p_scopes private.scope[], p_by text, p_as_of timestamptz)
+returns table (key text, mtta_s numeric, response_s numeric) language plpgsql stable set search_path = '' as $$
+begin
+  return query
+    select private.key_of(p_by, c),
+        avg(private.seconds(r.reported_at, r.acknowledged_at))
+          filter (where r.acknowledged_at >= c.from_at and r.acknowledged_at < c.to_at and r.acknowledged_at <= p_as_of),
+        avg(private.seconds(r.reported_at, r.started_at)) filter (where r.started_at >= c.from_at and r.started_at < c.to_at and r.started_at <= p_as_of)
+      from unnest(p_scopes) c join public.repairs r on r.machine = c.machine and r.type = 'unscheduled' group by 1;
+end $$;
+comment on function private.responses is
+$$How long people took to acknowledge and to begin, of every unscheduled repair that was acknowledged or begun in the time asked for: also of one that is
+still open, and of one beside which the machine runs.$$;
 
 create function private.ran_seconds(p_scopes private.scope[], p_by text, p_as_of timestamptz)
 returns table (key text, seconds numeric) language plpgsql stable set search_path = '' as $$
@@ -3381,9 +3490,9 @@ create type public.mttr_row as (
   corrective_s numeric, preventive_s numeric, corrective_ratio numeric);
 comment on type public.mttr_row is
 $$title: of the machine or line. restored: failures after which production went on in the time asked for; mttr_s: how long they kept the machine down, its
-stops added up, their mean, null without any. mtta_s: reported until acknowledged, response_s: reported until work began, wrench_s: work itself,
-waiting_s: for parts, people or a vendor; means of the repairs among them. open: still down at the end. corrective_s: all restoration times;
-preventive_s: planned maintenance in the time, overlaps once; corrective_ratio of both.$$;
+stops added up, their mean, null without any. mtta_s: reported until acknowledged, response_s: reported until work began, of all unscheduled repairs that
+were acknowledged or begun in the time; wrench_s: work itself, waiting_s: for parts, people or a vendor, means of the repairs among the restored. open:
+still down at the end. corrective_s: what of all failures lies in the time; preventive_s: planned maintenance in it, overlaps once; corrective_ratio of both.$$;
 
 create function public.get_mttr(
   p_machine text default null, p_from timestamptz default null, p_to timestamptz default null, p_by text default 'total', p_line text default null,
@@ -3402,9 +3511,10 @@ begin
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
   v_scopes := array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s);
   return query
-    select f.key, private.title_of(p_by, f.key), f.failures, f.restored, f.open, private.ratio(f.down_s, f.restored), f.mtta_s, f.response_s, f.wrench_s,
-        f.waiting_s, f.down_s, coalesce(p.seconds, 0), private.ratio(f.down_s, f.down_s + coalesce(p.seconds, 0))
+    select f.key, private.title_of(p_by, f.key), f.failures, f.restored, f.open, private.ratio(f.down_s, f.restored), t.mtta_s, t.response_s, f.wrench_s,
+        f.waiting_s, f.corrective_s, coalesce(p.seconds, 0), private.ratio(f.corrective_s, f.corrective_s + coalesce(p.seconds, 0))
       from private.failure_sums(v_scopes, p_by, upper(v_range), v_as_of) f
+      left join private.responses(v_scopes, p_by, v_as_of) t on t.key = f.key
       left join private.maintained_seconds(v_scopes, p_by, v_as_of) p on p.key = f.key order by f.key;
 end $$;
 comment on function public.get_mttr is
@@ -3681,19 +3791,19 @@ $$The register of downtimes: stops that a person or a repair opened, or that som
 
 create or replace view public.machine_status with (security_invoker = true) as
 select m.code as machine, m.site, m.line,
-       case when r.broken_since is not null then 'broken' when r.maintained_since is not null then 'maintenance' when s.id is not null then 'stopped'
+       case when r.broken_since is not null then 'broken' when r.maintained_since is not null then 'maintenance' when s.since is not null then 'stopped'
          else 'operational' end as status,
-       coalesce(r.broken_since, r.maintained_since, lower(s.during)) as since, coalesce(r.open_repairs, 0)::integer as open_repairs
+       coalesce(r.broken_since, r.maintained_since, s.since) as since, coalesce(r.open_repairs, 0)::integer as open_repairs
   from public.machines m
-  left join public.stops s on s.machine = m.code and upper_inf(s.during)
+  left join lateral (select private.standing_since(m.code, now()) as since offset 0) s on true
   left join (
     select x.machine, count(*) as open_repairs,
            min(x.occurred_at) filter (where x.is_down and x.type = 'unscheduled' and x.status <> 'verified') as broken_since,
            min(x.started_at) filter (where x.is_down and x.type = 'scheduled' and x.status in ('in_repair', 'waiting', 'repaired')) as maintained_since
       from public.repairs x where x.is_open group by x.machine) r on r.machine = m.code;
 comment on view public.machine_status is
-$$operational, broken (an unscheduled repair keeps it down until it is verified), maintenance (scheduled work on it has begun) or stopped (somebody says so,
-and no repair), and since when.$$;
+$$operational, broken (an unscheduled repair keeps it down until it is verified), maintenance (scheduled work on it has begun) or stopped (it stands
+without a repair, because somebody or the machine itself says so or it is silent, as on the wall), and since when.$$;
 
 -- sql/M14_kpi/seed.sql
 

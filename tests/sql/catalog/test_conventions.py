@@ -121,6 +121,7 @@ def test_private_functions_are_granted_only_to_policies(db: psycopg.Connection) 
         "readable_stores",
         "readable_work_centres",
         "reads_every_store",
+        "standing_since",  # for the view machine_status, which runs as its reader
     )
     to_anon = [("may_attach", "anon")]  # uploads by the QR code of a machine
     assert sorted(found) == sorted([(name, "authenticated") for name in helpers] + to_anon)

@@ -69,6 +69,16 @@ def sums(story: list[Failure], begin: int, end: int, as_of: int) -> Sums:
     return Sums(new, restored, still, down, max(0, upto - begin) - stood)
 
 
+def clipped(story: list[Failure], begin: int, end: int, as_of: int) -> int:
+    """What of all failures lies in the window."""
+    upto = min(end, as_of)
+    return sum(
+        max(0, min(upto if until is None else until, upto) - max(begin, since))
+        for one in story
+        for since, until in one.stops
+    )
+
+
 def tell(dice: random.Random) -> list[Failure]:
     """Two weeks of one machine: alone, split, with pauses, reported late, one that still lasts."""
     story, at = [], dice.randint(0, 40000)

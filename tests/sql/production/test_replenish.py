@@ -74,6 +74,18 @@ def test_defect_3_scrap_is_made_again_by_a_real_order(plant: psycopg.Connection)
     assert told == ("REPLENISHMENT_OP_CREATED", code)
 
 
+@pytest.mark.parametrize("good", [0, 2, 7])
+def test_defect_10_the_shortage_is_what_is_missing_not_scrap_minus_good(
+    plant: psycopg.Connection, good: int
+) -> None:
+    """planned - good - (planned - scrap) is scrap - good: almost never above 0."""
+    code = order(plant, 10)
+    if good:
+        report(plant, code, CUT, good=good)
+    report(plant, code, CUT, scrap=2, reason="KNOT")
+    assert quantities(plant, code) == [2]
+
+
 def test_it_is_as_urgent_as_its_root_for_parts(plant: psycopg.Connection) -> None:
     code = order(plant, 10, priority="critical")
     report(plant, code, CUT, good=9, scrap=1, reason="KNOT")

@@ -164,7 +164,7 @@ function HourRow({ hour, most, isAhead }: { hour: ShiftHour; most: number; isAhe
         planned(hour.target_so_far),
         made(hour.good_so_far),
         <span key="loss" className="whitespace-nowrap">
-          {hour.main_loss && `${hour.main_loss} ${formatSpan(hour.main_loss_s ?? 0)}`}
+          {hour.main_loss_title && `${hour.main_loss_title} ${formatSpan(hour.main_loss_s ?? 0)}`}
         </span>,
       ]}
     />

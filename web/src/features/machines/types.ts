@@ -115,8 +115,10 @@ export interface ShiftHour {
   rework: number;
   target_so_far: number | null;
   good_so_far: number;
+  due_by_now: number | null;
   unscheduled_pieces: number;
   main_loss: string | null;
+  main_loss_title: string | null;
   main_loss_s: number | null;
 }
 

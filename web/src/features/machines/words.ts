@@ -116,7 +116,7 @@ const KINDS: Record<string, Look> = {
 /** How a piece of time or a loss is drawn. */
 export function lookOf(row: { kind: string; time_class: string | null; policy?: string }): Look {
   if (row.kind === "speed") return "speed";
-  if (row.kind === "quality") return "quality";
+  if (row.policy === "loss_quality") return "quality";
   if (row.kind !== "stop") return KINDS[row.kind] ?? "none";
   if (row.time_class === "no_data") return "silent";
   if (row.time_class === "unclassified") return "unknown";
