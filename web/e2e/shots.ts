@@ -215,7 +215,9 @@ export const THEMES = ["light", "dark"] as const;
 
 /** The page as it stands, in the other colours. */
 export async function showAs(page: Page, theme: (typeof THEMES)[number]): Promise<void> {
-  await page.evaluate((value) => {
+  await page.evaluate(async (value) => {
     document.documentElement.dataset.theme = value;
+    // Colours that fade from one theme to the other are of neither.
+    await Promise.allSettled(document.getAnimations().map((one) => one instanceof CSSTransition && one.finished));
   }, theme);
 }

@@ -329,6 +329,7 @@ export type Database = {
           at: string;
           good: number;
           ideal_s: number | null;
+          is_startup: boolean;
           key: string;
           machine: string;
           order_id: number | null;
@@ -346,6 +347,7 @@ export type Database = {
           at: string;
           good?: number;
           ideal_s?: number | null;
+          is_startup?: boolean;
           key: string;
           machine: string;
           order_id?: number | null;
@@ -362,6 +364,7 @@ export type Database = {
           at?: string;
           good?: number;
           ideal_s?: number | null;
+          is_startup?: boolean;
           key?: string;
           machine?: string;
           order_id?: number | null;
@@ -1402,6 +1405,8 @@ export type Database = {
           last_run_hours: number | null;
           machine: string;
           run_hours: number;
+          unread_cycles: number;
+          unread_run_hours: number;
           updated_at: string;
         };
         ComputedFields: never;
@@ -1411,6 +1416,8 @@ export type Database = {
           last_run_hours?: number | null;
           machine: string;
           run_hours?: number;
+          unread_cycles?: number;
+          unread_run_hours?: number;
           updated_at?: string;
         };
         Update: {
@@ -1419,6 +1426,8 @@ export type Database = {
           last_run_hours?: number | null;
           machine?: string;
           run_hours?: number;
+          unread_cycles?: number;
+          unread_run_hours?: number;
           updated_at?: string;
         };
         Relationships: [
@@ -1511,6 +1520,7 @@ export type Database = {
       };
       machine_versions: {
         Row: {
+          is_active: boolean;
           line: string | null;
           machine: string;
           micro_stop_s: number;
@@ -1520,6 +1530,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          is_active?: boolean;
           line?: string | null;
           machine: string;
           micro_stop_s: number;
@@ -1528,6 +1539,7 @@ export type Database = {
           work_centre?: string | null;
         };
         Update: {
+          is_active?: boolean;
           line?: string | null;
           machine?: string;
           micro_stop_s?: number;
@@ -4097,6 +4109,7 @@ export type Database = {
           created_at: string;
           disposition: string | null;
           is_active: boolean;
+          is_startup: boolean;
           parent: string | null;
           position: number;
           step: string | null;
@@ -4110,6 +4123,7 @@ export type Database = {
           created_at?: string;
           disposition?: string | null;
           is_active?: boolean;
+          is_startup?: boolean;
           parent?: string | null;
           position?: number;
           step?: string | null;
@@ -4122,6 +4136,7 @@ export type Database = {
           created_at?: string;
           disposition?: string | null;
           is_active?: boolean;
+          is_startup?: boolean;
           parent?: string | null;
           position?: number;
           step?: string | null;
@@ -4264,6 +4279,62 @@ export type Database = {
             columns: ["work_centre"];
             isOneToOne: false;
             referencedRelation: "work_centres";
+            referencedColumns: ["code"];
+          },
+        ];
+      };
+      quarantined_events: {
+        Row: {
+          actor_id: string | null;
+          code: string;
+          event: NonNullable<Json>;
+          id: number;
+          kind: string;
+          machine: string;
+          received_at: string;
+          site: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          actor_id?: string | null;
+          code: string;
+          event: NonNullable<Json>;
+          id?: never;
+          kind: string;
+          machine: string;
+          received_at?: string;
+          site: string;
+        };
+        Update: {
+          actor_id?: string | null;
+          code?: string;
+          event?: NonNullable<Json>;
+          id?: never;
+          kind?: string;
+          machine?: string;
+          received_at?: string;
+          site?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "quarantined_events_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machine_status";
+            referencedColumns: ["machine"];
+          },
+          {
+            foreignKeyName: "quarantined_events_machine_fkey";
+            columns: ["machine"];
+            isOneToOne: false;
+            referencedRelation: "machines";
+            referencedColumns: ["code"];
+          },
+          {
+            foreignKeyName: "quarantined_events_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
             referencedColumns: ["code"];
           },
         ];
@@ -6124,6 +6195,7 @@ export type Database = {
           order_id: number | null;
           reverses: number | null;
           sequence: number | null;
+          site: string | null;
           txn_id: number | null;
         };
         ComputedFields: never;
@@ -6138,6 +6210,7 @@ export type Database = {
           order_id?: number | null;
           reverses?: number | null;
           sequence?: number | null;
+          site?: string | null;
           txn_id?: number | null;
         };
         Update: {
@@ -6151,6 +6224,7 @@ export type Database = {
           order_id?: number | null;
           reverses?: number | null;
           sequence?: number | null;
+          site?: string | null;
           txn_id?: number | null;
         };
         Relationships: [
@@ -6181,6 +6255,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "trace_activities";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "trace_activities_site_fkey";
+            columns: ["site"];
+            isOneToOne: false;
+            referencedRelation: "sites";
+            referencedColumns: ["code"];
           },
           {
             foreignKeyName: "trace_activities_txn_id_fkey";
@@ -8269,6 +8350,24 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      get_oee_facts: {
+        Args: {
+          p_cursor?: string;
+          p_from?: string;
+          p_kind?: string;
+          p_limit?: number;
+          p_machine: string;
+          p_sku?: string;
+          p_to?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["oee_fact_page"];
+        SetofOptions: {
+          from: "*";
+          to: "oee_fact_page";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       get_order_for_scan: {
         Args: { p_scan: string };
         Returns: Database["public"]["CompositeTypes"]["scan_result"];
@@ -8505,6 +8604,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "recall_entry";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      get_reliability_weeks: {
+        Args: { p_line?: string; p_machine?: string; p_site?: string; p_weeks?: number; p_work_centre?: string };
+        Returns: Database["public"]["CompositeTypes"]["reliability_week"][];
+        SetofOptions: {
+          from: "*";
+          to: "reliability_week";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -9407,6 +9516,8 @@ export type Database = {
           last_run_hours: number | null;
           machine: string;
           run_hours: number;
+          unread_cycles: number;
+          unread_run_hours: number;
           updated_at: string;
         };
         SetofOptions: {
@@ -10379,6 +10490,7 @@ export type Database = {
           p_code: string;
           p_disposition?: string;
           p_is_active?: boolean;
+          p_is_startup?: boolean;
           p_parent?: string;
           p_position?: number;
           p_request_id?: string;
@@ -10390,6 +10502,7 @@ export type Database = {
           created_at: string;
           disposition: string | null;
           is_active: boolean;
+          is_startup: boolean;
           parent: string | null;
           position: number;
           step: string | null;
@@ -12212,6 +12325,7 @@ export type Database = {
       };
       mtbf_row: {
         key: string | null;
+        title: string | null;
         operating_s: number | null;
         failures: number | null;
         mtbf_s: number | null;
@@ -12221,6 +12335,7 @@ export type Database = {
       };
       mttr_row: {
         key: string | null;
+        title: string | null;
         failures: number | null;
         restored: number | null;
         open: number | null;
@@ -12232,6 +12347,34 @@ export type Database = {
         corrective_s: number | null;
         preventive_s: number | null;
         corrective_ratio: number | null;
+      };
+      oee_fact: {
+        at: string | null;
+        kind: string | null;
+        key: string | null;
+        ends_at: string | null;
+        state: string | null;
+        source: string | null;
+        reason: string | null;
+        title: string | null;
+        time_class: string | null;
+        policy: string | null;
+        lost_s: number | null;
+        sku: string | null;
+        order: string | null;
+        good: number | null;
+        scrap: number | null;
+        rework: number | null;
+        ideal_s: number | null;
+        is_planned: boolean | null;
+        reverses: string | null;
+        by_name: string | null;
+        recorded_at: string | null;
+        comment: string | null;
+      };
+      oee_fact_page: {
+        facts: Database["public"]["CompositeTypes"]["oee_fact"][] | null;
+        next_cursor: string | null;
       };
       oee_row: {
         key: string | null;
@@ -12593,6 +12736,19 @@ export type Database = {
         lots_released: number | null;
         lots_kept: number | null;
       };
+      reliability_week: {
+        week: string | null;
+        starts_at: string | null;
+        ends_at: string | null;
+        failures: number | null;
+        restored: number | null;
+        open: number | null;
+        operating_s: number | null;
+        mttr_s: number | null;
+        mtbf_s: number | null;
+        at_least_s: number | null;
+        inherent_availability: number | null;
+      };
       repair_change: {
         changed: boolean | null;
         event_id: number | null;
@@ -12731,9 +12887,18 @@ export type Database = {
         rework: number | null;
         target_so_far: number | null;
         good_so_far: number | null;
+        due_by_now: number | null;
         unscheduled_pieces: number | null;
         main_loss: string | null;
+        main_loss_title: string | null;
         main_loss_s: number | null;
+        machine: string | null;
+        name: string | null;
+        work_centre: string | null;
+        work_centre_title: string | null;
+        shift: string | null;
+        shift_title: string | null;
+        shift_date: string | null;
       };
       shift_start: {
         work_centre: string | null;
@@ -12744,6 +12909,7 @@ export type Database = {
         can_run: Json | null;
         people: Json | null;
         handover: Database["public"]["Tables"]["shift_handovers"]["Row"] | null;
+        title: string | null;
       };
       shop_health: {
         store: string | null;

@@ -24,6 +24,7 @@ const SENTENCES: Record<string, Sentence> = {
   "auth.forbidden": () => msg`Your role does not allow this. Ask a supervisor.`,
   "auth.other_store": () => msg`That belongs to a store you do not work in.`,
   "request.too_long": () => msg`The text is too long. Shorten it.`,
+  "kpi.range": () => msg`That is too long a time for this, or it ends before it begins. Choose other days.`,
   "order.unknown": () => msg`There is no such order.`,
   "order.stale": () => msg`Somebody changed this order meanwhile. Look again before you save.`,
   "order.wrong_stage": (f) => msg`The ticket is in ${text(f.actual)}; this needs ${text(f.expected)}.`,

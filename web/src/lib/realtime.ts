@@ -1,4 +1,4 @@
-import type { RealtimeChannel } from "@supabase/realtime-js";
+import type { RealtimeChannel, RealtimeClient } from "@supabase/realtime-js";
 import { Follower } from "./cursor";
 import { MOVING, STREAMS } from "./refetch";
 import { RpcError, rows, rpc } from "./rpc";
@@ -31,6 +31,7 @@ type Listener = (events: { stream: string; stream_id: string }[]) => void;
 export function follow(onEvents: Listener, onReset: () => void, onFresh: () => void): () => void {
   const channels: RealtimeChannel[] = [];
   const joined = new Set<string>();
+  let leave: (channel: RealtimeChannel) => void = () => undefined;
   let stopped = false;
   const follower = new Follower(
     {
@@ -53,9 +54,9 @@ export function follow(onEvents: Listener, onReset: () => void, onFresh: () => v
     }
   }
 
-  function join(site: string, stream: string): void {
+  function join(client: RealtimeClient, site: string, stream: string): void {
     const topic = `site:${site}:${stream}`;
-    const channel = db().realtime.channel(topic, { config: { private: true } });
+    const channel = client.channel(topic, { config: { private: true } });
     channels.push(channel);
     channel
       .on("broadcast", { event: "*" }, ({ payload }) => {
@@ -78,9 +79,17 @@ export function follow(onEvents: Listener, onReset: () => void, onFresh: () => v
   async function start(): Promise<void> {
     await catchUp(); // the cursor first: what is read after it can only be newer
     const sites = await rows<{ code: string }[]>(db().from("sites").select("code")).catch(() => []);
+    const client = await db()
+      .realtime()
+      .catch(() => null);
+    await client?.setAuth().catch(() => undefined);
     if (stopped) return;
-    if (sites.length === 0) setTimeout(() => !stopped && void start(), 3000);
-    for (const site of sites) for (const stream of STREAMS) join(site.code, stream);
+    if (!client || sites.length === 0) {
+      setTimeout(() => !stopped && void start(), 3000);
+      return;
+    }
+    leave = (channel) => void client.removeChannel(channel);
+    for (const site of sites) for (const stream of STREAMS) join(client, site.code, stream);
   }
 
   const tick = () => {
@@ -89,13 +98,13 @@ export function follow(onEvents: Listener, onReset: () => void, onFresh: () => v
   const timer = setInterval(tick, POLL_MS);
   window.addEventListener("online", tick);
   document.addEventListener("visibilitychange", tick);
-  void db().realtime.setAuth().then(start, start);
+  void start();
   return () => {
     stopped = true;
     clearInterval(timer);
     window.removeEventListener("online", tick);
     document.removeEventListener("visibilitychange", tick);
-    for (const channel of channels) void db().realtime.removeChannel(channel);
+    for (const channel of channels) leave(channel);
     live.set({ joined: false, freshAt: 0 });
   };
 }

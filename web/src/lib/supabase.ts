@@ -1,17 +1,19 @@
 import { AuthClient, isAuthRetryableFetchError } from "@supabase/auth-js";
 import { PostgrestClient } from "@supabase/postgrest-js";
-import { RealtimeClient } from "@supabase/realtime-js";
+import type { RealtimeClient } from "@supabase/realtime-js";
 import type { Database } from "./database.gen";
 import { person } from "./person";
 import { serverClock } from "./server-clock";
 
 /**
  * The parts of supabase-js that this client uses, put together as supabase-js does it. Storage and functions stay out:
- * they would be a tenth of the first load; what photos need of Storage is in photo.ts.
+ * they would be a tenth of the first load; what photos need of Storage is in photo.ts. What is broadcast is as large, and
+ * nobody waits for it: it is loaded when somebody listens.
  */
 export interface Client {
   auth: InstanceType<typeof AuthClient>;
-  realtime: RealtimeClient;
+  /** Loaded the first time. Throws when it cannot be. */
+  realtime: () => Promise<RealtimeClient>;
   from: PostgrestClient<Database>["from"];
   rpc: PostgrestClient<Database>["rpc"];
   /** POSTs to the gatekeeper, where the scanner's text is read for the database. */
@@ -74,12 +76,17 @@ function compose(url: string, api: string, key: string): Client {
     return answer;
   };
   const rest = new PostgrestClient<Database>(`${url}/rest/v1`, { fetch: signed });
-  const realtime = new RealtimeClient(`${url.replace(/^http/, "ws")}/realtime/v1`, {
-    params: { apikey: key },
-    accessToken: token,
-  });
+  let broadcasts: RealtimeClient | undefined;
+  const realtime = async () => {
+    const { RealtimeClient } = await import("@supabase/realtime-js");
+    broadcasts ??= new RealtimeClient(`${url.replace(/^http/, "ws")}/realtime/v1`, {
+      params: { apikey: key },
+      accessToken: token,
+    });
+    return broadcasts;
+  };
   auth.onAuthStateChange((event, session) => {
-    if (event === "TOKEN_REFRESHED" || event === "SIGNED_IN") void realtime.setAuth(session?.access_token ?? null);
+    if (event === "TOKEN_REFRESHED" || event === "SIGNED_IN") void broadcasts?.setAuth(session?.access_token ?? null);
   });
   const json = { "content-type": "application/json" };
   const post = (path: string, body: object) =>

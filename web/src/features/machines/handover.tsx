@@ -12,6 +12,7 @@ import { MachinesFrame } from "./frame";
 import { Handovers, SignForm } from "./handover-sign";
 import { useAndon, useFilter, useHandovers, useShiftStart } from "./queries";
 import type { ShiftStart } from "./types";
+import { reasonName } from "./words";
 
 /** From one shift to the next: what one has to know to begin, and what one leaves behind, signed. */
 export function HandoverPage() {
@@ -64,7 +65,7 @@ function Machines({ of }: { of: ShiftStart }) {
   const zone = useSiteZone();
   const when = of.starts_at && of.ends_at ? `${formatTime(of.starts_at, zone)}–${formatTime(of.ends_at, zone)}` : null;
   return (
-    <Panel title={of.shift ? [of.shift, when].filter(Boolean).join(", ") : t`No shift is planned`}>
+    <Panel title={of.shift ? [of.title, of.shift, when].filter(Boolean).join(", ") : t`No shift is planned`}>
       <ul className="flex flex-col gap-2">
         {of.machines.map((one) => (
           <li key={one.machine} className="flex flex-wrap items-center gap-2">
@@ -77,7 +78,7 @@ function Machines({ of }: { of: ShiftStart }) {
             </Link>
             <StateBadge state={one.state} />
             <span className="text-sm text-soft">
-              <Since at={one.since} />
+              {one.reason && <b>{reasonName(one.reason, null)}</b>} <Since at={one.since} />
             </span>
             {one.open_repairs > 0 && <Badge tone="warn">{t`repairs: ${one.open_repairs}`}</Badge>}
             <Badge

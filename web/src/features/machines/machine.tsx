@@ -12,6 +12,7 @@ import { Pending, Trouble } from "@/ui/states";
 import { useMachineScan } from "./frame";
 import { MachineActions } from "./machine-actions";
 import { Plans, Repairs } from "./machine-work";
+import { MachineNotices } from "./notices";
 import { MachineNow } from "./now";
 import { OeeFigures, Waterfall } from "./oee-figures";
 import { type Scope, type Span, useAndon, useLosses, useOee, useStops, useTimeline } from "./queries";
@@ -42,6 +43,7 @@ export function MachinePage() {
     >
       <ChartPatterns />
       <Unanswered entity={code} />
+      <MachineNotices machine={code} />
       <Pending of={andon} />
       {now && (
         <>

@@ -49,17 +49,17 @@ function Figures({ of }: { of: MicroStops }) {
       </dl>
       <div className="grid items-start gap-4 lg:grid-cols-2">
         <Panel title={t`By machine`}>
-          <Bars rows={of.by_machine.map((one) => ({ ...one, name: one.machine }))} label={t`By machine`} />
+          <Bars rows={of.by_machine.map((one) => ({ ...one, key: one.machine }))} label={t`By machine`} />
         </Panel>
         <Panel title={t`By hour of the day`}>
           <Bars
-            rows={of.by_hour.map((one) => ({ ...one, name: `${String(one.hour).padStart(2, "0")}:00` }))}
+            rows={of.by_hour.map((one) => ({ ...one, key: one.hour, name: `${String(one.hour).padStart(2, "0")}:00` }))}
             label={t`By hour of the day`}
           />
         </Panel>
         <Panel title={t`By what the machine said`}>
           <Bars
-            rows={of.by_state.map((one) => ({ ...one, name: stateName(one.state) }))}
+            rows={of.by_state.map((one) => ({ ...one, key: one.state, name: stateName(one.state) }))}
             label={t`By what the machine said`}
           />
         </Panel>
@@ -69,7 +69,7 @@ function Figures({ of }: { of: MicroStops }) {
               <DataRow
                 key={`${one.machine} ${one.from}`}
                 name={formatInstant(one.from, zone)}
-                cells={[one.machine, stateName(one.state), formatSpan(one.seconds)]}
+                cells={[one.name, stateName(one.state), formatSpan(one.seconds)]}
               />
             ))}
           </DataTable>
@@ -79,14 +79,20 @@ function Figures({ of }: { of: MicroStops }) {
   );
 }
 
-function Bars({ rows, label }: { rows: { name: string; stops: number; seconds: number }[]; label: string }) {
+function Bars({
+  rows,
+  label,
+}: {
+  rows: { key: string | number; name: string; stops: number; seconds: number }[];
+  label: string;
+}) {
   const { t } = useLingui();
   const most = Math.max(1, ...rows.map((one) => one.seconds));
   return (
     <DataTable label={label} heads={[t`Where`, "", t`How often`, t`Time`]}>
       {rows.map((one) => (
         <DataRow
-          key={one.name}
+          key={one.key}
           name={<span className="whitespace-nowrap">{one.name}</span>}
           cells={[
             <Bar key="bar" className="min-w-24" max={most} parts={[{ value: one.seconds, look: "micro" }]} />,

@@ -1,11 +1,12 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useSite, useSiteZone } from "@/features/production/queries";
-import { LinkButton } from "@/ui/button";
-import { DayRange } from "@/ui/day-range";
+import { Button, LinkButton } from "@/ui/button";
+import { DayRange, type Days } from "@/ui/day-range";
 import { Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
 import { LineChoice, MachineChoice } from "./choices";
 import { Drill } from "./drill";
+import { Facts } from "./facts";
 import { MachinesFrame } from "./frame";
 import { LossPareto } from "./loss-pareto";
 import { MoreFigures } from "./more-figures";
@@ -26,12 +27,15 @@ export function OeePage() {
   const oee = useOee(scope, span, "total");
   const losses = useLosses(scope, span);
   const total = oee.data?.[0];
+  // A part of other days is none of these.
+  const changeDays = (days: Days) => set({ ...days, since: undefined, until: undefined });
+  const whole = { item: undefined, since: undefined, until: undefined };
   return (
     <MachinesFrame current="oee">
       <search className="flex flex-wrap items-end gap-2">
         <LineChoice />
         <MachineChoice all />
-        <DayRange zone={zone} days={filter} standard={STANDARD_DAYS} onChange={set} />
+        <DayRange zone={zone} days={filter} standard={STANDARD_DAYS} onChange={changeDays} />
       </search>
       <Pending of={oee} />
       {oee.data && !total && <p className="text-soft">{t`No machine stood there in this time.`}</p>}
@@ -40,8 +44,15 @@ export function OeePage() {
           <div>
             <OeeFigures ratios={total.ratios} />
             <MoreFigures inputs={total.inputs} ratios={total.ratios} />
+            <Button
+              aria-expanded={filter.facts !== undefined}
+              onClick={() => set({ ...whole, facts: filter.facts ? undefined : "all" })}
+            >
+              <Trans>The facts behind it</Trans>
+            </Button>
           </div>
           <Drill scope={scope} span={span} />
+          {filter.facts && <Facts span={span} />}
           <div className="grid items-start gap-4 xl:grid-cols-2">
             <Panel title={t`Where the time went`}>
               <Pending of={losses} />

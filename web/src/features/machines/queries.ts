@@ -11,11 +11,8 @@ import type {
   Handover,
   LossRow,
   MicroStops,
-  Mtbf,
-  Mttr,
   OeeRow,
   Piece,
-  QualityByItem,
   ShiftHour,
   ShiftStart,
   StopReason,
@@ -24,7 +21,7 @@ import type {
 } from "./types";
 
 // A machine that says nothing becomes silent by the clock, and a shift ends by it.
-const LOOK_AGAIN_MS = 20_000;
+export const LOOK_AGAIN_MS = 20_000;
 const DAY_MS = 86_400_000;
 
 /** What the address says, and a function that changes some of it. */
@@ -80,7 +77,7 @@ export function useScope(site: string | null): Scope {
     [machine, line, centre, site],
   );
 }
-const isKnown = (scope: Partial<Scope>) => Object.values(scope).some((one) => one !== null);
+export const isKnown = (scope: Partial<Scope>) => Object.values(scope).some((one) => one !== null);
 
 export function useOee(scope: Scope, span: Span, p_by: string) {
   return useQuery({
@@ -88,7 +85,7 @@ export function useOee(scope: Scope, span: Span, p_by: string) {
     queryFn: () => rpc<OeeRow[]>("get_oee", { ...scope, ...span, p_by }),
     refetchInterval: LOOK_AGAIN_MS,
     placeholderData: keepPreviousData,
-    enabled: isKnown(scope),
+    enabled: p_by === "site" || isKnown(scope),
   });
 }
 
@@ -99,16 +96,6 @@ export function useLosses(scope: Scope, span: Span) {
     refetchInterval: LOOK_AGAIN_MS,
     placeholderData: keepPreviousData,
     enabled: isKnown(scope),
-  });
-}
-
-/** Good, scrap and rework by what was made. */
-export function useByItem(scope: Scope, span: Span, isAsked: boolean) {
-  return useQuery({
-    queryKey: ["oee", "item", scope, span],
-    queryFn: () => rpc<QualityByItem>("get_quality_breakdown", { ...scope, ...span }),
-    placeholderData: keepPreviousData,
-    enabled: isAsked && isKnown(scope),
   });
 }
 
@@ -182,25 +169,6 @@ export function useMicroStops({ p_machine, p_line, p_site }: Scope, span: Span) 
     refetchInterval: LOOK_AGAIN_MS,
     placeholderData: keepPreviousData,
     enabled: p_site !== null,
-  });
-}
-
-export interface Reliability {
-  mttr: Mttr[];
-  mtbf: Mtbf[];
-}
-/** How often it breaks and how long until it runs again; by total, machine or line. */
-export function useReliability(scope: Scope, span: Span, p_by: string) {
-  return useQuery({
-    queryKey: ["reliability", scope, span, p_by],
-    queryFn: async (): Promise<Reliability> => {
-      const asked = { ...scope, ...span, p_by };
-      const [mttr, mtbf] = await Promise.all([rpc<Mttr[]>("get_mttr", asked), rpc<Mtbf[]>("get_mtbf", asked)]);
-      return { mttr, mtbf };
-    },
-    refetchInterval: LOOK_AGAIN_MS,
-    placeholderData: keepPreviousData,
-    enabled: isKnown(scope),
   });
 }
 

@@ -1,17 +1,14 @@
-import { useLingui } from "@lingui/react/macro";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useSiteZone } from "@/features/production/queries";
-import { rpc } from "@/lib/rpc";
-import { formatDay, formatLocale, formatSpan, instantOf, plantDay } from "@/lib/time";
+import { Trans, useLingui } from "@lingui/react/macro";
+import { formatDay, formatLocale, formatNumber, formatSpan } from "@/lib/time";
 import { DataRow, DataTable } from "@/ui/charts/table";
 import { Trend } from "@/ui/charts/trend";
 import { Panel } from "@/ui/page";
 import { Pending } from "@/ui/states";
 import type { Scope } from "./queries";
-import type { Mtbf, Mttr } from "./types";
+import { type ReliabilityWeek, useReliabilityWeeks } from "./reliability-queries";
+import { span, useMtbfWords } from "./reliability-words";
 
 const WEEKS = 8;
-const DAY_MS = 86_400_000;
 
 /** "16 Nov": there is little room below a chart. */
 const shortDay = (day: string) =>
@@ -19,61 +16,10 @@ const shortDay = (day: string) =>
     new Date(`${day}T00:00:00Z`),
   );
 
-interface Week {
-  /** The first day, YYYY-MM-DD. */
-  day: string;
-  mttr: Mttr | undefined;
-  mtbf: Mtbf | undefined;
-}
-
-/** The first days of the last weeks of seven days, today in the last one. */
-function weeksUntil(today: string): string[] {
-  const last = Date.parse(`${today}T00:00:00Z`) - 6 * DAY_MS;
-  return Array.from({ length: WEEKS }, (_, n) =>
-    new Date(last - (WEEKS - 1 - n) * 7 * DAY_MS).toISOString().slice(0, 10),
-  );
-}
-const dayAfter = (day: string, days: number) =>
-  new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
-
-function useWeeks(scope: Scope) {
-  const zone = useSiteZone();
-  const today = plantDay(zone);
-  return useQuery({
-    queryKey: ["reliability", "weeks", scope, zone, today],
-    queryFn: () =>
-      Promise.all(
-        weeksUntil(today).map(async (day): Promise<Week> => {
-          const asked = {
-            ...scope,
-            p_by: "total",
-            p_from: instantOf(day, false, zone),
-            p_to: instantOf(dayAfter(day, 6), true, zone),
-          };
-          const [mttr, mtbf] = await Promise.all([rpc<Mttr[]>("get_mttr", asked), rpc<Mtbf[]>("get_mtbf", asked)]);
-          return { day, mttr: mttr[0], mtbf: mtbf[0] };
-        }),
-      ),
-    placeholderData: keepPreviousData,
-    enabled: Object.values(scope).some((one) => one !== null),
-  });
-}
-
 /** Week by week: does it break less often, and is it repaired faster? */
 export function ReliabilityTrend({ scope }: { scope: Scope }) {
   const { t } = useLingui();
-  const weeks = useWeeks(scope);
-  const data = weeks.data ?? [];
-  const short = (seconds: number | null | undefined) => (seconds == null ? "–" : formatSpan(seconds));
-  const most = (values: (number | null | undefined)[]) => Math.max(1, ...values.map((one) => one ?? 0)) * 1.15;
-  const mttr = data.map((one) => one.mttr?.mttr_s ?? null);
-  const mtbf = data.map((one) => one.mtbf?.mtbf_s ?? null);
-  const points = (values: (number | null)[]) =>
-    data.map(({ day }, index) => ({
-      key: shortDay(day),
-      value: values[index] ?? null,
-      text: short(values[index]),
-    }));
+  const weeks = useReliabilityWeeks(scope, WEEKS);
   return (
     <Panel title={t`The last ${WEEKS} weeks`}>
       <Pending of={weeks} />
@@ -82,24 +28,54 @@ export function ReliabilityTrend({ scope }: { scope: Scope }) {
           <div className="grid gap-4 lg:grid-cols-2">
             <figure>
               <figcaption className="font-semibold">{t`MTTR: lower is better`}</figcaption>
-              <Trend label={t`MTTR by week. The table says each.`} points={points(mttr)} max={most(mttr)} />
+              <Line label={t`MTTR by week. The table says each.`} weeks={weeks.data} of="mttr_s" />
             </figure>
             <figure>
               <figcaption className="font-semibold">{t`MTBF: higher is better`}</figcaption>
-              <Trend label={t`MTBF by week. The table says each.`} points={points(mtbf)} max={most(mtbf)} />
+              <Line label={t`MTBF by week. The table says each.`} weeks={weeks.data} of="mtbf_s" />
             </figure>
           </div>
-          <DataTable label={t`By week`} heads={[t`Week from`, t`Failures`, "MTTR", "MTBF", t`It ran`]}>
-            {data.map(({ day, mttr: repaired, mtbf: broke }) => (
-              <DataRow
-                key={day}
-                name={formatDay(day)}
-                cells={[broke?.failures ?? 0, short(repaired?.mttr_s), short(broke?.mtbf_s), short(broke?.operating_s)]}
-              />
-            ))}
-          </DataTable>
+          <p className="text-sm text-soft">
+            <Trans>A gap is a week without a failure: there is nothing to average.</Trans>
+          </p>
+          <Table weeks={weeks.data} />
         </>
       )}
     </Panel>
+  );
+}
+
+function Line({ label, weeks, of }: { label: string; weeks: ReliabilityWeek[]; of: "mttr_s" | "mtbf_s" }) {
+  const most = Math.max(1, ...weeks.map((one) => one[of] ?? 0));
+  return (
+    <Trend
+      label={label}
+      max={most * 1.15}
+      points={weeks.map((one) => ({ key: shortDay(one.week), value: one[of], text: span(one[of]) }))}
+    />
+  );
+}
+
+function Table({ weeks }: { weeks: ReliabilityWeek[] }) {
+  const { t } = useLingui();
+  const mtbfWords = useMtbfWords();
+  const heads = [t`Week from`, t`Failures`, t`Runs again`, t`Still down`, "MTTR", "MTBF", t`It ran`];
+  return (
+    <DataTable label={t`By week`} heads={heads}>
+      {weeks.map((one) => (
+        <DataRow
+          key={one.week}
+          name={formatDay(one.week)}
+          cells={[
+            formatNumber(one.failures),
+            formatNumber(one.restored),
+            formatNumber(one.open),
+            span(one.mttr_s),
+            mtbfWords(one),
+            formatSpan(one.operating_s),
+          ]}
+        />
+      ))}
+    </DataTable>
   );
 }

@@ -8,13 +8,13 @@ import { Panel } from "@/ui/page";
 import { Empty, Pending } from "@/ui/states";
 import { LineChoice, MachineChoice } from "./choices";
 import { MachinesFrame } from "./frame";
-import { type Reliability, useFilter, useReliability, useScope, useSpan } from "./queries";
+import { useFilter, useScope, useSpan } from "./queries";
+import { type Reliability, useReliability } from "./reliability-queries";
 import { ReliabilityTrend } from "./reliability-trend";
+import { span, useMtbfWords } from "./reliability-words";
 import { Figure } from "./shift";
-import type { Mtbf } from "./types";
 
 const STANDARD_DAYS = 30;
-const span = (seconds: number | null | undefined) => (seconds == null ? "–" : formatSpan(seconds));
 
 /** How often machines break, and how long until they run again. */
 export function ReliabilityPage() {
@@ -42,17 +42,6 @@ export function ReliabilityPage() {
       </Panel>
     </MachinesFrame>
   );
-}
-
-/** MTBF, or that it ran so long without a failure. */
-function useMtbfWords(): (row: Mtbf | undefined) => string {
-  const { t } = useLingui();
-  return (row) => {
-    if (!row) return "–";
-    if (row.mtbf_s !== null) return formatSpan(row.mtbf_s);
-    const atLeast = span(row.at_least_s);
-    return row.at_least_s ? t`≥ ${atLeast}` : "–";
-  };
 }
 
 function Figures({ of }: { of: Reliability }) {
@@ -90,7 +79,7 @@ function Machines({ of }: { of: Reliability }) {
         return (
           <DataRow
             key={one.key}
-            name={<span className="font-mono">{one.key}</span>}
+            name={one.title ?? one.key}
             cells={[
               formatNumber(one.failures),
               <b key="mttr">{span(mttr?.mttr_s)}</b>,

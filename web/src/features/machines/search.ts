@@ -2,7 +2,11 @@ const text = (value: unknown) => (value === undefined || value === "" ? undefine
 const oneOf = <T extends string>(list: readonly T[], value: unknown) => list.find((one) => one === value);
 const day = (value: unknown) => (/^\d{4}-\d{2}-\d{2}$/.test(String(value)) ? String(value) : undefined);
 
-export const OEE_BY = ["line", "machine", "day", "shift", "hour", "item"] as const;
+const instant = (value: unknown) => (Number.isNaN(Date.parse(String(value))) ? undefined : String(value));
+
+export const FACT_KINDS = ["stop", "count", "state"] as const;
+export type FactKind = (typeof FACT_KINDS)[number];
+export const OEE_BY = ["site", "line", "machine", "day", "shift", "hour", "item"] as const;
 
 /** What an address of the machines says. */
 export interface MachineSearch {
@@ -17,6 +21,11 @@ export interface MachineSearch {
   to?: string | undefined;
   /** OEE: drilled down by. */
   by?: (typeof OEE_BY)[number] | undefined;
+  /** OEE: the facts that it was made of, of one kind or all; of one product (- for none); of a part of the time. */
+  facts?: FactKind | "all" | undefined;
+  item?: string | undefined;
+  since?: string | undefined;
+  until?: string | undefined;
   /** Shift board: which shift. */
   day?: string | undefined;
   shift?: string | undefined;
@@ -32,6 +41,10 @@ export function machineSearch(raw: Record<string, unknown>): MachineSearch {
     from: day(raw.from),
     to: day(raw.to),
     by: oneOf(OEE_BY, raw.by),
+    facts: oneOf([...FACT_KINDS, "all"] as const, raw.facts),
+    item: text(raw.item),
+    since: instant(raw.since),
+    until: instant(raw.until),
     day: day(raw.day),
     shift: text(raw.shift),
   };

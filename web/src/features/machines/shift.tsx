@@ -1,6 +1,6 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useSite, useSiteZone } from "@/features/production/queries";
-import { formatNumber, formatSpan, formatTime, plantDay } from "@/lib/time";
+import { formatDay, formatNumber, formatSpan, formatTime, plantDay } from "@/lib/time";
 import { Bar } from "@/ui/charts/bar";
 import { Key } from "@/ui/charts/key";
 import { DataRow, DataTable } from "@/ui/charts/table";
@@ -12,6 +12,7 @@ import { LineChoice, MachineChoice } from "./choices";
 import { MachinesFrame } from "./frame";
 import { useAndon, useFilter, useShiftBoard, useShifts } from "./queries";
 import type { ShiftHour } from "./types";
+import { timeName } from "./words";
 
 /** Plan against actual, hour by hour: of the shift that is on, or of another one. */
 export function ShiftPage() {
@@ -65,53 +66,32 @@ export function ShiftPage() {
   );
 }
 
-/** How many there should be by now: whole hours that are over, and the part of the one that is on. */
-export function targetBy(hours: ShiftHour[], now: number): number | null {
-  if (hours.some((one) => one.target === null)) return null;
-  return hours.reduce((sum, one) => {
-    const [from, to] = [Date.parse(one.starts_at), Date.parse(one.ends_at)];
-    const part = Math.min(1, Math.max(0, (now - from) / Math.max(1, to - from)));
-    return sum + (one.target ?? 0) * part;
-  }, 0);
-}
-
 function Board({ hours }: { hours: ShiftHour[] }) {
   const { t } = useLingui();
   const now = Date.now();
   const last = hours.at(-1);
-  const due = targetBy(hours, now);
-  const made = last?.good_so_far ?? 0;
-  const behind = due === null ? null : Math.round(due - made);
   const most = Math.max(1, ...hours.map((one) => Math.max(one.target ?? 0, one.good + one.scrap + one.rework)));
   return (
     <>
       <dl className="grid grid-cols-2 gap-3 lg:grid-cols-4">
-        <Figure name={t`Good so far`} value={formatNumber(made)} />
-        <Figure name={t`Should be by now`} value={due === null ? "–" : formatNumber(Math.round(due))} />
-        <Figure
-          name={behind !== null && behind <= 0 ? t`Ahead by` : t`Behind by`}
-          value={behind === null ? "–" : formatNumber(Math.abs(behind))}
-          tone={behind === null ? "" : behind > 0 ? "border-bad bg-bad-bg text-bad" : "border-ok bg-ok-bg text-ok"}
-        />
-        <Figure
-          name={t`Plan of the shift`}
-          value={last?.target_so_far == null ? "–" : formatNumber(Math.round(last.target_so_far))}
-        />
+        <Figure name={t`Good so far`} value={formatNumber(last?.good_so_far ?? 0)} />
+        {last?.due_by_now !== undefined && <Figure name={t`Should be by now`} value={planned(last.due_by_now)} />}
+        <Figure name={t`Plan of the shift`} value={planned(last?.target_so_far ?? null)} />
       </dl>
-      {due === null && (
+      {hours.some((one) => one.target === null) && (
         <p role="status" className="text-warn">
           <Trans>
             Nobody has said how long a piece takes at best, so there is no plan. A planner sets the ideal cycle.
           </Trans>
         </p>
       )}
-      <Panel title={t`Hour by hour`}>
+      <Panel title={t`Hour by hour`} tools={last && <Which hour={last} />}>
         <DataTable
           label={t`Plan and actual by hour`}
           heads={[t`Hour`, "", t`Plan`, t`Good`, t`Scrap`, t`Rework`, t`Plan so far`, t`Good so far`, t`Lost most to`]}
         >
           {hours.map((one) => (
-            <HourRow key={one.starts_at} hour={one} most={most} isAhead={Date.parse(one.starts_at) > now} />
+            <HourRow key={one.starts_at} hour={one} most={most} now={now} />
           ))}
         </DataTable>
         <Key
@@ -132,9 +112,22 @@ function Board({ hours }: { hours: ShiftHour[] }) {
 /** Whole pieces, or a dash where there is no plan. */
 const planned = (target: number | null) => (target === null ? "–" : formatNumber(Math.round(target)));
 
-function HourRow({ hour, most, isAhead }: { hour: ShiftHour; most: number; isAhead: boolean }) {
+/** Whose hours they are: machine, work centre, shift. */
+function Which({ hour }: { hour: ShiftHour }) {
+  const centre = hour.work_centre_title ?? hour.work_centre;
+  return (
+    <p className="text-soft">
+      <b className="text-ink">{hour.name}</b> · {centre} · {hour.shift_title} · {formatDay(hour.shift_date)}
+    </p>
+  );
+}
+
+function HourRow({ hour, most, now }: { hour: ShiftHour; most: number; now: number }) {
   const zone = useSiteZone();
-  const tone = hour.target === null || isAhead ? "" : hour.good < hour.target ? "text-bad" : "text-ok";
+  const isAhead = Date.parse(hour.starts_at) > now;
+  const isOver = Date.parse(hour.ends_at) <= now;
+  const tone = hour.target === null || !isOver ? "" : hour.good < hour.target ? "text-bad" : "text-ok";
+  const title = hour.main_loss_title ?? hour.main_loss ?? "";
   const made = (pieces: number) => (isAhead ? "" : formatNumber(pieces));
   return (
     <DataRow
@@ -164,7 +157,7 @@ function HourRow({ hour, most, isAhead }: { hour: ShiftHour; most: number; isAhe
         planned(hour.target_so_far),
         made(hour.good_so_far),
         <span key="loss" className="whitespace-nowrap">
-          {hour.main_loss_title && `${hour.main_loss_title} ${formatSpan(hour.main_loss_s ?? 0)}`}
+          {hour.main_loss && `${timeName(hour.main_loss, title)} ${formatSpan(hour.main_loss_s ?? 0)}`}
         </span>,
       ]}
     />

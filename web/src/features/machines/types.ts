@@ -114,12 +114,21 @@ export interface ShiftHour {
   scrap: number;
   rework: number;
   target_so_far: number | null;
-  good_so_far: number;
+  /** What the plan of the shift has come to by now. */
   due_by_now: number | null;
+  good_so_far: number;
   unscheduled_pieces: number;
+  /** A reason or a class of time. */
   main_loss: string | null;
   main_loss_title: string | null;
   main_loss_s: number | null;
+  machine: string;
+  name: string;
+  work_centre: string;
+  work_centre_title: string | null;
+  shift: string;
+  shift_title: string;
+  shift_date: string;
 }
 
 export interface MicroStops {
@@ -127,14 +136,15 @@ export interface MicroStops {
   seconds: number;
   average_s: number | null;
   share_of_run: number | null;
-  by_machine: { machine: string; stops: number; seconds: number }[];
+  by_machine: { machine: string; name: string; stops: number; seconds: number }[];
   by_hour: { hour: number; stops: number; seconds: number }[];
   by_state: { state: string; stops: number; seconds: number }[];
-  last: { machine: string; from: string; to: string; seconds: number; state: string }[];
+  last: { machine: string; name: string; from: string; to: string; seconds: number; state: string }[];
 }
 
 export interface Mttr {
   key: string;
+  title: string | null;
   failures: number;
   restored: number;
   open: number;
@@ -147,23 +157,13 @@ export interface Mttr {
 }
 export interface Mtbf {
   key: string;
+  title: string | null;
   operating_s: number;
   failures: number;
   mtbf_s: number | null;
   at_least_s: number | null;
   mttr_s: number | null;
   inherent_availability: number | null;
-}
-
-interface Yield {
-  total: number;
-  good: number;
-  scrap: number;
-  rework: number;
-  first_pass_yield: number | null;
-}
-export interface QualityByItem {
-  by_item: ({ sku: string | null } & Yield)[];
 }
 
 export interface TableUse {
@@ -206,6 +206,7 @@ export interface HandoverChange {
 }
 export interface ShiftStart {
   work_centre: string;
+  title: string | null;
   shift: string | null;
   starts_at: string | null;
   ends_at: string | null;

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { endsOf } from "./calendar-queries";
 import { deeper } from "./drill";
-import { targetBy } from "./shift";
-import type { Inputs, LossRow, Ratios, ShiftHour } from "./types";
+import type { Inputs, LossRow, OeeRow, Ratios } from "./types";
 import { columnsFor } from "./wall";
 import { waterfall } from "./waterfall";
 
@@ -60,20 +59,17 @@ test("without an ideal cycle nothing is said about speed", () => {
   expect(steps.at(-1)?.key).toBe("run");
 });
 
-test("half of the hour that is on counts; without a plan there is no target", () => {
-  const hour = (n: number, target: number | null) =>
-    ({ starts_at: `2026-11-21T0${n}:00:00Z`, ends_at: `2026-11-21T0${n + 1}:00:00Z`, target }) as ShiftHour;
-  const at = Date.parse("2026-11-21T07:30:00Z");
-  expect(targetBy([hour(6, 60), hour(7, 40), hour(8, 60)], at)).toBe(80);
-  expect(targetBy([hour(6, null)], at)).toBeNull();
-});
-
-test("one goes from a line to its machines, to a machine's days, to a day's shifts, and no further", () => {
-  expect(deeper("line", "panels")).toEqual({ line: "panels", by: "machine" });
-  expect(deeper("machine", "cnc-1")).toEqual({ machine: "cnc-1", by: "day" });
-  expect(deeper("day", "2026-11-21")).toEqual({ from: "2026-11-21", to: "2026-11-21", by: "shift" });
-  expect(deeper("line", "-")).toBeNull();
-  expect(deeper("hour", "x")).toBeNull();
+test("one goes from a line to its machines, to a machine's days, to a day's shifts, and from a shift, an hour or a product to its facts", () => {
+  const [starts_at, ends_at] = ["2026-11-20T20:00:00Z", "2026-11-21T04:00:00Z"];
+  const row = (key: string) => ({ key, starts_at, ends_at }) as OeeRow;
+  expect(deeper("line", row("panels"))).toEqual({ line: "panels", by: "machine" });
+  expect(deeper("machine", row("cnc-1"))).toEqual({ machine: "cnc-1", by: "day" });
+  const day = { from: "2026-11-21", to: "2026-11-21", by: "shift", since: undefined, until: undefined };
+  expect(deeper("day", row("2026-11-21"))).toEqual(day);
+  expect(deeper("line", row("-"))).toBeNull();
+  for (const by of ["shift", "hour"])
+    expect(deeper(by, row("x"))).toEqual({ facts: "all", item: undefined, since: starts_at, until: ends_at });
+  expect(deeper("item", row("-"))).toEqual({ facts: "count", item: "-", since: undefined, until: undefined });
 });
 
 test("a wall has as many columns as make tiles wider than high", () => {

@@ -80,7 +80,9 @@ const CLASSES: Record<string, MessageDescriptor> = {
 };
 const LOSSES: Record<string, MessageDescriptor> = {
   speed: msg({ message: "Reduced speed", context: "loss" }),
-  quality: msg({ message: "Defects and rework", context: "loss" }),
+  scrap: msg({ message: "Scrap", context: "loss" }),
+  rework: msg({ message: "Rework", context: "loss" }),
+  startup: msg({ message: "Start-up rejects", context: "loss" }),
 };
 
 /** The word for something that the plant may have renamed: a name of its own stays. */
@@ -90,6 +92,12 @@ function known(words: Record<string, MessageDescriptor>, code: string | null, ti
 }
 export const reasonName = (code: string | null, title: string | null): string =>
   known(REASONS, code, title) ?? code ?? "";
+
+/** A reason or a class of time, by its code. */
+export function timeName(code: string, title: string): string {
+  const reason = known(REASONS, code, title);
+  return reason === null || reason === title ? (known(CLASSES, code, title) ?? title) : reason;
+}
 
 /** What a piece of time or a loss is called: by its reason, else its class, else what it is. */
 export function lossName(row: Pick<LossRow, "kind" | "reason" | "time_class" | "title">): string {
@@ -125,6 +133,24 @@ export function lookOf(row: { kind: string; time_class: string | null; policy?: 
 
 /** A class of time, by its code. */
 export const className = (code: string): string => known(CLASSES, code, null) ?? code;
+
+const JOBS: Record<string, MessageDescriptor> = {
+  snapshot_shifts: msg({
+    message: "keep the figures of its shifts",
+    context: "the server could not … for this machine",
+  }),
+  extend_shifts: msg({ message: "make up its next shifts", context: "the server could not … for this machine" }),
+  raise_andon_calls: msg({ message: "call somebody to it", context: "the server could not … for this machine" }),
+  open_due_work_orders: msg({
+    message: "open its due maintenance",
+    context: "the server could not … for this machine",
+  }),
+};
+/** What a job of the clock does, after "the server could not". */
+export const jobName = (job: string): string => {
+  const found = JOBS[job];
+  return found ? i18n._(found) : job;
+};
 
 /** Monday is 1, Sunday 7. */
 export const weekdayName = (day: number): string =>

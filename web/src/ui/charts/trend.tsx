@@ -44,6 +44,11 @@ export function Trend(props: { label: string; points: Point[]; max: number; goal
       })}
       {points.map((one, index) => (
         <Fragment key={one.key}>
+          {one.value === null && (
+            <text x={x(index)} y={`${BOTTOM}%`} dy="-6" textAnchor="middle" className="fill-soft text-[13px]">
+              –
+            </text>
+          )}
           {one.value !== null && (
             <>
               <circle cx={x(index)} cy={y(one.value)} r={5} className="fill-panel stroke-accent" strokeWidth={3}>
