@@ -26,7 +26,7 @@ begin
   end if;
   update public.production_order_steps s set paused_at = null, pause_reason = null
    where s.order_id = v_step.order_id and s.sequence = v_step.sequence and s.paused_at is not null;
-  if v_can > 0 then
+  if v_can > 0 or private.lies_at(v_step) is distinct from p_work_centre then   -- zeros: it goes on somewhere else
     perform private.book_pieces(v_step.order_id, v_step.sequence, v_can, p_actor => v_command.actor, p_lot_id => v_command.lot_id,
       p_work_centre => p_work_centre, p_source => 'start');
   else

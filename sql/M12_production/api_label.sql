@@ -174,7 +174,9 @@ comment on function private.resolve_other is
 create function private.tg_events__order_scan()
 returns trigger language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.settle_by_scan(new.stream_id, new.actor_id);
+  if exists (select from public.production_orders o where o.code = new.stream_id) then   -- an unknown code may be that of anything, at any site
+    perform private.settle_by_scan(new.stream_id, new.actor_id);
+  end if;
   return null;
 end $$;
 comment on function private.tg_events__order_scan is 'The code of an order was read, at any station or work centre, so its label came out. Locks: the job, after all else (README).';

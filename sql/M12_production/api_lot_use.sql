@@ -154,6 +154,7 @@ begin
   end if;
   v_lot := private.find_lot(p_sku, p_code);
   perform private.authorize_lots(array[v_lot.id], 'production.lots');
+  perform private.share_orders(array[v_lot.id]);
   perform 1 from public.lots l where l.id = v_lot.id for share;   -- on hold or not: this is how a bad lot ends
   insert into public.production_lots (lot_id) values (v_lot.id) on conflict on constraint production_lots_pkey do nothing;
   select p.* into v_balance from public.production_lots p where p.lot_id = v_lot.id for update;
@@ -176,7 +177,7 @@ pieces in process are reported at their step. Stock is not touched.
 Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), lot.how (422), lot.in_process (409), lot.not_counted (409), lot.short (409), stock.quantity (422), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it each call takes more.
-Locks: the lot.$$;
+Locks: its order (shared), the lot.$$;
 
 create function public.undo_lot_activity(p_activity_id bigint, p_reason text default null, p_request_id uuid default null)
 returns public.lot_movement language plpgsql security definer set search_path = '' as $$

@@ -110,7 +110,8 @@ begin
     perform private.check_place(v_place, p_location);
   end if;
   perform private.refuse_lot_elsewhere(l, v_place.site) from public.lots l where lower(l.sku) = lower(p_sku) and lower(l.code) = lower(trim(p_code));
-  v_lot := (public.upsert_lot(p_sku, p_code, null, p_supplier, p_notes, v_place.site)).lot;
+  v_lot := (public.upsert_lot(p_sku, p_code, null, p_supplier, p_notes, case when not exists (select from public.lots l
+    where lower(l.sku) = lower(p_sku) and lower(l.code) = lower(trim(p_code))) then v_place.site end)).lot;   -- a lot of all sites stays one
   perform private.lock_lots(array[v_lot.id]);
   if exists (select from public.production_lots p where p.lot_id = v_lot.id and p.order_id is not null) then
     perform private.fail(409, 'lot.of_order', format('Lot %s is made by an order: its pieces are counted there.', v_lot.code), jsonb_build_object('lot', v_lot.code));

@@ -5,10 +5,11 @@ returns text language plpgsql stable set search_path = '' as $$
 begin
   return (
     select c.work_centre from public.piece_counts c
-     where c.order_id = p_step.order_id and c.sequence = p_step.sequence and c.started > 0 and c.work_centre is not null and c.reverses is null
+     where c.order_id = p_step.order_id and c.sequence = p_step.sequence and (c.started > 0 or c.source = 'start') and c.work_centre is not null
+       and c.reverses is null
        and not exists (select from public.piece_counts u where u.reverses = c.id) order by c.id desc limit 1);
 end $$;
-comment on function private.lies_at is 'Where pieces of a step were started last; null when nobody said where.';
+comment on function private.lies_at is 'Where pieces of a step were started last, or went on after a pause; null when nobody said where.';
 
 create function private.running_at(p_centre public.work_centres)
 returns table (order_id bigint, sequence integer, code text) language plpgsql stable set search_path = '' as $$

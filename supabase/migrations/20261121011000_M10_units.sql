@@ -1541,7 +1541,8 @@ create function private.refuse_lot_elsewhere(p_lot public.lots, p_site text)
 returns void language plpgsql immutable set search_path = '' as $$
 begin
   if p_lot.site <> p_site then
-    perform private.fail(409, 'lot.other_site', format('Lot %s of %s lies at %s, not at %s.', p_lot.code, p_lot.sku, p_lot.site, p_site),
+    perform private.fail(409, 'lot.other_site', format('Lot %s of %s lies at %s, not at %s. Say that it was taken there, or give what is here a code of its own.',
+      p_lot.code, p_lot.sku, p_lot.site, p_site),
       jsonb_build_object('lot', p_lot.code, 'sku', p_lot.sku, 'expected', p_site, 'actual', p_lot.site));
   end if;
 end $$;
@@ -1590,6 +1591,9 @@ begin
     if (coalesce(p_kind, v_lot.kind), coalesce(p_supplier, v_lot.supplier), coalesce(p_notes, v_lot.notes), coalesce(p_site, v_lot.site))
        is distinct from (v_lot.kind, v_lot.supplier, v_lot.notes, v_lot.site) then
       perform private.authorize_lots(array[v_lot.id], 'inventory.move');
+      if v_lot.site is null and p_site is not null then   -- it is of all sites: who works at all of them may say where it lies
+        perform private.authorize('inventory.move', null, si.code) from public.sites si;
+      end if;
       update public.lots l
          set kind = coalesce(p_kind, l.kind), supplier = coalesce(p_supplier, l.supplier), notes = coalesce(p_notes, l.notes), site = coalesce(p_site, l.site)
        where l.id = v_before.id returning l.* into v_lot;

@@ -1955,10 +1955,11 @@ returns text language plpgsql stable set search_path = '' as $$
 begin
   return (
     select c.work_centre from public.piece_counts c
-     where c.order_id = p_step.order_id and c.sequence = p_step.sequence and c.started > 0 and c.work_centre is not null and c.reverses is null
+     where c.order_id = p_step.order_id and c.sequence = p_step.sequence and (c.started > 0 or c.source = 'start') and c.work_centre is not null
+       and c.reverses is null
        and not exists (select from public.piece_counts u where u.reverses = c.id) order by c.id desc limit 1);
 end $$;
-comment on function private.lies_at is 'Where pieces of a step were started last; null when nobody said where.';
+comment on function private.lies_at is 'Where pieces of a step were started last, or went on after a pause; null when nobody said where.';
 
 create function private.running_at(p_centre public.work_centres)
 returns table (order_id bigint, sequence integer, code text) language plpgsql stable set search_path = '' as $$
@@ -3592,7 +3593,7 @@ begin
   end if;
   update public.production_order_steps s set paused_at = null, pause_reason = null
    where s.order_id = v_step.order_id and s.sequence = v_step.sequence and s.paused_at is not null;
-  if v_can > 0 then
+  if v_can > 0 or private.lies_at(v_step) is distinct from p_work_centre then   -- zeros: it goes on somewhere else
     perform private.book_pieces(v_step.order_id, v_step.sequence, v_can, p_actor => v_command.actor, p_lot_id => v_command.lot_id,
       p_work_centre => p_work_centre, p_source => 'start');
   else
@@ -5588,7 +5589,8 @@ begin
     perform private.check_place(v_place, p_location);
   end if;
   perform private.refuse_lot_elsewhere(l, v_place.site) from public.lots l where lower(l.sku) = lower(p_sku) and lower(l.code) = lower(trim(p_code));
-  v_lot := (public.upsert_lot(p_sku, p_code, null, p_supplier, p_notes, v_place.site)).lot;
+  v_lot := (public.upsert_lot(p_sku, p_code, null, p_supplier, p_notes, case when not exists (select from public.lots l
+    where lower(l.sku) = lower(p_sku) and lower(l.code) = lower(trim(p_code))) then v_place.site end)).lot;   -- a lot of all sites stays one
   perform private.lock_lots(array[v_lot.id]);
   if exists (select from public.production_lots p where p.lot_id = v_lot.id and p.order_id is not null) then
     perform private.fail(409, 'lot.of_order', format('Lot %s is made by an order: its pieces are counted there.', v_lot.code), jsonb_build_object('lot', v_lot.code));
@@ -5921,6 +5923,7 @@ begin
   end if;
   v_lot := private.find_lot(p_sku, p_code);
   perform private.authorize_lots(array[v_lot.id], 'production.lots');
+  perform private.share_orders(array[v_lot.id]);
   perform 1 from public.lots l where l.id = v_lot.id for share;   -- on hold or not: this is how a bad lot ends
   insert into public.production_lots (lot_id) values (v_lot.id) on conflict on constraint production_lots_pkey do nothing;
   select p.* into v_balance from public.production_lots p where p.lot_id = v_lot.id for update;
@@ -5943,7 +5946,7 @@ pieces in process are reported at their step. Stock is not touched.
 Permission: production.lots at the site of the lot; of a lot of an order, at its site and in its store.
 Errors: lot.unknown (404), lot.ambiguous (409), lot.how (422), lot.in_process (409), lot.not_counted (409), lot.short (409), stock.quantity (422), unit.reason_required (422), request.too_long (422), request.reused (422).
 Idempotency: by p_request_id; without it each call takes more.
-Locks: the lot.$$;
+Locks: its order (shared), the lot.$$;
 
 create function public.undo_lot_activity(p_activity_id bigint, p_reason text default null, p_request_id uuid default null)
 returns public.lot_movement language plpgsql security definer set search_path = '' as $$
@@ -6833,7 +6836,9 @@ comment on function private.resolve_other is
 create function private.tg_events__order_scan()
 returns trigger language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.settle_by_scan(new.stream_id, new.actor_id);
+  if exists (select from public.production_orders o where o.code = new.stream_id) then   -- an unknown code may be that of anything, at any site
+    perform private.settle_by_scan(new.stream_id, new.actor_id);
+  end if;
   return null;
 end $$;
 comment on function private.tg_events__order_scan is 'The code of an order was read, at any station or work centre, so its label came out. Locks: the job, after all else (README).';

@@ -180,6 +180,22 @@ def test_running_is_how_many_positions_are_taken(plant: Db) -> None:
     }  # fmt: skip
 
 
+def test_what_goes_on_elsewhere_takes_its_position_there(plant: Db) -> None:
+    """It was still counted where it had been paused: one too many ran where it went."""
+    make_centre(plant, "saw-2", "CUT")
+    positions(plant, 1)
+    positions(plant, 1, "saw-2")
+    moved, stayed, third = (order(plant, 2) for _ in range(3))
+    start(plant, moved)
+    call(plant, "operator", "pause_step", p_code=moved, p_sequence=CUT)
+    start(plant, stayed)
+    assert start(plant, moved, "saw-2")["changed"]
+    for centre, runs in (("saw-1", stayed), ("saw-2", moved)):
+        no = refused(plant, "operator", "start_step", p_code=third, p_work_centre=centre)
+        assert (no.code, no.detail["running"]) == ("work_centre.full", [runs])
+    assert step(plant, moved, CUT)["started"] == 2
+
+
 def test_scan_and_queue_say_it_before(plant: Db) -> None:
     positions(plant, 1)
     first, second = order(plant, 2), order(plant, 2)

@@ -13,6 +13,8 @@ from tests.support.lots import do
 from tests.support.printing import AGENT, act, add_printer, begin, claim, route, state_of
 from tests.support.production import CUT, order, report
 
+OWN = {"product": "Shelf", "sku": "S", "quantity": "1", "due": ""}
+
 
 @pytest.fixture
 def printer(plant: psycopg.Connection) -> psycopg.Connection:
@@ -109,6 +111,18 @@ def test_a_scan_at_a_work_centre_proves_it_too(printer: psycopg.Connection, wher
     assert state_of(printer, number) == "printed"
 
 
+def test_a_code_of_no_order_proves_no_label(printer: psycopg.Connection) -> None:
+    """Whatever somebody typed at a work centre proved the label of a thing of another site."""
+    asked = do(printer, "request_print", label_type="production_order", subject="X-1", data=OWN)
+    taken = claim(printer, AGENT)
+    assert taken is not None
+    begin(printer, taken)
+    act(printer, "print_unknown", taken, p_reason="the line broke")
+    said = do(printer, "scan_step", code="X-1", work_centre="saw-1")
+    assert (said["ok"], said["hint"]) == (False, "production.unknown")
+    assert state_of(printer, asked["job"]["id"]) == "unknown"
+
+
 def test_a_scan_of_the_order_of_a_store_is_told_in_that_store(plant: psycopg.Connection) -> None:
     """The event had no store, so that people of every store of the site read it."""
     code = order(plant, 10, store="bannos")
@@ -124,7 +138,7 @@ def test_a_repeated_print_answers_the_first_and_other_data_is_refused(
 ) -> None:
     request = uuid4()
     ask = {"label_type": "production_order", "subject": "X-1", "request_id": request}
-    own = {"product": "Shelf", "sku": "S", "quantity": "1", "due": ""}
+    own = OWN
     first = do(printer, "request_print", **ask, data=own)
     assert first["changed"]
     assert do(printer, "request_print", **ask, data=own) == first

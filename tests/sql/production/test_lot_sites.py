@@ -86,6 +86,19 @@ def test_a_lot_of_another_site_is_not_held_listed_or_found(bought: Db) -> None:
     assert len(do(bought, "get_lots", "viewer")["lots"]) == 1
 
 
+def test_who_works_at_one_site_takes_no_lot_of_all_sites(plant: Db) -> None:
+    """Whoever received the first of a batch without a site had it alone from then on."""
+    move_stranger_north(plant)
+    do(plant, "upsert_lot", "admin", sku="PANEL", code="ALL")
+    receive(plant, "ALL", 10, sku="PANEL", location="main")
+    assert site_of(plant, "ALL") is None
+    assert do(plant, "get_lot", STRANGER, sku="PANEL", code="ALL")["lot"]["code"] == "ALL"
+    no = refused(plant, "upsert_lot", STRANGER, sku="PANEL", code="ALL", site="north")
+    assert (no.status, no.code) == (403, "auth.other_site")
+    do(plant, "upsert_lot", "admin", sku="PANEL", code="ALL", site="north")
+    assert site_of(plant, "ALL") == "north"
+
+
 def test_a_lot_goes_into_nothing_of_another_site(plant: Db) -> None:
     """Who works at both has to say that it was taken there."""
     (sn,) = make_units(plant)
