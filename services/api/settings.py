@@ -20,7 +20,7 @@ class ApiSettings(Settings):
     trusted_proxies: str = "127.0.0.1"
     # The sender gives up after 5 s (Shopify); answer before that.
     webhook_seconds: float = Field(default=4.0, gt=0)
-    # Of /api/v1/… and /scans, per sign-in, else per address; more is answered 429.
+    # Of /api/v1/…, /scans and /graphql, per sign-in, else per address; more is answered 429.
     rate_per_minute: int = Field(default=100, ge=1)
     enroll_burst: int = Field(default=5, ge=1)
     enroll_per_minute: float = Field(default=5.0, gt=0)

@@ -8,11 +8,14 @@ import threading
 from collections.abc import Iterator
 
 import httpx
+import jwt
 import pytest
 import uvicorn
+from starlette.requests import Request
 
 from services.api import files
 from services.api.app import create_app
+from services.api.limits import CallerLimit
 from services.api.settings import ApiSettings
 from takt.ports import free_port
 from tests.services.stack import Stack
@@ -93,6 +96,7 @@ class Sender:
         ("GET", "/api/v1/exports/stops.csv"),
         ("GET", "/api/v1/traceability/export.csv"),
         ("GET", "/api/v1/no-such-thing"),
+        ("POST", "/graphql"),
     ],
 )
 def test_every_path_counts_for_the_same_limit(stack: Stack, method: str, path: str) -> None:
@@ -122,14 +126,17 @@ def test_no_byte_of_a_file_is_read_before_its_sender_may_send_it(stack: Stack, p
     assert answers == [401, 413, 429]
 
 
-def test_a_file_is_read_when_it_is_its_turn(stack: Stack) -> None:
-    planner, file = token(stack, "planner"), b"a,b\n1,2\n"
+def test_a_file_is_asked_for_when_there_is_a_place(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_PLACES", 2)
+    planners, file = [token(stack, "planner") for _ in range(3)], b"a,b\n1,2\n"
     with gatekeeper(stack, per_minute=100) as port:
-        first, second = (Sender(port, "/api/v1/tables", len(file), planner) for _ in range(2))
+        first, second = (Sender(port, "/api/v1/tables", len(file), who) for who in planners[:2])
         assert [first.told(), second.told()] == [100, 100]
-        third = Sender(port, "/api/v1/tables", len(file), planner)
+        third = Sender(port, "/api/v1/tables", len(file), planners[2])
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
-            bearer = {"authorization": f"Bearer {planner}"}
+            bearer = {"authorization": f"Bearer {planners[2]}"}
             assert http.get("/api/v1/me", headers=bearer).status_code == 200
         assert not third.is_asked(), "two are read at once"
         first.send(file)
@@ -142,18 +149,86 @@ def test_a_file_is_read_when_it_is_its_turn(stack: Stack) -> None:
             sender.close()
 
 
-def test_who_sends_a_file_too_slowly_loses_the_turn(
+def test_slow_senders_do_not_stop_the_imports_of_others(stack: Stack) -> None:
+    slow, file = [token(stack, "planner") for _ in range(2)], b"a,b\n1,2\n"
+    bearer = {"authorization": f"Bearer {token(stack, 'planner')}"}
+    with gatekeeper(stack, per_minute=100) as port:
+        idle = [Sender(port, "/api/v1/tables", len(file), who) for who in slow]
+        assert [sender.told() for sender in idle] == [100, 100]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
+            sent = http.post("/api/v1/tables", content=file, headers=bearer)
+        assert sent.status_code == 200
+        for sender in idle:
+            sender.close()
+
+
+def test_one_person_sends_one_file_at_a_time(stack: Stack) -> None:
+    planner, file = token(stack, "planner"), b"a,b\n1,2\n"
+    bearer = {"authorization": f"Bearer {planner}"}
+    with (
+        gatekeeper(stack, per_minute=100) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+        first = Sender(port, "/api/v1/tables", len(file), planner)
+        assert first.told() == 100
+        refused = http.post("/api/v1/stock/import", content=file, headers=bearer)
+        assert (refused.status_code, refused.json()["code"]) == (429, "request.too_many")
+        assert int(refused.headers["retry-after"]) >= 1
+        first.send(file)
+        assert first.told() == 200
+        again = http.post("/api/v1/tables", content=file, headers=bearer)
+        assert again.status_code == 200
+        first.close()
+
+
+def test_who_sends_a_file_too_slowly_loses_the_place(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "_READ_SECONDS", 0.2)
     planner, file = token(stack, "planner"), b"a,b\n1,2\n"
     with gatekeeper(stack, per_minute=100) as port:
-        idle = [Sender(port, "/api/v1/tables", len(file), planner) for _ in range(2)]
-        assert [sender.told() for sender in idle] == [100, 100]
-        assert [sender.told() for sender in idle] == [408, 408]
+        idle = Sender(port, "/api/v1/tables", len(file), planner)
+        assert [idle.told(), idle.told()] == [100, 408]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
             bearer = {"authorization": f"Bearer {planner}"}
             sent = http.post("/api/v1/tables", content=file, headers=bearer)
         assert sent.status_code == 200
-        for sender in idle:
-            sender.close()
+        idle.close()
+
+
+def test_graphql_runs_for_nobody_whom_the_database_does_not_know(stack: Stack) -> None:
+    planner = token(stack, "planner")
+    claims = jwt.decode(planner, options={"verify_signature": False})
+    invented = [jwt.encode({**claims, "sub": f"{n}"}, "x" * 32) for n in range(2)]
+    with (
+        gatekeeper(stack, per_minute=4) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+
+        def ask(authorization: str) -> int:
+            asked = {"query": "{ __schema { types { name } } }"}
+            headers = {"authorization": authorization}
+            return http.post("/graphql", json=asked, headers=headers).status_code
+
+        assert ask("x") == 401
+        assert [ask(f"Bearer {each}") for each in invented * 2] == [401, 401, 401, 429], "one limit"
+        own = f"Bearer {planner}"
+        assert ask(own) == 429, "not known yet, and strangers took what the address has"
+    with (
+        gatekeeper(stack, per_minute=4) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+        assert [ask(own) for _ in range(5)] == [200] * 4 + [429], "counted for the person"
+        assert ask("x") == 401, "and the address pays nothing"
+
+
+def test_a_name_that_no_token_proves_has_no_limit_of_its_own() -> None:
+    def request(name: str) -> Request:
+        forged = f"Other! {jwt.encode({'sub': name}, 'x' * 32)}".encode()
+        headers = [(b"authorization", forged)]
+        return Request({"type": "http", "client": ("127.0.0.4", 1), "headers": headers})
+
+    limit = CallerLimit(1)
+    assert limit.take(request("one")) == 0
+    limit.learn(request("one"), 200)
+    assert limit.take(request("two")) > 0, "the database reads Bearer only: it answered a stranger"

@@ -15,6 +15,7 @@ class Refusal(GraphQLError):
     """What the database refused, with its code and facts as extensions."""
 
     def __init__(self, error: RpcError) -> None:
+        self.error = error
         facts = {
             "code": error.code or error.sqlstate,
             "status": error.status,

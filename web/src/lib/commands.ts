@@ -31,7 +31,7 @@ export async function drainOutbox(): Promise<void> {
   if (!navigator.locks) return outbox.drain();
   await navigator.locks.request("takt.outbox", { ifAvailable: true }, async (lock) => {
     if (!lock) return;
-    await outbox.load();
+    await outbox.load().catch(() => undefined); // without a disk this page's own still go out
     await outbox.drain();
   });
 }
