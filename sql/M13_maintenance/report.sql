@@ -18,7 +18,8 @@ begin
    order by r.closed_at desc limit 1 for update;
   if private.is_same_failure(v_repair, now()) then
     update public.repairs r set reports = r.reports + 1, is_down = r.is_down or p_report.is_down where r.id = v_repair.id returning r.* into v_repair;
-    v_repair := private.move_repair(v_repair, 'reported', now(), p_actor);
+    -- Who says that it stands since an hour ago, says when it came back; before it was closed it ran.
+    v_repair := private.move_repair(v_repair, 'reported', case when p_report.is_down then greatest(p_report.occurred_at, v_repair.closed_at) else now() end, p_actor);
     return row(v_repair, false, private.emit_repair(v_repair, 'repair.reopened', p_actor, jsonb_build_object('reopened', v_repair.reopened)))::private.reported_problem;
   end if;
   v_repair := private.open_repair(p_report, p_actor);
@@ -33,8 +34,8 @@ returns private.reported_problem language plpgsql set search_path = '' as $$
 declare
   v_problem private.reported_problem := private.ticket_of(p_report, p_actor);
 begin
-  insert into public.repair_reports (repair_id, source, is_down, description, reported_by, reporter)
-  values ((v_problem.repair).id, p_report.source, p_report.is_down, p_report.description, nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
+  insert into public.repair_reports (repair_id, source, is_down, occurred_at, description, reported_by, reporter)
+  values ((v_problem.repair).id, p_report.source, p_report.is_down, p_report.occurred_at, p_report.description, nullif(p_actor, '00000000-0000-0000-0000-000000000000'),
     p_report.reporter);
   return v_problem;
 end $$;

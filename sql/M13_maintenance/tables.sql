@@ -294,6 +294,7 @@ create table public.repair_reports (
   at timestamptz not null default now(),
   source text not null,
   is_down boolean not null,
+  occurred_at timestamptz not null default now(),
   description text,
   reported_by uuid,
   reporter text,
@@ -302,6 +303,7 @@ create table public.repair_reports (
 );
 create index repair_reports_repair_id_idx on public.repair_reports (repair_id);
 comment on table public.repair_reports is 'Every report of a repair in its own words, the first one and those that joined it.';
+comment on column public.repair_reports.occurred_at is 'Since when, as this report says.';
 comment on column public.repair_reports.reporter is 'How somebody without an account called himself.';
 
 create table public.repair_checks (

@@ -5,39 +5,64 @@ create type private.failure as (
 
 create type private.failing as (repair_id bigint, stop_id bigint, during tstzrange);
 
-create function private.failing_stretches(p_machine text, p_as_of timestamptz)
-returns setof private.failing language plpgsql stable set search_path = '' as $$
+create function private.failing_since(p_machine text, p_at timestamptz)
+returns timestamptz language plpgsql stable set search_path = '' as $$
+declare
+  v_since timestamptz := p_at;
+  v_before timestamptz;
 begin
+  loop
+    select lower(s.during) into v_before from public.stops s
+     where s.machine = p_machine and s.is_failure and s.during @> v_since - interval '1 microsecond';
+    exit when v_before is null;
+    v_since := v_before;
+  end loop;
+  return v_since;
+end $$;
+comment on function private.failing_since is 'Where the failing stops begin that reach an instant, one right after the other; the instant itself when none does.';
+
+create function private.failing_stretches(p_machine text, p_from timestamptz, p_as_of timestamptz)
+returns setof private.failing language plpgsql stable set search_path = '' as $$
+declare
+  v_since timestamptz := private.failing_since(p_machine, least(p_from, p_as_of));
+begin
+  -- A repair that is heard of since then may have begun long before, beside failing stops that it was never told of.
+  v_since := private.failing_since(p_machine, least(v_since, (select min(lower(o.during))
+    from public.stops s join public.stop_repairs l on l.stop_id = s.id
+    join public.stop_repairs k on k.repair_id = l.repair_id join public.stops o on o.id = k.stop_id
+   where s.machine = p_machine and s.during && tstzrange(v_since - interval '1 microsecond', null))));
   return query
     with stops as materialized (   -- stretch: failing stops one right after the other, as when one was split
       select s.id, s.during, sum(s.is_new::integer) over (order by lower(s.during)) as stretch
         from (select t.id, t.during, lag(upper(t.during)) over (order by lower(t.during)) is distinct from lower(t.during) as is_new
-                from public.stops t where t.machine = p_machine and t.is_failure and lower(t.during) <= p_as_of) s
+                from public.stops t where t.machine = p_machine and t.is_failure and lower(t.during) between v_since and p_as_of) s
     ), links as materialized (
       select l.stop_id, r.id as repair_id, r.occurred_at from public.repairs r join public.stop_repairs l on l.repair_id = r.id
        where r.machine = p_machine and r.is_failure
+    ), owners as (
+      select n.stretch, min(l.repair_id) as repair_id from stops n join links l on l.stop_id = n.id group by 1
     )
     select l.repair_id, null::bigint, case when s.is_failure then s.during else s.during * tstzrange(l.occurred_at, null) end
       from links l join public.stops s on s.id = l.stop_id
      where lower(s.during) <= p_as_of and (s.is_failure or upper_inf(s.during) or upper(s.during) > l.occurred_at)
     union all
     select o.repair_id, case when o.repair_id is null then min(s.id) over (partition by s.stretch) end, s.during
-      from stops s left join lateral (
-        select min(l.repair_id) as repair_id from stops n join links l on l.stop_id = n.id where n.stretch = s.stretch) o on true
+      from stops s left join owners o on o.stretch = s.stretch
      where s.id not in (select l.stop_id from links l);
 end $$;
 comment on function private.failing_stretches is
 $$When a machine was down, by failure. Of a repair: its stops, of one that has another reason what lies behind its own beginning, and failing stops that
-touch them. Other failing stops, by the first of those that touch: a stop that was split is one failure.$$;
+touch them. Other failing stops, by the first of those that touch: a stop that was split is one failure. What reaches p_from (or p_as_of, when that is
+earlier) is whole; of what was over before, perhaps a part.$$;
 
 create function private.failures(p_machine text, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
 returns setof private.failure language plpgsql stable set search_path = '' as $$
 begin
   return query
     with down as (
-      select f.repair_id, f.stop_id, min(lower(f.during)) as first_at, case when bool_and(upper(f.during) <= p_as_of) then max(upper(f.during)) end as last_at,
+      select f.repair_id, f.stop_id, min(lower(f.during)) as first_at, case when bool_and(coalesce(upper(f.during) <= p_as_of, false)) then max(upper(f.during)) end as last_at,
           range_agg(f.during) as during
-        from private.failing_stretches(p_machine, p_as_of) f group by 1, 2
+        from private.failing_stretches(p_machine, p_from, p_as_of) f group by 1, 2
     ), failed as (
       select coalesce(d.first_at, r.occurred_at) as occurred_at, case when d.first_at is not null then d.last_at
             when r.closed_at <= p_as_of and r.runs_again is not false then r.closed_at end as restored_at,
@@ -201,14 +226,14 @@ comment on type public.mtbf_row is
 $$title: of the machine or line. operating_s: time in which it ran or was set up; failures that began in the time asked for; mtbf_s = operating_s /
 failures, null without any, and then at_least_s says how long it ran. inherent_availability = MTBF / (MTBF + MTTR).$$;
 
-create function private.mtbf_rows(p_scopes private.scope[], p_by text, p_to timestamptz, p_as_of timestamptz)
+create function private.mtbf_rows(p_scopes private.scope[], p_by text, p_as_of timestamptz, p_failed private.failure_sum[])
 returns setof public.mtbf_row language plpgsql stable set search_path = '' as $$
 begin
   return query
     select r.key, private.title_of(p_by, r.key), r.seconds, f.failures, private.ratio(r.seconds, f.failures), case when f.failures = 0 then r.seconds end,
         private.ratio(f.down_s, f.restored),
         private.ratio(private.ratio(r.seconds, f.failures), private.ratio(r.seconds, f.failures) + private.ratio(f.down_s, f.restored))
-      from private.ran_seconds(p_scopes, p_by, p_as_of) r join private.failure_sums(p_scopes, p_by, p_to, p_as_of) f on f.key = r.key order by r.key;
+      from private.ran_seconds(p_scopes, p_by, p_as_of) r join unnest(p_failed) f on f.key = r.key order by r.key;
 end $$;
 
 create function public.get_mtbf(
@@ -218,15 +243,16 @@ returns setof public.mtbf_row language plpgsql stable security definer set searc
 declare
   v_site text;
   v_range tstzrange;
+  v_as_of timestamptz := least(coalesce(p_as_of, now()), now());
+  v_scopes private.scope[];
 begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
   perform private.authorize('kpi.read', null, v_site);
   perform private.check_by(p_by);
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
-  return query select * from private.mtbf_rows(
-    array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s), p_by,
-    upper(v_range), least(coalesce(p_as_of, now()), now()));
+  v_scopes := array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s);
+  return query select * from private.mtbf_rows(v_scopes, p_by, v_as_of, array(select f from private.failure_sums(v_scopes, p_by, upper(v_range), v_as_of) f));
 end $$;
 comment on function public.get_mtbf is
 $$Mean time between failures: time the machines ran or were set up, not calendar time, per failure that began in it. p_by total, machine, line; of a
@@ -250,6 +276,7 @@ declare
   v_zone text;
   v_week record;
   v_scopes private.scope[];
+  v_failed private.failure_sum[];
 begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
@@ -264,10 +291,11 @@ begin
      order by w.monday
   loop
     v_scopes := array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, v_week.starts_at, v_week.ends_at) s);
+    v_failed := array(select f from private.failure_sums(v_scopes, 'total', v_week.ends_at, now()) f);
     return query
       select v_week.monday::date, v_week.starts_at, v_week.ends_at, f.failures, f.restored, f.open, m.operating_s, m.mttr_s, m.mtbf_s, m.at_least_s,
           m.inherent_availability
-        from private.failure_sums(v_scopes, 'total', v_week.ends_at, now()) f join private.mtbf_rows(v_scopes, 'total', v_week.ends_at, now()) m on m.key = f.key;
+        from unnest(v_failed) f join private.mtbf_rows(v_scopes, 'total', now(), v_failed) m on m.key = f.key;
   end loop;
 end $$;
 comment on function public.get_reliability_weeks is

@@ -153,6 +153,8 @@ declare
   v_zone text := (select si.time_zone from public.sites si where si.code = v_machine.site);
   v_row private.shift_row;
   v_day date;
+  v_there tstzmultirange;
+  v_during tstzrange;
   v_made integer := 0;
 begin
   if v_machine.work_centre is null or not v_machine.is_active then
@@ -162,14 +164,19 @@ begin
     insert into private.shift_days (machine, day) select p_machine, d::date from generate_series(p_from, p_to, interval '1 day') d
     on conflict on constraint shift_days_pkey do nothing returning day
   loop
+    v_there := (select range_agg(i.during) from public.shift_instances i where i.machine = p_machine and i.shift_date = v_day and not i.is_overtime);
     for v_row in select * from private.shifts_of_day(v_machine.work_centre, v_machine.site, v_day) loop
+      v_during := private.wall_range(v_day, v_row.starts, v_row.ends, v_zone);
+      continue when v_there is not null and (lower(v_during) <= now() or v_during && v_there);
       perform private.add_shift(v_machine, v_day, v_row, v_zone);
       v_made := v_made + 1;
     end loop;
   end loop;
   return v_made;
 end $$;
-comment on function private.make_shifts is 'Shifts and breaks of the days that were not made yet. The caller has locked the machine. Errors: calendar.overlap (422).';
+comment on function private.make_shifts is
+$$Shifts and breaks of the days that were not made yet; of a day of which shifts are there, those beside them that have not begun. The caller has locked
+the machine. Errors: calendar.overlap (422).$$;
 
 create function private.first_shift_day(p_work_centre text, p_today date)
 returns date language plpgsql stable set search_path = '' as $$
@@ -201,6 +208,9 @@ comment on function private.remake_shifts is 'After its pattern, its exceptions 
 create function private.add_overtime_shifts(p_machine text, p_during tstzrange)
 returns void language plpgsql set search_path = '' as $$
 begin
+  -- The shifts of its days come first: overtime is what they leave free, also weeks ahead.
+  perform private.make_shifts(m.code, (lower(p_during) at time zone si.time_zone)::date - 1, (upper(p_during) at time zone si.time_zone)::date)
+    from public.machines m join public.sites si on si.code = m.site where m.code = p_machine;
   insert into public.shift_instances (machine, site, work_centre, shift, title, shift_date, during, is_overtime)
   select m.code, m.site, m.work_centre, 'overtime', 'Overtime', (lower(r.free) at time zone si.time_zone)::date, r.free, true
     from public.machines m join public.sites si on si.code = m.site
@@ -214,13 +224,11 @@ returns trigger language plpgsql security definer set search_path = '' as $$
 declare
   v_machine public.machines;
   v_during tstzrange := tstzrange(new.starts_at, new.ends_at);
-  v_zone text := (select si.time_zone from public.sites si where si.code = new.site);
 begin
   for v_machine in
     select m.* from public.machines m where m.site = new.site and m.is_active and m.work_centre is not null
       and (new.work_centre is null or m.work_centre = new.work_centre) order by m.code for no key update
   loop
-    perform private.make_shifts(v_machine.code, (new.starts_at at time zone v_zone)::date - 1, (new.ends_at at time zone v_zone)::date);
     insert into public.overtime_windows (machine, approval_id, during) values (v_machine.code, new.id, v_during)
     on conflict on constraint overtime_windows_pkey do nothing;
     perform private.add_overtime_shifts(v_machine.code, v_during);
@@ -233,19 +241,22 @@ create trigger _500_overtime after update of status on public.approvals for each
 
 create function private.tg_machines__shifts()
 returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_today date := (now() at time zone (select si.time_zone from public.sites si where si.code = new.site))::date;
 begin
   if new.work_centre is not null and new.is_active then
     if tg_op = 'UPDATE' then   -- while it was out of use, or at no work centre, there were no shifts, and none are made up
       insert into private.shift_days (machine, day) select new.code, d::date
-        from (select (now() at time zone si.time_zone)::date as today from public.sites si where si.code = new.site) t
-       cross join lateral generate_series(coalesce((select max(x.day) + 1 from private.shift_days x where x.machine = new.code), t.today - 400),
-         t.today - 1, interval '1 day') d;
+        from generate_series(coalesce((select max(x.day) + 1 from private.shift_days x where x.machine = new.code), v_today - 400), v_today - 1,
+          interval '1 day') d;
+      if old.work_centre is null or not old.is_active then   -- what was still to come today, comes
+        delete from private.shift_days d where d.machine = new.code and d.day = v_today;
+      end if;
     end if;
     perform private.remake_shifts(new.code);
   else
     delete from public.shift_instances i where i.machine = new.code and lower(i.during) > now();
-    delete from private.shift_days d where d.machine = new.code
-      and d.day > (now() at time zone (select si.time_zone from public.sites si where si.code = new.site))::date;
+    delete from private.shift_days d where d.machine = new.code and d.day > v_today;
   end if;
   return null;
 end $$;
@@ -259,15 +270,13 @@ returns void language plpgsql set search_path = '' as $$
 declare
   v_machine public.machines;
   v_today date;
-  v_last date;
 begin
   for v_machine in select m.* from public.machines m where m.is_active and m.work_centre is not null order by m.code loop
     v_today := (p_now at time zone (select si.time_zone from public.sites si where si.code = v_machine.site))::date;
-    v_last := (select max(d.day) from private.shift_days d where d.machine = v_machine.code);
-    continue when v_last >= v_today + 14 or not exists (select from public.shift_patterns p where p.work_centre = v_machine.work_centre)
-      or not private.spare_machine(v_machine.code);
-    begin   -- from the last day that was made: the clock may have stood for weeks
-      perform private.make_shifts(v_machine.code, greatest(v_today - 400, least(v_today, v_last + 1)), v_today + 14);
+    continue when 15 = (select count(*) from private.shift_days d where d.machine = v_machine.code and d.day between v_today and v_today + 14)
+      or not exists (select from public.shift_patterns p where p.work_centre = v_machine.work_centre) or not private.spare_machine(v_machine.code);
+    begin   -- from the first day on: the clock may have stood for weeks, and overtime makes days ahead
+      perform private.make_shifts(v_machine.code, private.first_shift_day(v_machine.work_centre, v_today), v_today + 14);
       perform private.note_trouble('extend_shifts', v_machine.code, null);
     exception when others then
       perform private.note_trouble('extend_shifts', v_machine.code, sqlerrm);

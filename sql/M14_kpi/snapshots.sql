@@ -34,15 +34,15 @@ declare
   v_to timestamptz := upper(p_shift.during);
   v_pieces private.kpi_piece[] := array(select p from private.kpi_pieces(p_shift.machine, v_from, v_to, p_now) p);
   v_inputs public.kpi_inputs := private.kpi_sums(p_shift.machine, v_from, least(v_to, p_now), v_pieces);
-  v_before jsonb := (select o.inputs from public.oee_shifts o where o.shift_id = p_shift.id);
+  v_told numeric := coalesce((select o.told_run_s from public.oee_shifts o where o.shift_id = p_shift.id), 0);
 begin
-  insert into public.oee_shifts as o (shift_id, machine, starts_at, ends_at, inputs, ratios, losses, as_of)
+  insert into public.oee_shifts as o (shift_id, machine, starts_at, ends_at, inputs, ratios, losses, as_of, told_run_s)
   values (p_shift.id, p_shift.machine, v_from, v_to, to_jsonb(v_inputs), to_jsonb(private.kpi_ratios(v_inputs)),
-    private.losses_json(v_pieces), p_now)
+    private.losses_json(v_pieces), p_now, greatest(v_inputs.run_s, v_told))
   on conflict on constraint oee_shifts_pkey do update
     set inputs = excluded.inputs, ratios = excluded.ratios, losses = excluded.losses, as_of = excluded.as_of, is_dirty = false, computed_at = now(),
-        recomputed = o.recomputed + (o.inputs <> excluded.inputs)::integer;
-  perform private.add_machine_run(p_shift.machine, (v_inputs.run_s - coalesce((v_before ->> 'run_s')::numeric, 0)) / 3600, 0);
+        recomputed = o.recomputed + (o.inputs <> excluded.inputs)::integer, told_run_s = excluded.told_run_s;
+  perform private.add_machine_run(p_shift.machine, greatest(v_inputs.run_s - v_told, 0) / 3600, 0);
   update public.shift_instances i set is_closed = true
    where i.id = p_shift.id and not i.is_closed and v_to + make_interval(secs => greatest(v_machine.silence_s, v_machine.micro_stop_s)) <= p_now;
 end $$;

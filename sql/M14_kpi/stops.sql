@@ -143,14 +143,19 @@ create trigger _500_dirty after insert or update on public.planned_stops for eac
 create function private.tg_machine_state_events__stops()
 returns trigger language plpgsql security definer set search_path = '' as $$
 declare
+  v_stop public.stops;
   v_row record;
 begin
   -- Against a stop that is classified and a shift that is kept at this moment: whoever does that holds the machine alone.
   perform 1 from public.machines m where m.code in (select n.machine from added n) order by m.code for share;
-  update public.stops s set during = tstzrange(lower(s.during), r.at)
-    from (select t.id, min(n.at) as at from added n join public.stops t on t.machine = n.machine and t.source = 'signal' and t.during @> n.at and lower(t.during) < n.at
-           where n.state in ('running', 'setup') group by 1) r
-   where s.id = r.id;
+  for v_stop in
+    update public.stops s set during = tstzrange(lower(s.during), r.at)
+      from (select t.id, min(n.at) as at from added n join public.stops t on t.machine = n.machine and t.source = 'signal' and t.during @> n.at and lower(t.during) < n.at
+             where n.state in ('running', 'setup') group by 1) r
+     where s.id = r.id returning s.*
+  loop
+    perform private.emit_stop(v_stop, 'stop.ended', null);
+  end loop;
   for v_row in select n.machine, min(n.at) as first_at, max(n.at) as last_at from added n group by 1 order by 1 loop
     perform private.touch_shifts(v_row.machine, private.between_signals(v_row.machine, v_row.first_at, v_row.last_at));
   end loop;
@@ -263,9 +268,9 @@ begin
     if new.started_at is not null then
       perform private.plan_for_repair(new);
     end if;
-  elsif new.is_open and new.is_down and new.status <> 'verified' and (tg_op = 'INSERT' or not old.is_down or not old.is_open) then
-    perform private.stop_for_repair(new, case when tg_op = 'INSERT' then new.occurred_at when not old.is_open then new.status_since
-      when new.reports > old.reports then now() else new.occurred_at end);   -- a later report made it worse: from then on
+  elsif new.is_open and new.is_down and new.status <> 'verified' and (tg_op = 'INSERT' or not old.is_open
+      or not old.is_down and new.reports = old.reports) then   -- a report that made it worse says itself since when
+    perform private.stop_for_repair(new, case when tg_op = 'UPDATE' and not old.is_open then new.status_since else new.occurred_at end);
   elsif tg_op = 'UPDATE' and old.is_failure and not new.is_failure then
     perform private.forget_failure(new);
   elsif tg_op = 'UPDATE' and old.is_open and new.status = 'closed' and new.is_down and new.runs_again is not false then
@@ -277,3 +282,19 @@ comment on function private.tg_repairs__stops is
 $$A repair that keeps a machine down opens a stop or joins those that are there; closing it ends the stop unless the machine still stands, and when it was
 no failure after all, what it said is taken back. Work by plan is a planned stop while it is done.$$;
 create trigger _500_stops after insert or update on public.repairs for each row execute function private.tg_repairs__stops();
+
+create function private.tg_repair_reports__stops()
+returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_repair public.repairs;
+begin
+  select r.* into v_repair from public.repairs r where r.id = new.repair_id and r.type = 'unscheduled' and r.is_open and r.is_down and r.status <> 'verified';
+  if v_repair.id is not null then
+    perform private.stop_for_repair(v_repair, greatest(new.occurred_at, (   -- when its last stop ended, it ran
+      select max(upper(s.during)) from public.stop_repairs l join public.stops s on s.id = l.stop_id where l.repair_id = v_repair.id)));
+  end if;
+  return null;
+end $$;
+comment on function private.tg_repair_reports__stops is
+  'Who reports that a machine stands is heard also where a repair was open already: it stands since this report says, unless a stop is open.';
+create trigger _500_stops after insert on public.repair_reports for each row when (new.is_down) execute function private.tg_repair_reports__stops();

@@ -221,6 +221,7 @@ create table public.oee_shifts (
   as_of timestamptz not null,
   is_dirty boolean not null default false,
   recomputed integer not null default 0,
+  told_run_s numeric not null default 0,
   computed_at timestamptz not null default now(),
   constraint oee_shifts_pkey primary key (shift_id),
   constraint oee_shifts_shift_id_fkey foreign key (shift_id) references public.shift_instances (id) on delete cascade,
@@ -233,6 +234,7 @@ comment on column public.oee_shifts.inputs is 'kpi_inputs: times in seconds, pie
 comment on column public.oee_shifts.ratios is 'kpi_ratios of the inputs.';
 comment on column public.oee_shifts.losses is '[{kind, time_class, reason, policy, seconds, stops}]';
 comment on column public.oee_shifts.recomputed is 'How often late facts changed it.';
+comment on column public.oee_shifts.told_run_s is 'The longest that it ever ran: so much the counters of the machine were told, which never go back.';
 
 create table public.shift_handovers (
   id bigint generated always as identity,

@@ -7,6 +7,7 @@ drop trigger _500_overtime on public.approvals;
 drop trigger _500_shifts_new on public.machines;
 drop trigger _500_shifts_moved on public.machines;
 drop trigger _500_stops on public.repairs;
+drop trigger _500_stops on public.repair_reports;
 
 drop view public.downtimes;
 create or replace view public.machine_status with (security_invoker = true) as
@@ -35,7 +36,7 @@ drop function
   private.add_counts, private.insert_counts, private.add_overtime_shifts, private.add_shift, private.add_states, private.andon_call,
   private.ask_range, private.authorize_machines,
   private.begin_stop, private.between_signals, private.buckets, private.check_by, private.check_shifts, private.check_stop_times, private.check_week, private.check_calendar,
-  private.clock_problem, private.due_shifts, private.failing_stretches, private.failure_sums, private.item_stretches, private.kpi_by_item,
+  private.clock_problem, private.due_shifts, private.failing_since, private.failing_stretches, private.failure_sums, private.item_stretches, private.kpi_by_item,
   private.kpi_counts, private.kpi_times, private.maintained_seconds, private.mtbf_rows, private.oee_facts, private.oldest_fact, private.planned_of,
   private.quarantine, private.raise_andon_call, private.ran_seconds, private.stop_facts, private.title_of, private.tg_count_events__append_only, private.tg_machine_state_events__append_only,
   private.counted_pieces, private.current_state, private.emit_stop, private.end_stops_of, private.extend_shifts, private.failures, private.find_work_centre,
@@ -46,7 +47,7 @@ drop function
   private.read_states, private.responses, private.remake_shifts, private.runnable, private.scope_of, private.seconds, private.shift_asked, private.shift_plan, private.shift_of_centre,
   private.shifts_of_day, private.shown_stop, private.site_asked, private.snapshot_shift, private.snapshot_shifts, private.spread_over,
   private.standing_since, private.stop_around, private.stop_for_repair, private.tg_approvals__overtime, private.tg_count_events__minutes,
-  private.tg_machine_state_events__stops, private.tg_machines__shifts, private.tg_planned_stops__dirty, private.tg_repairs__stops,
+  private.tg_machine_state_events__stops, private.tg_machines__shifts, private.tg_planned_stops__dirty, private.tg_repairs__stops, private.tg_repair_reports__stops,
   private.tg_stops__dirty, private.time_in_status, private.timeline, private.touch_shifts, private.wall_range, private.whole_share, private.whole_stop,
   private.with_reason, private.xmr, private.yield_json, public.answer_stop, public.cancel_planned_stop, public.classify_stop, public.end_stop, public.get_andon,
   public.get_losses, public.get_machine_timeline, public.get_microstops, public.get_mtbf, public.get_mttr, public.get_oee, public.get_oee_facts, public.get_reliability_weeks,

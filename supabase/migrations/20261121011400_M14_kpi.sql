@@ -393,6 +393,7 @@ create table public.oee_shifts (
   as_of timestamptz not null,
   is_dirty boolean not null default false,
   recomputed integer not null default 0,
+  told_run_s numeric not null default 0,
   computed_at timestamptz not null default now(),
   constraint oee_shifts_pkey primary key (shift_id),
   constraint oee_shifts_shift_id_fkey foreign key (shift_id) references public.shift_instances (id) on delete cascade,
@@ -405,6 +406,7 @@ comment on column public.oee_shifts.inputs is 'kpi_inputs: times in seconds, pie
 comment on column public.oee_shifts.ratios is 'kpi_ratios of the inputs.';
 comment on column public.oee_shifts.losses is '[{kind, time_class, reason, policy, seconds, stops}]';
 comment on column public.oee_shifts.recomputed is 'How often late facts changed it.';
+comment on column public.oee_shifts.told_run_s is 'The longest that it ever ran: so much the counters of the machine were told, which never go back.';
 
 create table public.shift_handovers (
   id bigint generated always as identity,
@@ -589,6 +591,8 @@ declare
   v_zone text := (select si.time_zone from public.sites si where si.code = v_machine.site);
   v_row private.shift_row;
   v_day date;
+  v_there tstzmultirange;
+  v_during tstzrange;
   v_made integer := 0;
 begin
   if v_machine.work_centre is null or not v_machine.is_active then
@@ -598,14 +602,19 @@ begin
     insert into private.shift_days (machine, day) select p_machine, d::date from generate_series(p_from, p_to, interval '1 day') d
     on conflict on constraint shift_days_pkey do nothing returning day
   loop
+    v_there := (select range_agg(i.during) from public.shift_instances i where i.machine = p_machine and i.shift_date = v_day and not i.is_overtime);
     for v_row in select * from private.shifts_of_day(v_machine.work_centre, v_machine.site, v_day) loop
+      v_during := private.wall_range(v_day, v_row.starts, v_row.ends, v_zone);
+      continue when v_there is not null and (lower(v_during) <= now() or v_during && v_there);
       perform private.add_shift(v_machine, v_day, v_row, v_zone);
       v_made := v_made + 1;
     end loop;
   end loop;
   return v_made;
 end $$;
-comment on function private.make_shifts is 'Shifts and breaks of the days that were not made yet. The caller has locked the machine. Errors: calendar.overlap (422).';
+comment on function private.make_shifts is
+$$Shifts and breaks of the days that were not made yet; of a day of which shifts are there, those beside them that have not begun. The caller has locked
+the machine. Errors: calendar.overlap (422).$$;
 
 create function private.first_shift_day(p_work_centre text, p_today date)
 returns date language plpgsql stable set search_path = '' as $$
@@ -637,6 +646,9 @@ comment on function private.remake_shifts is 'After its pattern, its exceptions 
 create function private.add_overtime_shifts(p_machine text, p_during tstzrange)
 returns void language plpgsql set search_path = '' as $$
 begin
+  -- The shifts of its days come first: overtime is what they leave free, also weeks ahead.
+  perform private.make_shifts(m.code, (lower(p_during) at time zone si.time_zone)::date - 1, (upper(p_during) at time zone si.time_zone)::date)
+    from public.machines m join public.sites si on si.code = m.site where m.code = p_machine;
   insert into public.shift_instances (machine, site, work_centre, shift, title, shift_date, during, is_overtime)
   select m.code, m.site, m.work_centre, 'overtime', 'Overtime', (lower(r.free) at time zone si.time_zone)::date, r.free, true
     from public.machines m join public.sites si on si.code = m.site
@@ -650,13 +662,11 @@ returns trigger language plpgsql security definer set search_path = '' as $$
 declare
   v_machine public.machines;
   v_during tstzrange := tstzrange(new.starts_at, new.ends_at);
-  v_zone text := (select si.time_zone from public.sites si where si.code = new.site);
 begin
   for v_machine in
     select m.* from public.machines m where m.site = new.site and m.is_active and m.work_centre is not null
       and (new.work_centre is null or m.work_centre = new.work_centre) order by m.code for no key update
   loop
-    perform private.make_shifts(v_machine.code, (new.starts_at at time zone v_zone)::date - 1, (new.ends_at at time zone v_zone)::date);
     insert into public.overtime_windows (machine, approval_id, during) values (v_machine.code, new.id, v_during)
     on conflict on constraint overtime_windows_pkey do nothing;
     perform private.add_overtime_shifts(v_machine.code, v_during);
@@ -669,19 +679,22 @@ create trigger _500_overtime after update of status on public.approvals for each
 
 create function private.tg_machines__shifts()
 returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_today date := (now() at time zone (select si.time_zone from public.sites si where si.code = new.site))::date;
 begin
   if new.work_centre is not null and new.is_active then
     if tg_op = 'UPDATE' then   -- while it was out of use, or at no work centre, there were no shifts, and none are made up
       insert into private.shift_days (machine, day) select new.code, d::date
-        from (select (now() at time zone si.time_zone)::date as today from public.sites si where si.code = new.site) t
-       cross join lateral generate_series(coalesce((select max(x.day) + 1 from private.shift_days x where x.machine = new.code), t.today - 400),
-         t.today - 1, interval '1 day') d;
+        from generate_series(coalesce((select max(x.day) + 1 from private.shift_days x where x.machine = new.code), v_today - 400), v_today - 1,
+          interval '1 day') d;
+      if old.work_centre is null or not old.is_active then   -- what was still to come today, comes
+        delete from private.shift_days d where d.machine = new.code and d.day = v_today;
+      end if;
     end if;
     perform private.remake_shifts(new.code);
   else
     delete from public.shift_instances i where i.machine = new.code and lower(i.during) > now();
-    delete from private.shift_days d where d.machine = new.code
-      and d.day > (now() at time zone (select si.time_zone from public.sites si where si.code = new.site))::date;
+    delete from private.shift_days d where d.machine = new.code and d.day > v_today;
   end if;
   return null;
 end $$;
@@ -695,15 +708,13 @@ returns void language plpgsql set search_path = '' as $$
 declare
   v_machine public.machines;
   v_today date;
-  v_last date;
 begin
   for v_machine in select m.* from public.machines m where m.is_active and m.work_centre is not null order by m.code loop
     v_today := (p_now at time zone (select si.time_zone from public.sites si where si.code = v_machine.site))::date;
-    v_last := (select max(d.day) from private.shift_days d where d.machine = v_machine.code);
-    continue when v_last >= v_today + 14 or not exists (select from public.shift_patterns p where p.work_centre = v_machine.work_centre)
-      or not private.spare_machine(v_machine.code);
-    begin   -- from the last day that was made: the clock may have stood for weeks
-      perform private.make_shifts(v_machine.code, greatest(v_today - 400, least(v_today, v_last + 1)), v_today + 14);
+    continue when 15 = (select count(*) from private.shift_days d where d.machine = v_machine.code and d.day between v_today and v_today + 14)
+      or not exists (select from public.shift_patterns p where p.work_centre = v_machine.work_centre) or not private.spare_machine(v_machine.code);
+    begin   -- from the first day on: the clock may have stood for weeks, and overtime makes days ahead
+      perform private.make_shifts(v_machine.code, private.first_shift_day(v_machine.work_centre, v_today), v_today + 14);
       perform private.note_trouble('extend_shifts', v_machine.code, null);
     exception when others then
       perform private.note_trouble('extend_shifts', v_machine.code, sqlerrm);
@@ -1087,15 +1098,15 @@ declare
   v_to timestamptz := upper(p_shift.during);
   v_pieces private.kpi_piece[] := array(select p from private.kpi_pieces(p_shift.machine, v_from, v_to, p_now) p);
   v_inputs public.kpi_inputs := private.kpi_sums(p_shift.machine, v_from, least(v_to, p_now), v_pieces);
-  v_before jsonb := (select o.inputs from public.oee_shifts o where o.shift_id = p_shift.id);
+  v_told numeric := coalesce((select o.told_run_s from public.oee_shifts o where o.shift_id = p_shift.id), 0);
 begin
-  insert into public.oee_shifts as o (shift_id, machine, starts_at, ends_at, inputs, ratios, losses, as_of)
+  insert into public.oee_shifts as o (shift_id, machine, starts_at, ends_at, inputs, ratios, losses, as_of, told_run_s)
   values (p_shift.id, p_shift.machine, v_from, v_to, to_jsonb(v_inputs), to_jsonb(private.kpi_ratios(v_inputs)),
-    private.losses_json(v_pieces), p_now)
+    private.losses_json(v_pieces), p_now, greatest(v_inputs.run_s, v_told))
   on conflict on constraint oee_shifts_pkey do update
     set inputs = excluded.inputs, ratios = excluded.ratios, losses = excluded.losses, as_of = excluded.as_of, is_dirty = false, computed_at = now(),
-        recomputed = o.recomputed + (o.inputs <> excluded.inputs)::integer;
-  perform private.add_machine_run(p_shift.machine, (v_inputs.run_s - coalesce((v_before ->> 'run_s')::numeric, 0)) / 3600, 0);
+        recomputed = o.recomputed + (o.inputs <> excluded.inputs)::integer, told_run_s = excluded.told_run_s;
+  perform private.add_machine_run(p_shift.machine, greatest(v_inputs.run_s - v_told, 0) / 3600, 0);
   update public.shift_instances i set is_closed = true
    where i.id = p_shift.id and not i.is_closed and v_to + make_interval(secs => greatest(v_machine.silence_s, v_machine.micro_stop_s)) <= p_now;
 end $$;
@@ -1487,14 +1498,19 @@ create trigger _500_dirty after insert or update on public.planned_stops for eac
 create function private.tg_machine_state_events__stops()
 returns trigger language plpgsql security definer set search_path = '' as $$
 declare
+  v_stop public.stops;
   v_row record;
 begin
   -- Against a stop that is classified and a shift that is kept at this moment: whoever does that holds the machine alone.
   perform 1 from public.machines m where m.code in (select n.machine from added n) order by m.code for share;
-  update public.stops s set during = tstzrange(lower(s.during), r.at)
-    from (select t.id, min(n.at) as at from added n join public.stops t on t.machine = n.machine and t.source = 'signal' and t.during @> n.at and lower(t.during) < n.at
-           where n.state in ('running', 'setup') group by 1) r
-   where s.id = r.id;
+  for v_stop in
+    update public.stops s set during = tstzrange(lower(s.during), r.at)
+      from (select t.id, min(n.at) as at from added n join public.stops t on t.machine = n.machine and t.source = 'signal' and t.during @> n.at and lower(t.during) < n.at
+             where n.state in ('running', 'setup') group by 1) r
+     where s.id = r.id returning s.*
+  loop
+    perform private.emit_stop(v_stop, 'stop.ended', null);
+  end loop;
   for v_row in select n.machine, min(n.at) as first_at, max(n.at) as last_at from added n group by 1 order by 1 loop
     perform private.touch_shifts(v_row.machine, private.between_signals(v_row.machine, v_row.first_at, v_row.last_at));
   end loop;
@@ -1607,9 +1623,9 @@ begin
     if new.started_at is not null then
       perform private.plan_for_repair(new);
     end if;
-  elsif new.is_open and new.is_down and new.status <> 'verified' and (tg_op = 'INSERT' or not old.is_down or not old.is_open) then
-    perform private.stop_for_repair(new, case when tg_op = 'INSERT' then new.occurred_at when not old.is_open then new.status_since
-      when new.reports > old.reports then now() else new.occurred_at end);   -- a later report made it worse: from then on
+  elsif new.is_open and new.is_down and new.status <> 'verified' and (tg_op = 'INSERT' or not old.is_open
+      or not old.is_down and new.reports = old.reports) then   -- a report that made it worse says itself since when
+    perform private.stop_for_repair(new, case when tg_op = 'UPDATE' and not old.is_open then new.status_since else new.occurred_at end);
   elsif tg_op = 'UPDATE' and old.is_failure and not new.is_failure then
     perform private.forget_failure(new);
   elsif tg_op = 'UPDATE' and old.is_open and new.status = 'closed' and new.is_down and new.runs_again is not false then
@@ -1621,6 +1637,22 @@ comment on function private.tg_repairs__stops is
 $$A repair that keeps a machine down opens a stop or joins those that are there; closing it ends the stop unless the machine still stands, and when it was
 no failure after all, what it said is taken back. Work by plan is a planned stop while it is done.$$;
 create trigger _500_stops after insert or update on public.repairs for each row execute function private.tg_repairs__stops();
+
+create function private.tg_repair_reports__stops()
+returns trigger language plpgsql security definer set search_path = '' as $$
+declare
+  v_repair public.repairs;
+begin
+  select r.* into v_repair from public.repairs r where r.id = new.repair_id and r.type = 'unscheduled' and r.is_open and r.is_down and r.status <> 'verified';
+  if v_repair.id is not null then
+    perform private.stop_for_repair(v_repair, greatest(new.occurred_at, (   -- when its last stop ended, it ran
+      select max(upper(s.during)) from public.stop_repairs l join public.stops s on s.id = l.stop_id where l.repair_id = v_repair.id)));
+  end if;
+  return null;
+end $$;
+comment on function private.tg_repair_reports__stops is
+  'Who reports that a machine stands is heard also where a repair was open already: it stands since this report says, unless a stop is open.';
+create trigger _500_stops after insert on public.repair_reports for each row when (new.is_down) execute function private.tg_repair_reports__stops();
 
 -- sql/M14_kpi/api_ingest.sql
 
@@ -3335,39 +3367,64 @@ create type private.failure as (
 
 create type private.failing as (repair_id bigint, stop_id bigint, during tstzrange);
 
-create function private.failing_stretches(p_machine text, p_as_of timestamptz)
-returns setof private.failing language plpgsql stable set search_path = '' as $$
+create function private.failing_since(p_machine text, p_at timestamptz)
+returns timestamptz language plpgsql stable set search_path = '' as $$
+declare
+  v_since timestamptz := p_at;
+  v_before timestamptz;
 begin
+  loop
+    select lower(s.during) into v_before from public.stops s
+     where s.machine = p_machine and s.is_failure and s.during @> v_since - interval '1 microsecond';
+    exit when v_before is null;
+    v_since := v_before;
+  end loop;
+  return v_since;
+end $$;
+comment on function private.failing_since is 'Where the failing stops begin that reach an instant, one right after the other; the instant itself when none does.';
+
+create function private.failing_stretches(p_machine text, p_from timestamptz, p_as_of timestamptz)
+returns setof private.failing language plpgsql stable set search_path = '' as $$
+declare
+  v_since timestamptz := private.failing_since(p_machine, least(p_from, p_as_of));
+begin
+  -- A repair that is heard of since then may have begun long before, beside failing stops that it was never told of.
+  v_since := private.failing_since(p_machine, least(v_since, (select min(lower(o.during))
+    from public.stops s join public.stop_repairs l on l.stop_id = s.id
+    join public.stop_repairs k on k.repair_id = l.repair_id join public.stops o on o.id = k.stop_id
+   where s.machine = p_machine and s.during && tstzrange(v_since - interval '1 microsecond', null))));
   return query
     with stops as materialized (   -- stretch: failing stops one right after the other, as when one was split
       select s.id, s.during, sum(s.is_new::integer) over (order by lower(s.during)) as stretch
         from (select t.id, t.during, lag(upper(t.during)) over (order by lower(t.during)) is distinct from lower(t.during) as is_new
-                from public.stops t where t.machine = p_machine and t.is_failure and lower(t.during) <= p_as_of) s
+                from public.stops t where t.machine = p_machine and t.is_failure and lower(t.during) between v_since and p_as_of) s
     ), links as materialized (
       select l.stop_id, r.id as repair_id, r.occurred_at from public.repairs r join public.stop_repairs l on l.repair_id = r.id
        where r.machine = p_machine and r.is_failure
+    ), owners as (
+      select n.stretch, min(l.repair_id) as repair_id from stops n join links l on l.stop_id = n.id group by 1
     )
     select l.repair_id, null::bigint, case when s.is_failure then s.during else s.during * tstzrange(l.occurred_at, null) end
       from links l join public.stops s on s.id = l.stop_id
      where lower(s.during) <= p_as_of and (s.is_failure or upper_inf(s.during) or upper(s.during) > l.occurred_at)
     union all
     select o.repair_id, case when o.repair_id is null then min(s.id) over (partition by s.stretch) end, s.during
-      from stops s left join lateral (
-        select min(l.repair_id) as repair_id from stops n join links l on l.stop_id = n.id where n.stretch = s.stretch) o on true
+      from stops s left join owners o on o.stretch = s.stretch
      where s.id not in (select l.stop_id from links l);
 end $$;
 comment on function private.failing_stretches is
 $$When a machine was down, by failure. Of a repair: its stops, of one that has another reason what lies behind its own beginning, and failing stops that
-touch them. Other failing stops, by the first of those that touch: a stop that was split is one failure.$$;
+touch them. Other failing stops, by the first of those that touch: a stop that was split is one failure. What reaches p_from (or p_as_of, when that is
+earlier) is whole; of what was over before, perhaps a part.$$;
 
 create function private.failures(p_machine text, p_from timestamptz, p_to timestamptz, p_as_of timestamptz)
 returns setof private.failure language plpgsql stable set search_path = '' as $$
 begin
   return query
     with down as (
-      select f.repair_id, f.stop_id, min(lower(f.during)) as first_at, case when bool_and(upper(f.during) <= p_as_of) then max(upper(f.during)) end as last_at,
+      select f.repair_id, f.stop_id, min(lower(f.during)) as first_at, case when bool_and(coalesce(upper(f.during) <= p_as_of, false)) then max(upper(f.during)) end as last_at,
           range_agg(f.during) as during
-        from private.failing_stretches(p_machine, p_as_of) f group by 1, 2
+        from private.failing_stretches(p_machine, p_from, p_as_of) f group by 1, 2
     ), failed as (
       select coalesce(d.first_at, r.occurred_at) as occurred_at, case when d.first_at is not null then d.last_at
             when r.closed_at <= p_as_of and r.runs_again is not false then r.closed_at end as restored_at,
@@ -3531,14 +3588,14 @@ comment on type public.mtbf_row is
 $$title: of the machine or line. operating_s: time in which it ran or was set up; failures that began in the time asked for; mtbf_s = operating_s /
 failures, null without any, and then at_least_s says how long it ran. inherent_availability = MTBF / (MTBF + MTTR).$$;
 
-create function private.mtbf_rows(p_scopes private.scope[], p_by text, p_to timestamptz, p_as_of timestamptz)
+create function private.mtbf_rows(p_scopes private.scope[], p_by text, p_as_of timestamptz, p_failed private.failure_sum[])
 returns setof public.mtbf_row language plpgsql stable set search_path = '' as $$
 begin
   return query
     select r.key, private.title_of(p_by, r.key), r.seconds, f.failures, private.ratio(r.seconds, f.failures), case when f.failures = 0 then r.seconds end,
         private.ratio(f.down_s, f.restored),
         private.ratio(private.ratio(r.seconds, f.failures), private.ratio(r.seconds, f.failures) + private.ratio(f.down_s, f.restored))
-      from private.ran_seconds(p_scopes, p_by, p_as_of) r join private.failure_sums(p_scopes, p_by, p_to, p_as_of) f on f.key = r.key order by r.key;
+      from private.ran_seconds(p_scopes, p_by, p_as_of) r join unnest(p_failed) f on f.key = r.key order by r.key;
 end $$;
 
 create function public.get_mtbf(
@@ -3548,15 +3605,16 @@ returns setof public.mtbf_row language plpgsql stable security definer set searc
 declare
   v_site text;
   v_range tstzrange;
+  v_as_of timestamptz := least(coalesce(p_as_of, now()), now());
+  v_scopes private.scope[];
 begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
   perform private.authorize('kpi.read', null, v_site);
   perform private.check_by(p_by);
   v_range := private.ask_range(p_machine, v_site, p_from, p_to);
-  return query select * from private.mtbf_rows(
-    array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s), p_by,
-    upper(v_range), least(coalesce(p_as_of, now()), now()));
+  v_scopes := array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, lower(v_range), upper(v_range)) s);
+  return query select * from private.mtbf_rows(v_scopes, p_by, v_as_of, array(select f from private.failure_sums(v_scopes, p_by, upper(v_range), v_as_of) f));
 end $$;
 comment on function public.get_mtbf is
 $$Mean time between failures: time the machines ran or were set up, not calendar time, per failure that began in it. p_by total, machine, line; of a
@@ -3580,6 +3638,7 @@ declare
   v_zone text;
   v_week record;
   v_scopes private.scope[];
+  v_failed private.failure_sum[];
 begin
   perform private.authorize('kpi.read');
   v_site := private.site_asked(p_machine, p_line, p_work_centre, p_site);
@@ -3594,10 +3653,11 @@ begin
      order by w.monday
   loop
     v_scopes := array(select s from private.scope_of(p_machine, p_line, p_work_centre, v_site, v_week.starts_at, v_week.ends_at) s);
+    v_failed := array(select f from private.failure_sums(v_scopes, 'total', v_week.ends_at, now()) f);
     return query
       select v_week.monday::date, v_week.starts_at, v_week.ends_at, f.failures, f.restored, f.open, m.operating_s, m.mttr_s, m.mtbf_s, m.at_least_s,
           m.inherent_availability
-        from private.failure_sums(v_scopes, 'total', v_week.ends_at, now()) f join private.mtbf_rows(v_scopes, 'total', v_week.ends_at, now()) m on m.key = f.key;
+        from unnest(v_failed) f join private.mtbf_rows(v_scopes, 'total', now(), v_failed) m on m.key = f.key;
   end loop;
 end $$;
 comment on function public.get_reliability_weeks is

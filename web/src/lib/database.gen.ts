@@ -1818,6 +1818,7 @@ export type Database = {
           recomputed: number;
           shift_id: number;
           starts_at: string;
+          told_run_s: number;
         };
         ComputedFields: never;
         Insert: {
@@ -1832,6 +1833,7 @@ export type Database = {
           recomputed?: number;
           shift_id: number;
           starts_at: string;
+          told_run_s?: number;
         };
         Update: {
           as_of?: string;
@@ -1845,6 +1847,7 @@ export type Database = {
           recomputed?: number;
           shift_id?: number;
           starts_at?: string;
+          told_run_s?: number;
         };
         Relationships: [
           {
@@ -4454,6 +4457,7 @@ export type Database = {
           description: string | null;
           id: number;
           is_down: boolean;
+          occurred_at: string;
           repair_id: number;
           reported_by: string | null;
           reporter: string | null;
@@ -4465,6 +4469,7 @@ export type Database = {
           description?: string | null;
           id?: never;
           is_down: boolean;
+          occurred_at?: string;
           repair_id: number;
           reported_by?: string | null;
           reporter?: string | null;
@@ -4475,6 +4480,7 @@ export type Database = {
           description?: string | null;
           id?: never;
           is_down?: boolean;
+          occurred_at?: string;
           repair_id?: number;
           reported_by?: string | null;
           reporter?: string | null;
