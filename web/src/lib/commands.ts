@@ -1,11 +1,12 @@
 import { indexedStorage } from "./local-db";
-import { type Answer, Outbox, type SendOutcome, type Waiting } from "./outbox";
+import { Outbox } from "./outbox";
 import { type RpcArgs, RpcError, type RpcName, rpc } from "./rpc";
 import { serverClock } from "./server-clock";
 import { session } from "./session";
+import type { Answer, SendOutcome, Waiting } from "./waiting";
 import { entityOf } from "./waits";
 
-export type { Answer } from "./outbox";
+export type { Answer } from "./waiting";
 
 async function send(entry: Waiting): Promise<SendOutcome> {
   try {

@@ -1,5 +1,5 @@
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
-import type { OutboxStorage, Waiting } from "./outbox";
+import type { OutboxStorage, Waiting } from "./waiting";
 
 interface Schema extends DBSchema {
   outbox: { key: string; value: Waiting };

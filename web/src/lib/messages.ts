@@ -1,8 +1,8 @@
 import { i18n, type MessageDescriptor } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
 import { commandName, stageName } from "./labels";
-import type { Waiting } from "./outbox";
 import { RpcError } from "./rpc";
+import type { Waiting } from "./waiting";
 
 type Facts = Record<string, unknown>;
 type Sentence = (facts: Facts) => MessageDescriptor;

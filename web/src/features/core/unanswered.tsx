@@ -4,9 +4,9 @@ import { Clock } from "lucide-react";
 import { useNow } from "@/features/workflows/badges";
 import { outbox } from "@/lib/commands";
 import { commandName } from "@/lib/labels";
-import type { Waiting } from "@/lib/outbox";
 import { useStore } from "@/lib/store";
 import { formatAge } from "@/lib/time";
+import type { Waiting } from "@/lib/waiting";
 
 /** Commands about a thing that the server has not answered, whoever gave them. */
 export function useUnanswered(entity: string): Waiting[] {
