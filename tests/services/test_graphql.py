@@ -325,8 +325,7 @@ def test_a_subscription_tells_of_repairs_of_a_machine(
         told = (event["data"]["repairChanges"] for event in events(answer))
         assert answer.status_code == 200
         report(people, f"{line}-2")
-        number = report(people, f"{line}-1")["id"]
-        assert next(told)["id"] == number
+        assert report(people, f"{line}-1")["id"] == next(told)["id"]
 
 
 def test_a_subscription_goes_on_after_a_repair_that_it_may_not_see(
@@ -337,12 +336,10 @@ def test_a_subscription_goes_on_after_a_repair_that_it_may_not_see(
         "POST", "/graphql", json=body, headers={"accept": "text/event-stream"}, timeout=60
     ) as answer:
         told = (event["data"]["repairChanges"] for event in events(answer))
-        first = report(people, f"{line}-2")["id"]
-        assert next(told)["id"] == first, "it listens"
+        assert report(people, f"{line}-2")["id"] == next(told)["id"], "it listens"
         with stack.connect() as db:
             db.execute("select private.emit('repair', '999999999', 'repair.closed', null)")
-        number = report(people, f"{line}-1")["id"]
-        assert next(told)["id"] == number
+        assert report(people, f"{line}-1")["id"] == next(told)["id"]
 
 
 def test_a_subscription_is_refused_like_a_query(stack: Stack) -> None:

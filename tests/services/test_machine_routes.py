@@ -124,6 +124,9 @@ def test_a_shift_over_http(people: dict[str, httpx.Client], machine: str) -> Non
     assert (wall["state"], wall["called_role"]) == ("stopped", "manager")
     tap = _rpc(operator, "classify_stop", p_machine=machine, p_reason="meeting")
     assert tap.json()["changed"] is True
+    (asked,) = viewer.get("/api/v1/kpis/oee", params=window).json()
+    assert asked["ratios"]["availability"] == before["ratios"]["availability"], "it is a request"
+    _rpc(people["supervisor"], "classify_stop", p_machine=machine, p_reason="meeting")
     (after,) = viewer.get("/api/v1/kpis/oee", params=window).json()
     assert after["ratios"]["availability"] > before["ratios"]["availability"]
     stale = _rpc(

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import psycopg
 
-from tests.sql.kpi import plant, reliability, timelines
+from tests.sql.kpi import instants, intervals, plant, reliability, streams, timelines
 from tests.sql.kpi.examples import Case, look_up
 from tests.sql.kpi.layout import (
     HOUR,
@@ -158,7 +158,7 @@ def _zipped(inputs: Numbers) -> set[str]:
 def _has_rows(inputs: Numbers) -> bool:
     rows = any(
         isinstance(v, list) and v and all(isinstance(one, dict) for one in v)
-        for n, v in inputs.items() if n not in timelines.NAMES
+        for n, v in inputs.items() if n not in instants.NAMES
     )  # fmt: skip
     numbers = {n: v for n, v in inputs.items() if not _is_odd(v)}
     return rows or bool(_zipped(numbers)) if numbers or rows else rows
@@ -289,10 +289,10 @@ def _any_of(*names: str) -> Callable[[Numbers], bool]:
 
 BUILDERS: list[tuple[Callable[[Numbers], bool], Build]] = [
     (_any_of("APT", "PBT", "apt", "pbt"), _iso),
-    (timelines.is_stream, timelines.stream),
+    (streams.is_stream, streams.stream),
     (timelines.is_timeline, timelines.segments),
     (_says("timezone", "shift_date"), _wall_clock),
-    (timelines.has_instants, timelines.clipped),
+    (intervals.has_instants, intervals.clipped),
     (reliability.is_about_yields, reliability.step_yields),
     (_any_of("x", "values", "individuals"), reliability.daily_scrap),
     (reliability.is_about_failures, reliability.failures),

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from tests.sql.kpi.plant import START, at, ideal, machine, pattern, shift, state
 from tests.support.databases import Clone
+
+DAY = 24 * 3600
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +24,15 @@ def db(shared: psycopg.Connection) -> Iterator[psycopg.Connection]:
     """A transaction that is rolled back: now() stands still in it."""
     with shared.transaction(force_rollback=True):
         yield shared
+
+
+@pytest.fixture
+def m1(db: psycopg.Connection) -> psycopg.Connection:
+    """m1 works 06–14 with a break 10:00–10:30 and 14–22, and runs since the day before."""
+    machine(db)
+    pattern(
+        db, shift("early", "06:00", "14:00", [("10:00", "10:30")]), shift("late", "14:00", "22:00")
+    )
+    state(db, "running", at(START, -DAY))
+    ideal(db, 60)
+    return db
